@@ -1,0 +1,8 @@
+//! rtcscope turns packets into a verdict on a WebRTC or VoIP call.
+//!
+//! The layers, each importing only what stands to its left:
+//! `time < wire < capture, flow < engine < session < finding < report < cli`.
+
+pub mod capture;
+pub mod time;
+pub mod wire;

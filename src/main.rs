@@ -1,0 +1,3 @@
+//! The `rtcscope` command.
+
+fn main() {}

@@ -1,0 +1,103 @@
+//! Transport addresses, made to be compared and hashed millions of times a second.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+/// An IP address and a port. IPv4 is held as an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), so that both
+/// families compare and hash as two words and a port. The port is 0 where the protocol has none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    high: u64,
+    low: u64,
+    port: u16,
+}
+
+const V4_MAPPED: u64 = 0xffff_0000_0000;
+
+impl Endpoint {
+    /// An IPv4 address (four bytes in network order) and a port.
+    #[must_use]
+    pub const fn v4(address: [u8; 4], port: u16) -> Self {
+        Self { high: 0, low: V4_MAPPED | u32::from_be_bytes(address) as u64, port }
+    }
+
+    /// An IPv6 address (sixteen bytes in network order) and a port.
+    #[must_use]
+    pub const fn v6(address: [u8; 16], port: u16) -> Self {
+        let bits = u128::from_be_bytes(address);
+        Self { high: (bits >> 64) as u64, low: bits as u64, port }
+    }
+
+    /// The same address with another port.
+    #[must_use]
+    pub const fn with_port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
+    /// The address.
+    #[must_use]
+    pub fn ip(self) -> IpAddr {
+        if self.high == 0 && self.low & !0xffff_ffff == V4_MAPPED {
+            let [.., a, b, c, d] = self.low.to_be_bytes();
+            return IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+        }
+        IpAddr::V6(Ipv6Addr::from_bits(u128::from(self.high) << 64 | u128::from(self.low)))
+    }
+
+    /// The port; 0 where the protocol has none.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        self.port
+    }
+
+    /// The address as two words, for hashing.
+    #[must_use]
+    pub const fn words(self) -> (u64, u64) {
+        (self.high, self.low)
+    }
+}
+
+impl Hash for Endpoint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.high);
+        state.write_u64(self.low);
+        state.write_u16(self.port);
+    }
+}
+
+/// `192.0.2.1:5004`, `[2001:db8::1]:5004`: addresses as RFC 5952 writes them.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.ip(), self.port).fmt(formatter)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        match address.ip() {
+            IpAddr::V4(ip) => Self::v4(ip.octets(), address.port()),
+            IpAddr::V6(ip) => Self::v6(ip.octets(), address.port()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_as_rfc_5952() {
+        assert_eq!(Endpoint::v4([192, 0, 2, 1], 5004).to_string(), "192.0.2.1:5004");
+        let address: SocketAddr = "[2001:db8:0:0:1:0:0:1]:443".parse().unwrap();
+        assert_eq!(Endpoint::from(address).to_string(), "[2001:db8::1:0:0:1]:443");
+    }
+}

@@ -1,0 +1,13 @@
+//! Bytes to borrowed views: no allocation, no state, no clock, no I/O.
+//!
+//! The promise of this layer: a view checks its bytes once, when it is made, and no accessor can fail or panic after
+//! that. Every bounds check is [`Reader`]'s; every list is an iterator that always advances. Bytes that a type cannot
+//! be made of are a [`Malformed`], which says where and why without building a string.
+
+mod address;
+mod malformed;
+mod reader;
+
+pub use address::Endpoint;
+pub use malformed::{Kind, Layer, Malformed};
+pub use reader::Reader;
