@@ -1,8 +1,36 @@
-//! Packet time. Nothing below the command line reads a clock: `now` is always the time of a packet.
+//! When a packet was captured, and which packet it is. Nothing below the command line reads a clock: `now` is always
+//! the time of a packet.
 
 /// A moment: nanoseconds since 1970-01-01T00:00:00Z. Negative before it; captures with broken clocks exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
+
+/// A packet: which file of the analysis (counted from 0) and its number there (counted from 1), in one word.
+/// Packets of one file compare as their numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PacketId(u64);
+
+impl PacketId {
+    const NUMBER_BITS: u32 = 48;
+
+    /// The packet `number` of `file`.
+    #[must_use]
+    pub const fn new(file: u16, number: u64) -> Self {
+        Self((file as u64) << Self::NUMBER_BITS | (number & ((1 << Self::NUMBER_BITS) - 1)))
+    }
+
+    /// The file, counted from 0.
+    #[must_use]
+    pub const fn file(self) -> u16 {
+        (self.0 >> Self::NUMBER_BITS) as u16
+    }
+
+    /// The number in that file, counted from 1.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0 & ((1 << Self::NUMBER_BITS) - 1)
+    }
+}
 
 /// Nanoseconds in a second.
 pub const NANOS_PER_SECOND: i64 = 1_000_000_000;

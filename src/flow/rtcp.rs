@@ -1,0 +1,428 @@
+//! What the two ends of a flow told each other in RTCP: reports, requests and bandwidth, by the SSRC they speak of.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    time::{NANOS_PER_MILLI, NANOS_PER_SECOND, PacketId, Timestamp},
+    wire::{
+        feedback::{PayloadFeedback, PayloadMessage, TransportFeedback, TransportMessage},
+        rtcp::{Compound, Content, FirstHeader, Item, Packet, ReportBlock, Srtcp},
+        xr::{BlockContent, ExtendedReport},
+    },
+};
+
+/// SSRCs, pairs of SSRCs and texts that are remembered, each; more are counted in [`Rtcp::refused`].
+const CAP: usize = 512;
+
+/// Sender reports of one SSRC that a report's LSR is looked up in.
+const SENDER_REPORTS: usize = 16;
+
+/// A round trip may come out this far below zero: DLSR counts in 15 microseconds, and clocks are read with care or not.
+const NEGATIVE_ROUND_TRIP: i64 = -2 * NANOS_PER_MILLI;
+
+/// The longest round trip believed; beyond it the LSR belongs to an older report with the same 32 bits.
+const LONGEST_ROUND_TRIP: i64 = 60 * NANOS_PER_SECOND;
+
+/// RTCP of one flow.
+#[derive(Clone, Debug, Default)]
+pub struct Rtcp {
+    /// Datagrams in clear.
+    pub clear: u64,
+    /// Datagrams that are SRTCP.
+    pub encrypted: u64,
+    /// Datagrams cut too early to tell which.
+    pub undecided: u64,
+    /// RTCP packets in clear by packet type and count or format; of encrypted datagrams the first only.
+    pub by_type: BTreeMap<TypeKey, u64>,
+    /// What receivers reported, by reporter and stream.
+    pub reports: BTreeMap<(u32, u32), Report>,
+    /// What receivers asked for, by who asks and stream.
+    pub requests: BTreeMap<(u32, u32), Requests>,
+    /// What senders said of themselves.
+    pub senders: BTreeMap<u32, Sender>,
+    /// Bandwidth feedback by who sends it and kind.
+    pub bandwidth: BTreeMap<(u32, BandwidthKind), Bandwidth>,
+    /// REMB estimates by the stream they name, in bits a second.
+    pub remb: BTreeMap<u32, u64>,
+    /// CNAMEs.
+    pub cnames: BTreeMap<u32, String>,
+    /// Goodbyes.
+    pub byes: Vec<Bye>,
+    /// Entries that found no place.
+    pub refused: u64,
+}
+
+/// How a packet is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TypeKey {
+    /// Packet type.
+    pub packet_type: u8,
+    /// Format of feedback (205, 206); 0 for other types.
+    pub format: u8,
+    /// Whether FMT 15 of PSFB is REMB.
+    pub remb: bool,
+}
+
+/// What one receiver reports of one stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    /// Report blocks.
+    pub count: u64,
+    /// The last of them.
+    pub last: ReportBlock,
+    /// Highest fraction lost, in 1/256.
+    pub fraction_lost_max: u8,
+    /// Highest jitter, in RTP clock ticks.
+    pub jitter_max: u32,
+    /// Round trips between the tap and the receiver.
+    pub round_trip: RoundTrip,
+    /// XR packets with a block on the stream.
+    pub extended: u64,
+    /// When the last of them came.
+    pub last_time: Timestamp,
+}
+
+/// Round trips, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// How many were measured.
+    pub count: u64,
+    /// The last.
+    pub last: i64,
+    /// All together.
+    pub sum: i64,
+    /// The highest.
+    pub highest: i64,
+}
+
+impl RoundTrip {
+    /// Adds one measurement, unless it is out of reason.
+    pub fn record(&mut self, nanos: i64) {
+        if !(NEGATIVE_ROUND_TRIP..=LONGEST_ROUND_TRIP).contains(&nanos) {
+            return;
+        }
+        let nanos = nanos.max(0);
+        self.count += 1;
+        self.last = nanos;
+        self.sum += nanos;
+        self.highest = self.highest.max(nanos);
+    }
+}
+
+/// What one receiver asks of one stream's sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// Generic NACK packets.
+    pub nacks: u64,
+    /// Sequence numbers in them.
+    pub nacked_packets: u64,
+    /// Picture loss indications.
+    pub plis: u64,
+    /// Full intra requests.
+    pub firs: u64,
+}
+
+/// What one sender says of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sender {
+    /// Sender reports.
+    pub reports: u64,
+    /// Packets sent, as its last report says.
+    pub packets: u32,
+    /// Payload bytes sent, as its last report says.
+    pub octets: u32,
+    /// The middle 32 bits of the NTP time of its last reports, and when they passed the tap.
+    sent: [(u32, Timestamp); SENDER_REPORTS],
+    sent_count: usize,
+}
+
+/// The kinds of bandwidth feedback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BandwidthKind {
+    /// Transport-wide congestion control.
+    TransportCc,
+    /// RFC 8888.
+    Ccfb,
+    /// Receiver estimated maximum bitrate.
+    Remb,
+    /// RFC 5104 section 4.2.1.
+    Tmmbr,
+}
+
+/// Bandwidth feedback of one sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bandwidth {
+    /// Messages.
+    pub messages: u64,
+    /// Packets reported on.
+    pub reported: u64,
+    /// Packets reported as not received.
+    pub lost: u64,
+    /// Last, lowest and highest rate in bits a second.
+    pub bitrate: Option<(u64, u64, u64)>,
+}
+
+/// A BYE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bye {
+    /// Who leaves.
+    pub ssrc: u32,
+    /// Why.
+    pub reason: Option<String>,
+    /// The packet.
+    pub id: PacketId,
+}
+
+impl Rtcp {
+    /// Takes a compound in clear.
+    pub fn push_clear(&mut self, time: Timestamp, id: PacketId, compound: &Compound<'_>) {
+        self.clear += 1;
+        for packet in compound.packets() {
+            self.count_type(key_of(&packet));
+            self.push_packet(time, id, &packet);
+        }
+    }
+
+    /// Takes what is in clear of an SRTCP datagram.
+    pub fn push_encrypted(&mut self, srtcp: Srtcp) {
+        self.encrypted += 1;
+        self.count_type(TypeKey::first(srtcp.first_type, srtcp.first_count));
+    }
+
+    /// Takes what is there of a datagram that was cut too early.
+    pub fn push_undecided(&mut self, first: FirstHeader) {
+        self.undecided += 1;
+        self.count_type(TypeKey::first(first.first_type, first.first_count));
+    }
+
+    /// Datagrams of any sort.
+    #[must_use]
+    pub const fn datagrams(&self) -> u64 {
+        self.clear + self.encrypted + self.undecided
+    }
+
+    /// Whether a packet in clear was sent by `ssrc`.
+    #[must_use]
+    pub fn has_sender(&self, ssrc: u32) -> bool {
+        self.senders.contains_key(&ssrc) || self.cnames.contains_key(&ssrc)
+    }
+
+    fn count_type(&mut self, key: TypeKey) {
+        // 32 types by 32 formats at most: no cap is needed.
+        *self.by_type.entry(key).or_default() += 1;
+    }
+
+    fn push_packet(&mut self, time: Timestamp, id: PacketId, packet: &Packet<'_>) {
+        match packet.content {
+            Content::SenderReport { ssrc, ntp, packets, octets, reports, .. } => {
+                if let Some(sender) = entry(&mut self.senders, ssrc, &mut self.refused) {
+                    sender.sent(time, ntp);
+                    (sender.packets, sender.octets) = (packets, octets);
+                    sender.reports += 1;
+                }
+                reports.for_each(|block| self.push_report(time, ssrc, block));
+            }
+            Content::ReceiverReport { ssrc, reports, .. } => {
+                reports.for_each(|block| self.push_report(time, ssrc, block));
+            }
+            Content::SourceDescription(chunks) => {
+                for chunk in chunks {
+                    let cname = chunk.items.into_iter().find_map(|item| match item {
+                        Item::Cname(name) => Some(name),
+                        _ => None,
+                    });
+                    if let Some(name) = cname
+                        && let Some(known) = entry(&mut self.cnames, chunk.ssrc, &mut self.refused)
+                        && known.is_empty()
+                    {
+                        *known = String::from_utf8_lossy(name).into_owned();
+                    }
+                }
+            }
+            Content::Bye { ssrcs, reason } => {
+                for ssrc in ssrcs {
+                    self.push_bye(ssrc, reason, id);
+                }
+            }
+            Content::TransportFeedback(feedback) => self.push_transport_feedback(&feedback),
+            Content::PayloadFeedback(feedback) => self.push_payload_feedback(&feedback),
+            Content::ExtendedReport(report) => self.push_extended(time, &report),
+            Content::App { .. } | Content::Raw(_) => {}
+        }
+    }
+
+    fn push_report(&mut self, time: Timestamp, reporter: u32, block: ReportBlock) {
+        let round_trip = self.senders.get(&block.ssrc).and_then(|sender| sender.round_trip(time, block.lsr, block.dlsr));
+        let key = (reporter, block.ssrc);
+        if self.reports.len() >= CAP && !self.reports.contains_key(&key) {
+            self.refused += 1;
+            return;
+        }
+        let report = self.reports.entry(key).or_insert(Report {
+            count: 0,
+            last: block,
+            fraction_lost_max: 0,
+            jitter_max: 0,
+            round_trip: RoundTrip::default(),
+            extended: 0,
+            last_time: time,
+        });
+        report.count += 1;
+        (report.last, report.last_time) = (block, time);
+        report.fraction_lost_max = report.fraction_lost_max.max(block.fraction_lost);
+        report.jitter_max = report.jitter_max.max(block.jitter);
+        if let Some(nanos) = round_trip {
+            report.round_trip.record(nanos);
+        }
+    }
+
+    fn push_bye(&mut self, ssrc: u32, reason: Option<&[u8]>, id: PacketId) {
+        if self.byes.iter().any(|bye| bye.ssrc == ssrc) {
+            return;
+        }
+        if self.byes.len() >= CAP {
+            self.refused += 1;
+            return;
+        }
+        let reason = reason.map(|text| String::from_utf8_lossy(text).into_owned());
+        self.byes.push(Bye { ssrc, reason, id });
+    }
+
+    fn push_transport_feedback(&mut self, feedback: &TransportFeedback<'_>) {
+        let sender = feedback.sender_ssrc;
+        match feedback.message {
+            TransportMessage::GenericNack(pairs) => {
+                let asked: u64 = pairs.map(|pair| 1 + u64::from(pair.bitmask.count_ones())).sum();
+                if let Some(requests) = entry(&mut self.requests, (sender, feedback.media_ssrc), &mut self.refused) {
+                    requests.nacks += 1;
+                    requests.nacked_packets += asked;
+                }
+            }
+            TransportMessage::TransportCc(report) => {
+                let counts = report.counts();
+                self.push_arrivals(sender, BandwidthKind::TransportCc, counts.received, counts.not_received);
+            }
+            TransportMessage::CongestionControl(report) => {
+                let (mut received, mut lost) = (0, 0);
+                for arrival in report.streams().flat_map(|stream| stream.arrivals()) {
+                    *if arrival.received { &mut received } else { &mut lost } += 1;
+                }
+                self.push_arrivals(sender, BandwidthKind::Ccfb, received, lost);
+            }
+            TransportMessage::Tmmbr(limits) => {
+                limits.for_each(|limit| self.push_rate(sender, BandwidthKind::Tmmbr, limit.bitrate));
+            }
+            _ => {}
+        }
+    }
+
+    fn push_payload_feedback(&mut self, feedback: &PayloadFeedback<'_>) {
+        let sender = feedback.sender_ssrc;
+        match feedback.message {
+            PayloadMessage::Pli => {
+                if let Some(requests) = entry(&mut self.requests, (sender, feedback.media_ssrc), &mut self.refused) {
+                    requests.plis += 1;
+                }
+            }
+            PayloadMessage::Fir(entries) => {
+                for fir in entries {
+                    if let Some(requests) = entry(&mut self.requests, (sender, fir.ssrc), &mut self.refused) {
+                        requests.firs += 1;
+                    }
+                }
+            }
+            PayloadMessage::Remb { bitrate, ssrcs } => {
+                self.push_rate(sender, BandwidthKind::Remb, bitrate);
+                for ssrc in ssrcs {
+                    if let Some(known) = entry(&mut self.remb, ssrc, &mut self.refused) {
+                        *known = bitrate;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn push_extended(&mut self, time: Timestamp, report: &ExtendedReport<'_>) {
+        for block in report.blocks() {
+            match block.content {
+                BlockContent::ReceiverReferenceTime(ntp) => {
+                    if let Some(sender) = entry(&mut self.senders, report.ssrc, &mut self.refused) {
+                        sender.sent(time, ntp);
+                    }
+                }
+                BlockContent::Dlrr(entries) => {
+                    for dlrr in entries {
+                        let sender = self.senders.get(&dlrr.ssrc);
+                        let nanos = sender.and_then(|sender| sender.round_trip(time, dlrr.last_rr, dlrr.delay));
+                        // The round trip to the sender of `report`, as its own report blocks are about its peer.
+                        let known = self.reports.range_mut((report.ssrc, 0)..=(report.ssrc, u32::MAX)).next();
+                        if let (Some((_, known)), Some(nanos)) = (known, nanos) {
+                            known.round_trip.record(nanos);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        for known in self.reports.range_mut((report.ssrc, 0)..=(report.ssrc, u32::MAX)) {
+            known.1.extended += 1;
+        }
+    }
+
+    fn push_arrivals(&mut self, sender: u32, kind: BandwidthKind, received: u32, lost: u32) {
+        if let Some(bandwidth) = entry(&mut self.bandwidth, (sender, kind), &mut self.refused) {
+            bandwidth.messages += 1;
+            bandwidth.reported += u64::from(received) + u64::from(lost);
+            bandwidth.lost += u64::from(lost);
+        }
+    }
+
+    fn push_rate(&mut self, sender: u32, kind: BandwidthKind, bitrate: u64) {
+        if let Some(bandwidth) = entry(&mut self.bandwidth, (sender, kind), &mut self.refused) {
+            bandwidth.messages += 1;
+            let (_, lowest, highest) = bandwidth.bitrate.unwrap_or((bitrate, bitrate, bitrate));
+            bandwidth.bitrate = Some((bitrate, lowest.min(bitrate), highest.max(bitrate)));
+        }
+    }
+}
+
+impl TypeKey {
+    const fn first(packet_type: u8, count: u8) -> Self {
+        let format = if matches!(packet_type, 205 | 206) { count } else { 0 };
+        Self { packet_type, format, remb: false }
+    }
+}
+
+impl Sender {
+    fn sent(&mut self, time: Timestamp, ntp: u64) {
+        if let Some(slot) = self.sent.get_mut(self.sent_count % SENDER_REPORTS) {
+            *slot = ((ntp >> 16) as u32, time);
+        }
+        self.sent_count += 1;
+    }
+
+    /// From the report that `last` names passing the tap to the answer passing it, less the time it lay at the receiver.
+    fn round_trip(&self, now: Timestamp, last: u32, delay: u32) -> Option<i64> {
+        let known = self.sent.iter().take(self.sent_count);
+        let (_, passed) = known.filter(|(ntp, _)| last != 0 && *ntp == last).max_by_key(|(_, time)| *time)?;
+        Some(now.since(*passed) - i64::from(delay) * NANOS_PER_SECOND / 65_536)
+    }
+}
+
+fn key_of(packet: &Packet<'_>) -> TypeKey {
+    let remb = matches!(
+        packet.content,
+        Content::PayloadFeedback(PayloadFeedback { message: PayloadMessage::Remb { .. }, .. })
+    );
+    TypeKey { remb, ..TypeKey::first(packet.packet_type, packet.count) }
+}
+
+/// The entry of `key`, made if there is room.
+fn entry<'a, K: Ord, V: Default>(map: &'a mut BTreeMap<K, V>, key: K, refused: &mut u64) -> Option<&'a mut V> {
+    if map.len() >= CAP && !map.contains_key(&key) {
+        *refused += 1;
+        return None;
+    }
+    Some(map.entry(key).or_default())
+}

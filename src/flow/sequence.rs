@@ -1,0 +1,412 @@
+//! RTP sequence numbers (RFC 3550 sections 5.1 and A.1): what was expected, what is missing, what came twice or late.
+//!
+//! A window of the last [`WINDOW`] sequence numbers remembers which of them arrived. A number is judged lost only when
+//! it leaves the window, so a packet that comes hundreds of packets late still fills its hole. Runs of lost numbers are
+//! counted as they leave, in order.
+
+/// Sequence numbers remembered behind the highest one.
+pub const WINDOW: u64 = 1024;
+
+/// A forward step beyond this is looked at twice: loss, or a new start of the numbers (RFC 3550 A.1, `MAX_DROPOUT`)?
+const SUSPICIOUS_STEP: u16 = 64;
+
+/// At the start of a stream, packets this far before the first one seen still belong to it.
+const EARLIEST_BEFORE_FIRST: u64 = 128;
+
+/// A second packet within this many numbers of a stray one confirms a new start.
+const RESTART_CONFIRMATION: u16 = 8;
+
+const WORDS: usize = (WINDOW / 64) as usize;
+
+/// Runs of lost packets by length: 1, 2, 3-5, 6-10, more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bursts {
+    /// Runs per class.
+    pub by_length: [u64; 5],
+    /// Packets in the longest run.
+    pub longest: u64,
+}
+
+impl Bursts {
+    fn record(&mut self, length: u64) {
+        let class = match length {
+            0 => return,
+            1 => 0,
+            2 => 1,
+            3..=5 => 2,
+            6..=10 => 3,
+            _ => 4,
+        };
+        if let Some(count) = self.by_length.get_mut(class) {
+            *count += 1;
+        }
+        self.longest = self.longest.max(length);
+    }
+
+    /// All runs.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.by_length.iter().sum()
+    }
+}
+
+/// What a packet's sequence number meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The first packet of the stream.
+    First,
+    /// Newer than all before it, by this many numbers (1: nothing missing in between).
+    Forward(u16),
+    /// Older than the highest by this many numbers, and not seen before.
+    Late(u64),
+    /// Seen before.
+    Duplicate,
+    /// Far from the others; it will be known with the next packets whether the numbers start anew.
+    Stray,
+    /// The numbers started anew with the stray packet before this one, or with this one.
+    Restart,
+}
+
+/// The sequence numbers of one stream.
+#[derive(Clone, Debug)]
+pub struct Sequence {
+    /// Extended number of the first packet of the segment; numbers start at 2^32 so that earlier ones have a place.
+    base: u64,
+    highest: u64,
+    window: [u64; WORDS],
+    /// Lost numbers in a row at the window's far edge.
+    run: u64,
+    stray: Option<u16>,
+    received: u64,
+    /// Expected and lost numbers of segments that ended with a restart.
+    closed_expected: u64,
+    counters: Counters,
+}
+
+/// What was counted over the whole stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Distinct numbers from first to highest, over all segments.
+    pub expected: u64,
+    /// Numbers of these that never arrived.
+    pub lost: u64,
+    /// Packets whose number had arrived before.
+    pub duplicated: u64,
+    /// Packets that came after one with a higher number.
+    pub reordered: u64,
+    /// The largest distance of such a packet from the highest number.
+    pub reorder_depth: u64,
+    /// Packets far away from the stream's numbers that led nowhere.
+    pub strays: u64,
+    /// New starts.
+    pub restarts: u64,
+    /// Times the 16-bit number wrapped.
+    pub wraps: u64,
+    /// Runs of lost numbers.
+    pub bursts: Bursts,
+}
+
+impl Sequence {
+    /// A stream whose first packet has the number `first`.
+    #[must_use]
+    pub fn new(first: u16) -> Self {
+        let base = 1 << 32 | u64::from(first);
+        let mut sequence = Self {
+            base,
+            highest: base,
+            window: [0; WORDS],
+            run: 0,
+            stray: None,
+            received: 1,
+            closed_expected: 0,
+            counters: Counters::default(),
+        };
+        sequence.mark(base);
+        sequence
+    }
+
+    /// Takes the next packet's number, in order of arrival. `continuous` is asked, for a suspiciously large step
+    /// forward, whether the packet's timestamp goes on from the packets before it: then the step is loss.
+    #[inline]
+    pub fn push(&mut self, number: u16, continuous: impl FnOnce() -> bool) -> Step {
+        let step = number.wrapping_sub(self.highest as u16);
+        if step == 1 || (1..=SUSPICIOUS_STEP).contains(&step) {
+            return self.forward(step);
+        }
+        self.push_unusual(number, step, continuous)
+    }
+
+    /// The highest number seen, extended by the count of wraps; for comparing with RTCP's.
+    #[must_use]
+    pub const fn highest(&self) -> u16 {
+        self.highest as u16
+    }
+
+    /// The counters as they stand if nothing more arrives.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut closing = self.clone();
+        closing.close_segment();
+        let mut counters = closing.counters;
+        counters.expected = closing.closed_expected;
+        counters.lost = counters.expected.saturating_sub(closing.received);
+        counters.strays += u64::from(closing.stray.is_some());
+        counters
+    }
+
+    #[inline]
+    fn forward(&mut self, step: u16) -> Step {
+        let new = self.highest + u64::from(step);
+        self.counters.wraps += (new >> 16) - (self.highest >> 16);
+        for number in self.highest + 1..=new {
+            self.leave(number - WINDOW);
+            self.unmark(number);
+        }
+        self.highest = new;
+        self.mark(new);
+        self.received += 1;
+        self.forget_stray();
+        Step::Forward(step)
+    }
+
+    #[cold]
+    fn push_unusual(&mut self, number: u16, step: u16, continuous: impl FnOnce() -> bool) -> Step {
+        if step == 0 {
+            self.counters.duplicated += 1;
+            return Step::Duplicate;
+        }
+        let behind = u64::from(step.wrapping_neg());
+        if behind < WINDOW {
+            return self.late(behind, number);
+        }
+        if step < 0x8000 && continuous() {
+            return self.forward_far(step);
+        }
+        self.stray(number)
+    }
+
+    fn late(&mut self, behind: u64, number: u16) -> Step {
+        let extended = self.highest - behind;
+        if extended < self.base {
+            let early = self.base - extended;
+            if early > EARLIEST_BEFORE_FIRST || self.received > EARLIEST_BEFORE_FIRST || self.counters.restarts > 0 {
+                return self.stray(number);
+            }
+            self.base = extended;
+        }
+        if self.is_marked(extended) {
+            self.counters.duplicated += 1;
+            return Step::Duplicate;
+        }
+        self.mark(extended);
+        self.received += 1;
+        self.counters.reordered += 1;
+        self.counters.reorder_depth = self.counters.reorder_depth.max(behind);
+        Step::Late(behind)
+    }
+
+    /// A step of thousands: the window is emptied at once instead of number by number.
+    fn forward_far(&mut self, step: u16) -> Step {
+        if u64::from(step) < WINDOW {
+            return self.forward(step);
+        }
+        let new = self.highest + u64::from(step);
+        for number in self.highest + 1 - WINDOW..=self.highest {
+            self.leave(number);
+        }
+        // Numbers before the new window have left it; the rest of the gap will leave one by one.
+        self.run += new - WINDOW - self.highest;
+        self.window = [0; WORDS];
+        self.counters.wraps += (new >> 16) - (self.highest >> 16);
+        self.highest = new;
+        self.mark(new);
+        self.received += 1;
+        self.forget_stray();
+        Step::Forward(step)
+    }
+
+    fn stray(&mut self, number: u16) -> Step {
+        let Some(first) = self.stray.replace(number) else { return Step::Stray };
+        let step = number.wrapping_sub(first);
+        if step > RESTART_CONFIRMATION {
+            self.counters.strays += 1;
+            return Step::Stray;
+        }
+        self.stray = None;
+        self.restart(first);
+        if step > 0 {
+            self.forward(step);
+        } else {
+            self.counters.duplicated += 1;
+        }
+        Step::Restart
+    }
+
+    fn restart(&mut self, first: u16) {
+        self.close_segment();
+        self.counters.restarts += 1;
+        let base = 1 << 32 | u64::from(first);
+        (self.base, self.highest, self.window) = (base, base, [0; WORDS]);
+        self.mark(base);
+        self.received += 1;
+    }
+
+    fn close_segment(&mut self) {
+        for number in self.highest + 1 - WINDOW..=self.highest {
+            self.leave(number);
+        }
+        self.end_run();
+        self.closed_expected += self.highest - self.base + 1;
+    }
+
+    fn forget_stray(&mut self) {
+        if self.stray.take().is_some() {
+            self.counters.strays += 1;
+        }
+    }
+
+    /// `number` leaves the window: it will not be waited for any longer.
+    #[inline]
+    fn leave(&mut self, number: u64) {
+        if number < self.base {
+            return;
+        }
+        if self.is_marked(number) {
+            if self.run > 0 {
+                self.end_run();
+            }
+        } else {
+            self.run += 1;
+        }
+    }
+
+    fn end_run(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        self.counters.bursts.record(run);
+    }
+
+    #[inline]
+    fn mark(&mut self, number: u64) {
+        if let Some(word) = self.window.get_mut(word_of(number)) {
+            *word |= 1 << (number % 64);
+        }
+    }
+
+    #[inline]
+    fn unmark(&mut self, number: u64) {
+        if let Some(word) = self.window.get_mut(word_of(number)) {
+            *word &= !(1 << (number % 64));
+        }
+    }
+
+    #[inline]
+    fn is_marked(&self, number: u64) -> bool {
+        self.window.get(word_of(number)).is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+}
+
+#[inline]
+const fn word_of(number: u64) -> usize {
+    (number / 64) as usize % WORDS
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn run(numbers: impl IntoIterator<Item = u16>) -> Counters {
+        let mut numbers = numbers.into_iter();
+        let mut sequence = Sequence::new(numbers.next().unwrap());
+        for number in numbers {
+            sequence.push(number, || false);
+        }
+        sequence.counters()
+    }
+
+    #[test]
+    fn counts_runs_of_loss() {
+        let lost = [5, 8, 9, 20, 21, 22, 40, 41, 42, 43, 44, 45];
+        let counters = run((0..100).filter(|number| !lost.contains(number)));
+        assert_eq!((counters.expected, counters.lost), (100, 12));
+        assert_eq!(counters.bursts, Bursts { by_length: [1, 1, 1, 1, 0], longest: 6 });
+    }
+
+    #[test]
+    fn a_packet_900_late_is_late_and_not_lost() {
+        let counters = run((0..100).chain(101..1000).chain([100]).chain(1000..3000));
+        assert_eq!((counters.expected, counters.lost, counters.reordered, counters.reorder_depth), (3000, 0, 1, 899));
+        assert_eq!(counters.bursts.count(), 0);
+    }
+
+    #[test]
+    fn wraps_and_duplicates() {
+        let counters = run((65_000..=65_535).chain(0..500).chain([499, 3]));
+        assert_eq!((counters.expected, counters.lost, counters.duplicated, counters.wraps), (1036, 0, 2, 1));
+    }
+
+    #[test]
+    fn a_new_start_is_no_loss() {
+        let counters = run((100..200).chain(40_000..40_100));
+        assert_eq!((counters.expected, counters.lost, counters.restarts, counters.strays), (200, 0, 1, 0));
+    }
+
+    #[test]
+    fn one_stray_packet_is_no_new_start() {
+        let counters = run((100..200).chain([40_000]).chain(200..300));
+        assert_eq!((counters.expected, counters.lost, counters.restarts, counters.strays), (200, 0, 0, 1));
+    }
+
+    #[test]
+    fn an_outage_is_loss_when_time_went_on() {
+        let mut sequence = Sequence::new(0);
+        (1..100).for_each(|number| drop(sequence.push(number, || true)));
+        (9_000..9_100).for_each(|number| drop(sequence.push(number, || true)));
+        let counters = sequence.counters();
+        assert_eq!((counters.expected, counters.lost, counters.bursts.longest), (9_100, 8_900, 8_900));
+        assert_eq!(counters.bursts.count(), 1);
+    }
+
+    #[test]
+    fn packets_before_the_first_one_belong_to_it() {
+        let counters = run([10, 9, 8, 11, 12]);
+        assert_eq!((counters.expected, counters.lost, counters.reordered), (5, 0, 2));
+    }
+
+    proptest! {
+        /// Against a set that remembers everything: any loss, swap and duplication within the window.
+        #[test]
+        fn agrees_with_a_set(start: u16, drops in prop::collection::hash_set(1_u64..3000, 0..400),
+                             moves in prop::collection::vec((1_u64..3000, 1_u64..60), 0..50)) {
+            let mut order: Vec<(u64, u64)> = (0..3000).filter(|number| !drops.contains(number)).map(|number| (number, number)).collect();
+            for (from, by) in moves {
+                for entry in order.iter_mut().filter(|entry| entry.1 == from) {
+                    entry.0 += by;
+                }
+            }
+            order.sort_by_key(|entry| entry.0);
+            let numbers: Vec<u64> = order.into_iter().map(|entry| entry.1).collect();
+            let counters = run(numbers.iter().map(|number| start.wrapping_add(*number as u16)));
+            let distinct: HashSet<u64> = numbers.iter().copied().collect();
+            let (low, high) = (*distinct.iter().min().unwrap(), *distinct.iter().max().unwrap());
+            prop_assert_eq!(counters.expected, high - low + 1);
+            prop_assert_eq!(counters.lost, high - low + 1 - distinct.len() as u64);
+            let mut highest = numbers[0];
+            let mut late = 0;
+            for number in &numbers { if *number < highest { late += 1 } else { highest = *number } }
+            prop_assert_eq!(counters.reordered, late);
+        }
+
+        /// Nothing panics or hangs on any numbers, and the counters stay consistent.
+        #[test]
+        fn any_numbers(numbers in prop::collection::vec(any::<u16>(), 1..2000), continuous: bool) {
+            let mut sequence = Sequence::new(numbers[0]);
+            for number in &numbers[1..] { sequence.push(*number, || continuous); }
+            let counters = sequence.counters();
+            prop_assert!(counters.lost <= counters.expected);
+        }
+    }
+}

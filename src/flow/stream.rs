@@ -1,0 +1,363 @@
+//! One RTP stream: one SSRC in one direction of one flow. About a kilobyte, whatever its length.
+
+use crate::{
+    flow::{
+        sequence::{self, Sequence, Step},
+        timing::{Advance, Timing},
+    },
+    time::{NANOS_PER_MILLI, PacketId, Timestamp},
+    wire::rtp::{Kind as MediaKind, static_payload_type},
+};
+
+/// Contributing sources that are listed; RFC 3550 allows 15 in a packet.
+const CSRCS: usize = 16;
+
+/// Payload types that are counted one by one.
+const PAYLOAD_TYPES: usize = 16;
+
+/// Recent timestamps kept to recognise retransmissions by (RFC 4588: they carry the original's timestamp).
+const RECENT_TIMESTAMPS: usize = 64;
+
+/// Nothing for this long, and for several times the usual time between packets, is a gap.
+const SHORTEST_GAP: i64 = 200 * NANOS_PER_MILLI;
+
+/// A gap is at least this many times the usual time between packets.
+const GAP_FACTOR: i64 = 5;
+
+/// What a stream needs to know of one RTP packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Which packet it is.
+    pub id: PacketId,
+    /// Synchronization source.
+    pub ssrc: u32,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// Sequence number.
+    pub sequence_number: u16,
+    /// Payload type.
+    pub payload_type: u8,
+    /// Marker bit.
+    pub marker: bool,
+    /// Padding bit.
+    pub padding: bool,
+    /// Header bytes: fixed part, CSRCs and extension.
+    pub header_length: u16,
+    /// Padding bytes at the end as the last byte says, 0 where it cannot be read.
+    pub padding_length: u16,
+    /// Payload bytes on the wire, padding included.
+    pub payload_length: u32,
+    /// Identifiers of header-extension elements: bit n for id n (1-15), bit 0 for another profile.
+    pub extensions: u16,
+}
+
+/// A count with the nanoseconds it spans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// How many.
+    pub count: u64,
+    /// Together, in nanoseconds.
+    pub total: i64,
+    /// The longest, in nanoseconds.
+    pub longest: i64,
+}
+
+impl Gaps {
+    fn record(&mut self, length: i64) {
+        self.count += 1;
+        self.total += length;
+        self.longest = self.longest.max(length);
+    }
+}
+
+/// Packets of one payload type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayloadTypeCount {
+    /// The payload type.
+    pub payload_type: u8,
+    /// Its packets.
+    pub packets: u64,
+}
+
+/// The state of one RTP stream.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Synchronization source.
+    pub ssrc: u32,
+    /// The direction in its flow: 0 from the flow's lower endpoint, 1 from its higher.
+    pub direction: usize,
+    /// First packet: time, identity, sequence number.
+    pub first: (Timestamp, PacketId, u16),
+    /// Last packet.
+    pub last: (Timestamp, PacketId),
+    /// Packets, duplicates included.
+    pub packets: u64,
+    /// Payload bytes without readable padding.
+    pub payload_bytes: u64,
+    /// Header and padding bytes.
+    pub header_bytes: u64,
+    /// Packets with the marker bit.
+    pub markers: u64,
+    /// Packets with the padding bit; and packets that hold nothing else.
+    pub padded: u64,
+    /// Packets that hold nothing but padding.
+    pub padding_only: u64,
+    /// Changes of the RTP timestamp to a newer one, and the first.
+    pub frames: u64,
+    /// Longest time between two packets.
+    pub max_gap: i64,
+    /// The sender paused.
+    pub pauses: Gaps,
+    /// Packets were lost and none came.
+    pub outages: Gaps,
+    /// Packets with each header-extension element id.
+    pub extensions: [u32; 16],
+    /// Contributing sources.
+    pub csrcs: Vec<u32>,
+    /// Packets whose timestamp is one of another stream's, and that stream.
+    pub repairs: Repairs,
+    payload_types: Vec<PayloadTypeCount>,
+    sequence: Sequence,
+    timing: Timing,
+    newest_timestamp: u32,
+    recent: [u32; RECENT_TIMESTAMPS],
+    usual_interval: i64,
+    /// Clock rate of the last packet's payload type, where certain.
+    rate: Option<u32>,
+    rate_of: u8,
+}
+
+/// Evidence that a stream repeats another one's packets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Repairs {
+    /// The other stream's SSRC.
+    pub ssrc: u32,
+    /// Packets looked at.
+    pub checked: u32,
+    /// Packets with a timestamp of that stream.
+    pub matched: u32,
+}
+
+impl Stream {
+    /// A stream whose first packet is `arrival`, sent in `direction`.
+    #[must_use]
+    pub fn new(arrival: &Arrival, direction: usize) -> Self {
+        let mut stream = Self {
+            ssrc: arrival.ssrc,
+            direction,
+            first: (arrival.time, arrival.id, arrival.sequence_number),
+            last: (arrival.time, arrival.id),
+            packets: 0,
+            payload_bytes: 0,
+            header_bytes: 0,
+            markers: 0,
+            padded: 0,
+            padding_only: 0,
+            frames: 1,
+            max_gap: 0,
+            pauses: Gaps::default(),
+            outages: Gaps::default(),
+            extensions: [0; 16],
+            csrcs: Vec::new(),
+            repairs: Repairs::default(),
+            payload_types: Vec::with_capacity(1),
+            sequence: Sequence::new(arrival.sequence_number),
+            timing: Timing::new(arrival.time, arrival.timestamp),
+            newest_timestamp: arrival.timestamp,
+            recent: [arrival.timestamp; RECENT_TIMESTAMPS],
+            usual_interval: 0,
+            rate: None,
+            rate_of: u8::MAX,
+        };
+        stream.count(arrival);
+        stream
+    }
+
+    /// Takes the next packet of this stream, in order of arrival.
+    #[inline]
+    pub fn push(&mut self, arrival: &Arrival) {
+        self.count(arrival);
+        let (rate, timing) = (self.rate, &self.timing);
+        let step =
+            self.sequence.push(arrival.sequence_number, || timing.continues(arrival.time, arrival.timestamp, rate));
+        if let Step::Forward(step) = step {
+            self.interval(arrival, step);
+        }
+        match step {
+            Step::Stray => {}
+            Step::Restart => self.timing.restart(arrival.time, arrival.timestamp),
+            _ => {
+                if self.timing.push(arrival.time, arrival.timestamp, rate) == Advance::Jump {
+                    self.newest_timestamp = arrival.timestamp.wrapping_sub(1);
+                }
+            }
+        }
+        self.frame(arrival.timestamp);
+        self.last = (arrival.time, arrival.id);
+    }
+
+    /// The counters of its sequence numbers.
+    #[must_use]
+    pub fn sequence(&self) -> sequence::Counters {
+        self.sequence.counters()
+    }
+
+    /// The last sequence number in order, for finding what goes on elsewhere.
+    #[must_use]
+    pub const fn highest_sequence_number(&self) -> u16 {
+        self.sequence.highest()
+    }
+
+    /// Its timing.
+    #[must_use]
+    pub const fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
+    /// Payload types in use, most packets first.
+    #[must_use]
+    pub fn payload_types(&self) -> Vec<PayloadTypeCount> {
+        let mut counts = self.payload_types.clone();
+        counts.sort_by_key(|count| (std::cmp::Reverse(count.packets), count.payload_type));
+        counts
+    }
+
+    /// Whether one of the last frames had this timestamp.
+    #[must_use]
+    pub fn had_timestamp(&self, timestamp: u32) -> bool {
+        self.recent.contains(&timestamp)
+    }
+
+    /// Notes whose timestamp this stream's newest packet had.
+    pub fn note_repair(&mut self, of: Option<u32>) {
+        self.repairs.checked += 1;
+        if let Some(ssrc) = of {
+            if self.repairs.matched == 0 || self.repairs.ssrc == ssrc {
+                self.repairs.ssrc = ssrc;
+                self.repairs.matched += 1;
+            }
+        }
+    }
+
+    /// Adds the contributing sources of a packet.
+    pub fn note_csrcs(&mut self, csrcs: impl Iterator<Item = u32>) {
+        for csrc in csrcs {
+            if self.csrcs.len() < CSRCS && !self.csrcs.contains(&csrc) {
+                self.csrcs.push(csrc);
+            }
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, arrival: &Arrival) {
+        self.packets += 1;
+        let padding = u32::from(arrival.padding_length);
+        self.payload_bytes += u64::from(arrival.payload_length.saturating_sub(padding));
+        self.header_bytes += u64::from(arrival.header_length) + u64::from(padding);
+        self.markers += u64::from(arrival.marker);
+        if arrival.padding {
+            self.padded += 1;
+            self.padding_only += u64::from(padding > 0 && padding >= arrival.payload_length);
+        }
+        self.count_payload_type(arrival.payload_type);
+        let mut ids = arrival.extensions;
+        while ids != 0 {
+            if let Some(count) = self.extensions.get_mut(ids.trailing_zeros() as usize) {
+                *count += 1;
+            }
+            ids &= ids - 1;
+        }
+    }
+
+    #[inline]
+    fn count_payload_type(&mut self, payload_type: u8) {
+        match self.payload_types.first_mut() {
+            Some(first) if first.payload_type == payload_type => first.packets += 1,
+            _ => self.count_other_payload_type(payload_type),
+        }
+        if self.rate_of != payload_type {
+            self.change_rate(payload_type);
+        }
+    }
+
+    fn count_other_payload_type(&mut self, payload_type: u8) {
+        match self.payload_types.iter_mut().find(|count| count.payload_type == payload_type) {
+            Some(count) => count.packets += 1,
+            None if self.payload_types.len() < PAYLOAD_TYPES => {
+                self.payload_types.push(PayloadTypeCount { payload_type, packets: 1 });
+            }
+            None => {}
+        }
+    }
+
+    #[cold]
+    fn change_rate(&mut self, payload_type: u8) {
+        self.rate_of = payload_type;
+        self.rate = static_payload_type(payload_type).map(|known| known.clock_rate);
+    }
+
+    /// The time since the packet before, for a packet `step` numbers after the newest one.
+    #[inline]
+    fn interval(&mut self, arrival: &Arrival, step: u16) {
+        let interval = arrival.time.since(self.last.0);
+        self.max_gap = self.max_gap.max(interval);
+        if interval >= SHORTEST_GAP && interval > GAP_FACTOR * self.usual_interval && self.packets > 2 {
+            self.gap(arrival, step, interval);
+        } else {
+            self.usual_interval += (interval - self.usual_interval) / 16;
+        }
+    }
+
+    #[cold]
+    fn gap(&mut self, arrival: &Arrival, step: u16, interval: i64) {
+        if step > 2 {
+            self.outages.record(interval);
+        } else if self
+            .timing
+            .media_time_since_last(arrival.timestamp, self.rate)
+            .is_none_or(|media_time| media_time > interval / 2)
+        {
+            // The timestamp went on with the clock: nothing was sent. Had it not, the network held the packets back.
+            self.pauses.record(interval);
+        }
+    }
+
+    #[inline]
+    fn frame(&mut self, timestamp: u32) {
+        let ahead = timestamp.wrapping_sub(self.newest_timestamp);
+        if ahead == 0 || ahead >= 0x8000_0000 {
+            return;
+        }
+        self.newest_timestamp = timestamp;
+        if let Some(slot) = self.recent.get_mut(self.frames as usize % RECENT_TIMESTAMPS) {
+            *slot = timestamp;
+        }
+        self.frames += 1;
+    }
+}
+
+/// The clock rate of a stream: of its main payload type where that is certain, else what its timing says.
+/// The second value tells whether it was inferred.
+#[must_use]
+pub fn clock_rate(stream: &Stream) -> (Option<u32>, bool) {
+    let certain =
+        stream.payload_types().first().and_then(|count| static_payload_type(count.payload_type)).map(|known| known.clock_rate);
+    match certain {
+        Some(rate) => (Some(rate), false),
+        None => {
+            let inferred = stream.timing().inferred_rate();
+            (inferred, inferred.is_some())
+        }
+    }
+}
+
+/// Audio or video: of its main payload type where that is certain, else what the clock rate says.
+#[must_use]
+pub fn media_kind(stream: &Stream) -> Option<MediaKind> {
+    let certain = stream.payload_types().first().and_then(|count| static_payload_type(count.payload_type));
+    certain.map(|known| known.kind).or_else(|| {
+        stream.timing().inferred_rate().map(|rate| if rate == 90_000 { MediaKind::Video } else { MediaKind::Audio })
+    })
+}
