@@ -7,7 +7,11 @@
 mod address;
 mod malformed;
 mod reader;
+mod words;
+
+pub mod stun;
 
 pub use address::Endpoint;
 pub use malformed::{Kind, Layer, Malformed};
 pub use reader::Reader;
+pub use words::Words;
