@@ -9,7 +9,12 @@ mod malformed;
 mod reader;
 mod words;
 
+pub mod channel;
+pub mod dtls;
+pub mod quic;
+pub mod rtp;
 pub mod stun;
+pub mod zrtp;
 
 pub use address::Endpoint;
 pub use malformed::{Kind, Layer, Malformed};
