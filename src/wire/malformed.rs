@@ -31,6 +31,10 @@ pub enum Layer {
     Rtcp,
     /// SCTP (RFC 9260).
     Sctp,
+    /// QUIC long headers (RFC 9000 section 17.2).
+    Quic,
+    /// ZRTP (RFC 6189).
+    Zrtp,
 }
 
 /// What was wrong.

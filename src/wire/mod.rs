@@ -7,7 +7,16 @@
 mod address;
 mod malformed;
 mod reader;
+mod words;
+
+pub mod channel;
+pub mod dtls;
+pub mod quic;
+pub mod rtp;
+pub mod stun;
+pub mod zrtp;
 
 pub use address::Endpoint;
 pub use malformed::{Kind, Layer, Malformed};
 pub use reader::Reader;
+pub use words::Words;
