@@ -6,7 +6,7 @@ use crate::{
         timing::{Advance, Timing},
     },
     time::{NANOS_PER_MILLI, PacketId, Timestamp},
-    wire::rtp::{Kind as MediaKind, static_payload_type},
+    wire::rtp::{Media as MediaKind, static_payload_type},
 };
 
 /// Contributing sources that are listed; RFC 3550 allows 15 in a packet.
@@ -51,6 +51,8 @@ pub struct Arrival {
     pub payload_length: u32,
     /// Identifiers of header-extension elements: bit n for id n (1-15), bit 0 for another profile.
     pub extensions: u16,
+    /// Contributing sources.
+    pub csrc_count: u8,
 }
 
 /// A count with the nanoseconds it spans.
@@ -357,7 +359,7 @@ pub fn clock_rate(stream: &Stream) -> (Option<u32>, bool) {
 #[must_use]
 pub fn media_kind(stream: &Stream) -> Option<MediaKind> {
     let certain = stream.payload_types().first().and_then(|count| static_payload_type(count.payload_type));
-    certain.map(|known| known.kind).or_else(|| {
+    certain.map(|known| known.media).or_else(|| {
         stream.timing().inferred_rate().map(|rate| if rate == 90_000 { MediaKind::Video } else { MediaKind::Audio })
     })
 }

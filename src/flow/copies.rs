@@ -1,0 +1,131 @@
+//! Packets that were captured twice: on two interfaces (`any`, a router) or at two places of one path. They are one
+//! packet on the wire and count once. A packet that the *network* duplicated is captured twice at the same place, and
+//! is left to the stream's own count.
+
+use crate::time::{NANOS_PER_SECOND, Timestamp};
+
+/// Packets remembered while all were captured at one place.
+const FEW: usize = 4;
+
+/// Packets remembered once two places were seen: a router may hold packets back for a while.
+const MANY: usize = 256;
+
+/// Two captures of one packet are not further apart than this.
+const WINDOW: i64 = NANOS_PER_SECOND;
+
+/// Recent packets of one direction of a flow.
+#[derive(Clone, Debug, Default)]
+pub struct Copies {
+    few: [Seen; FEW],
+    many: Option<Box<[Seen; MANY]>>,
+    count: usize,
+    identity: u32,
+    copies: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    fingerprint: u64,
+    time: Timestamp,
+    identity: u32,
+}
+
+impl Copies {
+    /// Whether this packet is a copy of one that was captured at another place. `identity` differs from place to place,
+    /// `fingerprint` ([`fingerprint`]) does not.
+    #[inline]
+    pub fn is_copy(&mut self, time: Timestamp, identity: u32, fingerprint: u64) -> bool {
+        if self.count == 0 {
+            self.identity = identity;
+        } else if identity != self.identity && self.many.is_none() {
+            self.remember_more();
+        }
+        let seen = Seen { fingerprint, time, identity };
+        if self.many.is_some() && self.find(&seen) {
+            self.copies += 1;
+            return true;
+        }
+        let slot = match &mut self.many {
+            Some(many) => many.get_mut(self.count % MANY),
+            None => self.few.get_mut(self.count % FEW),
+        };
+        if let Some(slot) = slot {
+            *slot = seen;
+        }
+        self.count += 1;
+        false
+    }
+
+    /// Copies found.
+    #[must_use]
+    pub const fn copies(&self) -> u64 {
+        self.copies
+    }
+
+    #[cold]
+    fn remember_more(&mut self) {
+        let mut many = Box::new([Seen::default(); MANY]);
+        for index in self.count.saturating_sub(FEW)..self.count {
+            if let (Some(slot), Some(seen)) = (many.get_mut(index % MANY), self.few.get(index % FEW)) {
+                *slot = *seen;
+            }
+        }
+        self.many = Some(many);
+    }
+
+    fn find(&self, packet: &Seen) -> bool {
+        self.many.iter().flat_map(|many| many.iter()).any(|seen| {
+            seen.fingerprint == packet.fingerprint
+                && seen.identity != packet.identity
+                && packet.time.since(seen.time).abs() <= WINDOW
+                && seen.time != Timestamp::default()
+        })
+    }
+}
+
+/// A hash of what is the same wherever a packet is captured: its IP identification, length, first and last bytes.
+#[inline]
+#[must_use]
+pub fn fingerprint(identification: u32, length: u32, payload: &[u8]) -> u64 {
+    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut hash = (u64::from(identification) << 32 | u64::from(length)).wrapping_mul(MIX);
+    let mut add = |word: u64| hash = (hash.rotate_left(23) ^ word).wrapping_mul(MIX);
+    match (payload.first_chunk::<16>(), payload.last_chunk::<8>()) {
+        (Some(first), Some(last)) => {
+            let words = u128::from_le_bytes(*first);
+            add(words as u64);
+            add((words >> 64) as u64);
+            add(u64::from_le_bytes(*last));
+        }
+        _ => payload.iter().for_each(|byte| add(u64::from(*byte))),
+    }
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: i64) -> Timestamp {
+        Timestamp(1_000_000_000_000 + milliseconds * 1_000_000)
+    }
+
+    #[test]
+    fn a_router_sees_each_packet_twice() {
+        let mut copies = Copies::default();
+        let found = (0..100).filter(|&index| {
+            assert!(!copies.is_copy(at(20 * index), 1, index as u64));
+            copies.is_copy(at(20 * index) , 2, index as u64)
+        });
+        assert_eq!(found.count(), 100);
+    }
+
+    #[test]
+    fn a_network_duplicate_is_no_copy() {
+        let mut copies = Copies::default();
+        assert!(!copies.is_copy(at(0), 1, 7));
+        assert!(!copies.is_copy(at(0), 1, 7));
+        assert!(copies.is_copy(at(1), 2, 7));
+        assert!(!copies.is_copy(at(5_000), 2, 7));
+    }
+}

@@ -1,0 +1,90 @@
+//! What a flow is: two transport addresses and what runs between them.
+
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::FxHasher;
+
+use crate::wire::Endpoint;
+
+/// What runs between two addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// UDP.
+    Udp,
+    /// TCP; datagrams are what was framed in it.
+    Tcp,
+    /// SCTP straight over IP.
+    Sctp,
+    /// ICMP and ICMPv6.
+    Icmp,
+    /// Another IP protocol.
+    Ip(u8),
+}
+
+impl Transport {
+    /// Its name in reports.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Udp => "udp".to_owned(),
+            Self::Tcp => "tcp".to_owned(),
+            Self::Sctp => "sctp".to_owned(),
+            Self::Icmp => "icmp".to_owned(),
+            Self::Ip(number) => match number {
+                2 => "igmp".to_owned(),
+                47 => "gre".to_owned(),
+                50 => "esp".to_owned(),
+                51 => "ah".to_owned(),
+                _ => format!("ip-{number}"),
+            },
+        }
+    }
+}
+
+/// A flow's key, the same for both directions: the lower address stands first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FlowKey {
+    /// The lower endpoint.
+    pub low: Endpoint,
+    /// The higher endpoint.
+    pub high: Endpoint,
+    /// What runs between them.
+    pub transport: Transport,
+    /// The TURN server that relays the flow, for traffic inside its client's messages.
+    pub relay: Option<Endpoint>,
+}
+
+impl FlowKey {
+    /// The key of a packet from `source` to `destination`, and its direction: 0 from low to high, 1 back.
+    #[must_use]
+    pub fn new(source: Endpoint, destination: Endpoint, transport: Transport) -> (Self, usize) {
+        if source <= destination {
+            (Self { low: source, high: destination, transport, relay: None }, 0)
+        } else {
+            (Self { low: destination, high: source, transport, relay: None }, 1)
+        }
+    }
+
+    /// Who sends in `direction`.
+    #[must_use]
+    pub const fn source(&self, direction: usize) -> Endpoint {
+        if direction == 0 { self.low } else { self.high }
+    }
+
+    /// Who receives in `direction`.
+    #[must_use]
+    pub const fn destination(&self, direction: usize) -> Endpoint {
+        if direction == 0 { self.high } else { self.low }
+    }
+
+    /// A hash of the key that is the same in every run.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut hasher = FxHasher::default();
+        self.low.hash(&mut hasher);
+        self.high.hash(&mut hasher);
+        self.transport.hash(&mut hasher);
+        self.relay.hash(&mut hasher);
+        hasher.finish()
+    }
+}

@@ -1,0 +1,358 @@
+//! RTP and RTCP of one flow: which SSRCs are streams, which datagrams are SRTCP, and what waits for evidence.
+
+use crate::{
+    flow::{
+        candidate::{Candidates, Context},
+        datagram::Datagram,
+        rtcp::Rtcp,
+        stream::{Arrival, Stream},
+    },
+    wire::{
+        Malformed,
+        rtcp::{self, Srtcp},
+        rtp::{FIXED_LENGTH, FixedHeader, Form, Header},
+    },
+};
+
+/// Streams a flow may have; packets of more are counted and not followed.
+const STREAMS: usize = 1024;
+
+/// Packets of a new stream that are held against the other streams' timestamps, to find what it repeats.
+const REPAIR_CHECKS: u32 = 64;
+
+/// SRTCP datagrams that wait until the flow shows that it is a call's.
+const WAITING_SRTCP: usize = 64;
+
+/// An SRTCP index goes on by one a datagram; lost ones leave small steps.
+const INDEX_STEP: u32 = 16;
+
+/// RTP and RTCP of a flow.
+#[derive(Clone, Debug, Default)]
+pub struct Media {
+    streams: Vec<Stream>,
+    /// SSRC and direction of each stream, side by side, to be searched fast.
+    keys: Vec<(u32, usize)>,
+    /// The stream of the last packet, by direction.
+    last: [usize; 2],
+    candidates: Candidates,
+    rtcp: Option<Box<Rtcp>>,
+    waiting_srtcp: Vec<(usize, Srtcp)>,
+    srtcp_confirmed: bool,
+    packets: u64,
+    refused: u64,
+    header_faults: u64,
+}
+
+/// What else was seen on the flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Path {
+    /// ICE connectivity checks.
+    pub ice: bool,
+    /// DTLS records: media is SRTP.
+    pub dtls: bool,
+}
+
+impl Path {
+    /// Whether the flow is a call's path.
+    #[must_use]
+    pub const fn is_call(self) -> bool {
+        self.ice || self.dtls
+    }
+}
+
+/// What a datagram in the range of RTP and RTCP turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// RTP of a known stream.
+    Rtp,
+    /// RTCP or SRTCP.
+    Rtcp,
+    /// It waits for more evidence.
+    Waiting,
+    /// Neither.
+    Other,
+    /// RTCP by all signs, but broken.
+    Malformed(Malformed),
+}
+
+impl Media {
+    /// Takes a datagram whose first byte is 128 to 191. 
+    #[inline]
+    pub fn push(&mut self, datagram: &Datagram<'_>, path: Path) -> Verdict {
+        let Ok(fixed) = FixedHeader::parse(datagram.bytes) else { return self.push_short(datagram, path) };
+        let direction = datagram.direction & 1;
+        let last = self.last.get(direction).copied().unwrap_or_default();
+        if self.keys.get(last) == Some(&(fixed.ssrc, direction)) && !is_rtcp(datagram.bytes) {
+            return self.push_rtp(last, datagram, path);
+        }
+        self.push_slowly(fixed, datagram, path)
+    }
+
+    /// The streams found so far, in the order they were found.
+    #[must_use]
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    /// RTCP, if there was any.
+    #[must_use]
+    pub fn rtcp(&self) -> Option<&Rtcp> {
+        self.rtcp.as_deref()
+    }
+
+    /// RTP packets that belong to streams.
+    #[must_use]
+    pub const fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// Packets of streams beyond the cap.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Decides what waits, now that no more packets will come, and gives up streams and RTCP.
+    #[must_use]
+    pub fn finish(mut self, path: Path) -> (Vec<Stream>, Option<Box<Rtcp>>, u64) {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        let waiting: Vec<_> = candidates.drain().collect();
+        for candidate in waiting {
+            let payload_type = candidate.packets.first().map_or(0, |packet| packet.payload_type);
+            let context = self.context(candidate.ssrc, payload_type, path);
+            if candidate.is_short_stream(context) {
+                self.adopt(&candidate.packets, candidate.direction);
+            }
+        }
+        if (path.is_call() || !self.streams.is_empty()) && !self.srtcp_confirmed {
+            self.confirm_srtcp();
+        }
+        self.streams.sort_by_key(|stream| (stream.first.0, stream.first.1, stream.ssrc, stream.direction));
+        (self.streams, self.rtcp, self.packets)
+    }
+
+    #[inline]
+    fn push_rtp(&mut self, index: usize, datagram: &Datagram<'_>, path: Path) -> Verdict {
+        let Some(arrival) = arrival(datagram, path.dtls) else {
+            self.header_faults += 1;
+            return Verdict::Other;
+        };
+        self.packets += 1;
+        if let Some(stream) = self.streams.get_mut(index) {
+            stream.push(&arrival);
+            if arrival.csrc_count > 0
+                && let Ok(header) = Header::parse(datagram.bytes, datagram.length)
+            {
+                stream.note_csrcs(header.csrcs());
+            }
+            if stream.repairs.checked < REPAIR_CHECKS {
+                self.check_repair(index, &arrival);
+            }
+        }
+        Verdict::Rtp
+    }
+
+    fn push_slowly(&mut self, fixed: FixedHeader, datagram: &Datagram<'_>, path: Path) -> Verdict {
+        if is_rtcp(datagram.bytes) {
+            return self.push_rtcp(datagram, path);
+        }
+        let direction = datagram.direction & 1;
+        if let Some(index) = self.keys.iter().position(|key| *key == (fixed.ssrc, direction)) {
+            if let Some(last) = self.last.get_mut(direction) {
+                *last = index;
+            }
+            return self.push_rtp(index, datagram, path);
+        }
+        let Some(arrival) = arrival(datagram, path.dtls) else { return Verdict::Other };
+        let context = self.context(fixed.ssrc, fixed.payload_type(), path);
+        match self.candidates.push(arrival, direction, context) {
+            Some(candidate) => {
+                self.adopt(&candidate.packets, direction);
+                if !self.srtcp_confirmed {
+                    self.confirm_srtcp();
+                }
+                Verdict::Rtp
+            }
+            None => Verdict::Waiting,
+        }
+    }
+
+    /// A datagram too short for RTP: BYE and the like of RTCP.
+    fn push_short(&mut self, datagram: &Datagram<'_>, path: Path) -> Verdict {
+        if is_rtcp(datagram.bytes) { self.push_rtcp(datagram, path) } else { Verdict::Other }
+    }
+
+    fn push_rtcp(&mut self, datagram: &Datagram<'_>, path: Path) -> Verdict {
+        let classified = if datagram.is_snapped() {
+            rtcp::classify_snapped(datagram.bytes, datagram.length)
+        } else {
+            rtcp::classify(datagram.bytes)
+        };
+        match classified {
+            Ok(rtcp::Rtcp::Clear(compound)) => {
+                if !self.believes(path) && !is_trustworthy(&compound) {
+                    return Verdict::Other;
+                }
+                self.rtcp_mut().push_clear(datagram.time, datagram.id, &compound);
+                Verdict::Rtcp
+            }
+            Ok(rtcp::Rtcp::Encrypted(srtcp)) => self.push_srtcp(srtcp, datagram.direction & 1, path),
+            Ok(rtcp::Rtcp::Undecided(first)) if self.believes(path) => {
+                self.rtcp_mut().push_undecided(first);
+                Verdict::Rtcp
+            }
+            Ok(rtcp::Rtcp::Undecided(_)) => Verdict::Other,
+            Err(fault) if self.believes(path) => Verdict::Malformed(fault),
+            Err(_) => Verdict::Other,
+        }
+    }
+
+    fn push_srtcp(&mut self, srtcp: Srtcp, direction: usize, path: Path) -> Verdict {
+        if self.srtcp_confirmed || self.believes(path) || self.continues_srtcp(&srtcp, direction) {
+            self.confirm_srtcp();
+            self.rtcp_mut().push_encrypted(srtcp);
+            return Verdict::Rtcp;
+        }
+        if self.waiting_srtcp.len() < WAITING_SRTCP {
+            self.waiting_srtcp.push((direction, srtcp));
+        }
+        Verdict::Waiting
+    }
+
+    /// Whether this is the next SRTCP of a sender that waits: the same SSRC, and the index went on.
+    fn continues_srtcp(&self, srtcp: &Srtcp, direction: usize) -> bool {
+        self.waiting_srtcp.iter().any(|(from, earlier)| {
+            let step = srtcp.index.zip(earlier.index).map(|(now, before)| now.wrapping_sub(before));
+            *from == direction && earlier.ssrc == srtcp.ssrc && step.is_some_and(|step| (1..=INDEX_STEP).contains(&step))
+        })
+    }
+
+    fn confirm_srtcp(&mut self) {
+        self.srtcp_confirmed = true;
+        for (_, srtcp) in std::mem::take(&mut self.waiting_srtcp) {
+            self.rtcp_mut().push_encrypted(srtcp);
+        }
+    }
+
+    fn believes(&self, path: Path) -> bool {
+        path.is_call() || !self.streams.is_empty() || self.rtcp.is_some()
+    }
+
+    fn context(&self, ssrc: u32, payload_type: u8, path: Path) -> Context {
+        let known = |stream: &Stream| stream.payload_types().iter().any(|count| count.payload_type == payload_type);
+        Context {
+            call: path.is_call(),
+            media: !self.streams.is_empty(),
+            payload_type_known: path.dtls || self.streams.iter().any(known),
+            named_in_rtcp: self.rtcp.as_ref().is_some_and(|rtcp| rtcp.has_sender(ssrc)),
+        }
+    }
+
+    fn adopt(&mut self, packets: &[Arrival], direction: usize) {
+        let Some((first, rest)) = packets.split_first() else { return };
+        if self.streams.len() >= STREAMS {
+            self.refused += packets.len() as u64;
+            return;
+        }
+        let index = self.streams.len();
+        self.streams.push(Stream::new(first, direction));
+        self.keys.push((first.ssrc, direction));
+        self.check_repair(index, first);
+        for arrival in rest {
+            if let Some(stream) = self.streams.get_mut(index) {
+                stream.push(arrival);
+            }
+            self.check_repair(index, arrival);
+        }
+        self.packets += packets.len() as u64;
+        if let Some(last) = self.last.get_mut(direction) {
+            *last = index;
+        }
+    }
+
+    /// Whether the packet repeats a frame of another stream: RFC 4588 retransmissions keep the timestamp.
+    #[cold]
+    fn check_repair(&mut self, index: usize, arrival: &Arrival) {
+        let Some(direction) = self.streams.get(index).map(|stream| stream.direction) else { return };
+        let original = self.streams.iter().enumerate().find_map(|(other, stream)| {
+            (other != index && stream.direction == direction && stream.had_timestamp(arrival.timestamp))
+                .then_some(stream.ssrc)
+        });
+        if let Some(stream) = self.streams.get_mut(index) {
+            stream.note_repair(original);
+        }
+    }
+
+    fn rtcp_mut(&mut self) -> &mut Rtcp {
+        self.rtcp.get_or_insert_default()
+    }
+}
+
+/// Whether the second byte is an RTCP packet type (RFC 5761 section 4).
+#[inline]
+fn is_rtcp(bytes: &[u8]) -> bool {
+    matches!(bytes, [_, 192..=223, ..])
+}
+
+/// Without any other sign of a call, RTCP must start with a report, hold what its counts promise, and name itself.
+fn is_trustworthy(compound: &rtcp::Compound<'_>) -> bool {
+    let mut packets = compound.packets();
+    let starts_with_report = packets.next().is_some_and(|first| {
+        let report = matches!(first.content, rtcp::Content::SenderReport { .. } | rtcp::Content::ReceiverReport { .. });
+        report && first.fault.is_none()
+    });
+    starts_with_report && packets.all(|packet| packet.fault.is_none() && !matches!(packet.content, rtcp::Content::Raw(_)))
+}
+
+#[inline]
+fn arrival(datagram: &Datagram<'_>, encrypted: bool) -> Option<Arrival> {
+    let Ok(header) = Header::parse(datagram.bytes, datagram.length) else { return snapped_arrival(datagram) };
+    let fixed = header.fixed;
+    Some(Arrival {
+        time: datagram.time,
+        id: datagram.id,
+        ssrc: fixed.ssrc,
+        timestamp: fixed.timestamp,
+        sequence_number: fixed.sequence,
+        payload_type: fixed.payload_type(),
+        marker: fixed.marker(),
+        padding: fixed.has_padding(),
+        header_length: header.length() as u16,
+        padding_length: if fixed.has_padding() { padding_length(&header, encrypted) } else { 0 },
+        payload_length: header.payload_length() as u32,
+        extensions: header.extension().map_or(0, |extension| match extension.form() {
+            Form::OneByte | Form::TwoByte => extension
+                .elements()
+                .fold(0, |ids, element| if element.id < 16 { ids | 1 << element.id } else { ids | 1 }),
+            _ => 1,
+        }),
+        csrc_count: fixed.csrc_count() as u8,
+    })
+}
+
+/// The padding of a packet; 0 where SRTP hides it.
+fn padding_length(header: &Header<'_>, encrypted: bool) -> u16 {
+    header.padding_length(encrypted).ok().flatten().map_or(0, |length| length as u16)
+}
+
+/// A packet whose extension was cut off by the capture: its fixed header still counts.
+#[cold]
+fn snapped_arrival(datagram: &Datagram<'_>) -> Option<Arrival> {
+    let fixed = FixedHeader::parse(datagram.bytes).ok().filter(|_| datagram.is_snapped())?;
+    let header_length = FIXED_LENGTH + fixed.csrc_count() * 4;
+    Some(Arrival {
+        time: datagram.time,
+        id: datagram.id,
+        ssrc: fixed.ssrc,
+        timestamp: fixed.timestamp,
+        sequence_number: fixed.sequence,
+        payload_type: fixed.payload_type(),
+        marker: fixed.marker(),
+        padding: fixed.has_padding(),
+        header_length: header_length as u16,
+        padding_length: 0,
+        payload_length: datagram.length.saturating_sub(header_length) as u32,
+        extensions: 0,
+        csrc_count: fixed.csrc_count() as u8,
+    })
+}

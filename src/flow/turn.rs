@@ -1,0 +1,133 @@
+//! What a TURN client and its server carry for others (RFC 8656): which channel leads to which peer, and the datagrams
+//! inside Send and Data indications and ChannelData. Each peer's traffic is a flow of its own.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    flow::{
+        datagram::Datagram,
+        key::{FlowKey, Transport},
+    },
+    wire::{
+        Endpoint,
+        channel::ChannelData,
+        stun::{Class, Message, Value, kind, method},
+    },
+};
+
+/// Channels of one client that are remembered; RFC 8656 has 4,096 numbers.
+const CHANNELS: usize = 4096;
+
+/// Channel numbers of RFC 8656. A datagram that merely looks like ChannelData must have one of these.
+const NUMBERS: std::ops::RangeInclusive<u16> = 0x4000..=0x4fff;
+
+/// Ports that TURN servers listen on, to tell the server's end where no request in the capture does.
+const SERVER_PORTS: [u16; 5] = [3478, 3479, 5349, 443, 80];
+
+/// TURN as seen on one flow.
+#[derive(Clone, Debug, Default)]
+pub struct Turn {
+    /// The direction in which the client sends.
+    client: Option<usize>,
+    channels: BTreeMap<u16, Endpoint>,
+    /// Whether any message of a TURN method was seen.
+    seen: bool,
+}
+
+/// A datagram that a TURN message carried.
+#[derive(Clone, Copy, Debug)]
+pub struct Relayed<'a> {
+    /// The relayed flow.
+    pub key: FlowKey,
+    /// The datagram.
+    pub datagram: Datagram<'a>,
+}
+
+impl Turn {
+    /// Learns from a STUN message; gives the datagram that it carries, if it is a Send or Data indication.
+    pub fn push_stun<'a>(&mut self, outer: &FlowKey, datagram: &Datagram<'a>, message: &Message<'a>) -> Option<Relayed<'a>> {
+        let from_client = match (message.method(), message.class()) {
+            (method::ALLOCATE | method::REFRESH | method::CREATE_PERMISSION | method::CHANNEL_BIND, class) => {
+                matches!(class, Class::Request)
+            }
+            (method::SEND, Class::Indication) => true,
+            (method::DATA, Class::Indication) => false,
+            _ => return None,
+        };
+        self.seen = true;
+        self.client = Some(if from_client { datagram.direction } else { datagram.direction ^ 1 } & 1);
+        let peer = address(message, kind::XOR_PEER_ADDRESS);
+        if message.method() == method::CHANNEL_BIND
+            && let (Some(peer), Some(Ok(Value::Channel(number)))) =
+                (peer, message.attribute(kind::CHANNEL_NUMBER).map(|attribute| attribute.value()))
+            && (self.channels.len() < CHANNELS || self.channels.contains_key(&number))
+        {
+            self.channels.insert(number, peer);
+        }
+        let data = message.attribute(kind::DATA)?;
+        Some(self.relayed(outer, datagram, peer?, data.value, data.value.len(), from_client))
+    }
+
+    /// The datagram in a ChannelData message; `None` where the bytes are none: no known channel, and nothing that
+    /// speaks for it.
+    pub fn push_channel_data<'a>(&mut self, outer: &FlowKey, datagram: &Datagram<'a>) -> Option<Relayed<'a>> {
+        let message = ChannelData::parse(datagram.bytes, datagram.length).ok()?;
+        let known = self.channels.get(&message.number).copied();
+        let framed = outer.transport == Transport::Tcp || message.fits_datagram();
+        let believable = known.is_some() || NUMBERS.contains(&message.number) && (self.seen || looks_inside(message.data));
+        if !framed || !believable {
+            return None;
+        }
+        // A channel bound before the capture started: its number stands for the peer nobody named.
+        let peer = known.unwrap_or(Endpoint::v4([0; 4], message.number));
+        let from_client = self.client_direction(outer) == datagram.direction & 1;
+        Some(self.relayed(outer, datagram, peer, message.data, message.length, from_client))
+    }
+
+    /// Whether any TURN message was seen.
+    #[must_use]
+    pub const fn is_seen(&self) -> bool {
+        self.seen
+    }
+
+    fn relayed<'a>(
+        &self,
+        outer: &FlowKey,
+        datagram: &Datagram<'a>,
+        peer: Endpoint,
+        bytes: &'a [u8],
+        length: usize,
+        from_client: bool,
+    ) -> Relayed<'a> {
+        let client_direction = self.client_direction(outer);
+        let (client, server) = (outer.source(client_direction), outer.destination(client_direction));
+        let (source, destination) = if from_client { (client, peer) } else { (peer, client) };
+        let (key, direction) = FlowKey::new(source, destination, Transport::Udp);
+        let key = FlowKey { relay: Some(server), ..key };
+        Relayed { key, datagram: Datagram { bytes, length, direction, ..*datagram } }
+    }
+
+    fn client_direction(&self, outer: &FlowKey) -> usize {
+        self.client.unwrap_or_else(|| {
+            let is_server = |end: Endpoint| SERVER_PORTS.contains(&end.port());
+            usize::from(is_server(outer.low) && !is_server(outer.high))
+        })
+    }
+}
+
+/// Whether bytes start like something that media flows carry: STUN, DTLS, RTP or RTCP.
+fn looks_inside(data: &[u8]) -> bool {
+    match data {
+        [0..=3, _, _, _, 0x21, 0x12, 0xa4, 0x42, ..] => true,
+        [20..=25, 0xfe, 0xff | 0xfd, ..] => true,
+        [128..=191, ..] => data.len() >= 8,
+        _ => false,
+    }
+}
+
+fn address(message: &Message<'_>, kind: u16) -> Option<Endpoint> {
+    match message.attribute(kind)?.value() {
+        Ok(Value::Address(endpoint)) => Some(endpoint),
+        _ => None,
+    }
+}
