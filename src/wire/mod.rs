@@ -5,9 +5,15 @@
 //! be made of are a [`Malformed`], which says where and why without building a string.
 
 mod address;
+mod entries;
+pub mod feedback;
 mod malformed;
 mod reader;
+pub mod rtcp;
+pub mod sctp;
+pub mod xr;
 
 pub use address::Endpoint;
+pub use entries::{Entries, Entry};
 pub use malformed::{Kind, Layer, Malformed};
 pub use reader::Reader;
