@@ -1,4 +1,13 @@
-//! Memory: what is known of each flow, in integers, of bounded size.
+//! Memory: what is known of each flow, in integers, of bounded size. `now` is always the time of a packet.
 
+pub mod candidate;
+pub mod copies;
+pub mod datagram;
+pub mod key;
+pub mod media;
+pub mod rtcp;
+pub mod sctp;
 pub mod sequence;
+pub mod stream;
 pub mod timing;
+pub mod turn;
