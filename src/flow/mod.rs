@@ -3,6 +3,7 @@
 pub mod candidate;
 pub mod copies;
 pub mod datagram;
+pub mod fragment;
 pub mod key;
 pub mod media;
 pub mod rtcp;

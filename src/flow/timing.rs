@@ -7,7 +7,7 @@
 use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
 
 /// RTP clock rates in use, in Hz: narrow-band and wide-band speech, MPEG audio and L16, Opus, video.
-pub const CLOCK_RATES: [u32; 8] = [8_000, 16_000, 24_000, 32_000, 44_100, 48_000, 90_000, 11_025];
+pub const CLOCK_RATES: [u32; 9] = [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 90_000];
 
 const RATES: usize = CLOCK_RATES.len();
 

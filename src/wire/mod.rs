@@ -6,8 +6,16 @@
 
 mod address;
 mod entries;
+mod icmp;
+mod inet;
+mod link;
 mod malformed;
+mod packet;
+mod ppp;
 mod reader;
+mod tunnel;
+mod walk;
+mod wlan;
 mod words;
 
 pub mod channel;
@@ -23,6 +31,9 @@ pub mod zrtp;
 
 pub use address::Endpoint;
 pub use entries::{Entries, Entry};
+pub use inet::{parse, resume};
+pub use link::LinkType;
 pub use malformed::{Kind, Layer, Malformed};
+pub use packet::{Content, Fragment, IcmpError, Packet, TcpHeader, Tunnel, Tunnels};
 pub use reader::Reader;
 pub use words::Words;
