@@ -42,7 +42,7 @@ impl Transport {
 }
 
 /// A flow's key, the same for both directions: the lower address stands first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowKey {
     /// The lower endpoint.
     pub low: Endpoint,
@@ -81,10 +81,7 @@ impl FlowKey {
     #[must_use]
     pub fn digest(&self) -> u64 {
         let mut hasher = FxHasher::default();
-        self.low.hash(&mut hasher);
-        self.high.hash(&mut hasher);
-        self.transport.hash(&mut hasher);
-        self.relay.hash(&mut hasher);
+        self.hash(&mut hasher);
         hasher.finish()
     }
 }

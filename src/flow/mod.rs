@@ -3,6 +3,7 @@
 pub mod candidate;
 pub mod copies;
 pub mod datagram;
+pub mod flow;
 pub mod fragment;
 pub mod key;
 pub mod media;
@@ -10,5 +11,6 @@ pub mod rtcp;
 pub mod sctp;
 pub mod sequence;
 pub mod stream;
+pub mod tcp;
 pub mod timing;
 pub mod turn;

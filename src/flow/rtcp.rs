@@ -354,7 +354,7 @@ impl Rtcp {
                 BlockContent::Dlrr(entries) => {
                     for dlrr in entries {
                         let sender = self.senders.get(&dlrr.ssrc);
-                        let nanos = sender.and_then(|sender| sender.round_trip(time, dlrr.last_rr, dlrr.delay));
+                        let nanos = sender.and_then(|sender| sender.round_trip(time, dlrr.last_reference, dlrr.delay));
                         // The round trip to the sender of `report`, as its own report blocks are about its peer.
                         let known = self.reports.range_mut((report.ssrc, 0)..=(report.ssrc, u32::MAX)).next();
                         if let (Some((_, known)), Some(nanos)) = (known, nanos) {

@@ -285,12 +285,10 @@ impl Stream {
     }
 
     fn count_other_payload_type(&mut self, payload_type: u8) {
-        match self.payload_types.iter_mut().find(|count| count.payload_type == payload_type) {
-            Some(count) => count.packets += 1,
-            None if self.payload_types.len() < PAYLOAD_TYPES => {
-                self.payload_types.push(PayloadTypeCount { payload_type, packets: 1 });
-            }
-            None => {}
+        if let Some(count) = self.payload_types.iter_mut().find(|count| count.payload_type == payload_type) {
+            count.packets += 1;
+        } else if self.payload_types.len() < PAYLOAD_TYPES {
+            self.payload_types.push(PayloadTypeCount { payload_type, packets: 1 });
         }
     }
 

@@ -1,0 +1,376 @@
+//! One flow: what two transport addresses sent each other. Datagrams are told apart by first byte (RFC 7983, RFC 9443)
+//! and then by evidence: no port numbers, no signalling, no settings.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    flow::{
+        copies::{self, Copies},
+        datagram::Datagram,
+        key::{FlowKey, Transport},
+        media::{Media, Path, Verdict},
+        rtcp::Rtcp,
+        sctp::{Association, SctpRecord, looks_like_sctp_over_udp},
+        stream::Stream,
+        turn::{Relayed, Turn},
+    },
+    time::{PacketId, Timestamp},
+    wire::{
+        Kind, Layer, Malformed,
+        dtls::{self, Header},
+        quic::LongHeader,
+        stun::{Class, Message, kind, method},
+        zrtp,
+    },
+};
+
+/// DTLS 1.3 datagrams without a length or any known record, kept until the flow shows that it is DTLS.
+const UNIFIED_HEADER: std::ops::RangeInclusive<u8> = 0x20..=0x3f;
+
+/// What a datagram was taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// STUN or TURN with the magic cookie.
+    Stun,
+    /// STUN of RFC 3489.
+    ClassicStun,
+    /// TURN ChannelData.
+    ChannelData,
+    /// DTLS records.
+    Dtls,
+    /// RTP or SRTP.
+    Rtp,
+    /// RTCP or SRTCP.
+    Rtcp,
+    /// SCTP.
+    Sctp,
+    /// ZRTP.
+    Zrtp,
+    /// QUIC.
+    Quic,
+    /// Nothing that calls use.
+    Unknown,
+}
+
+/// How many [`Protocol`]s there are.
+pub const PROTOCOLS: usize = 10;
+
+/// The state of a flow.
+#[derive(Debug)]
+pub struct Flow {
+    key: FlowKey,
+    first: (Timestamp, PacketId, usize),
+    last: (Timestamp, PacketId),
+    packets: [u64; 2],
+    bytes: [u64; 2],
+    protocols: [u64; PROTOCOLS],
+    /// DTLS 1.3 look-alikes that wait for a sign that the flow is DTLS, and their ciphertext records.
+    waiting_dtls: u64,
+    path: Path,
+    copies: [Copies; 2],
+    media: Media,
+    stun_types: BTreeMap<u16, u64>,
+    dtls_records: BTreeMap<u8, u64>,
+    turn: Option<Box<Turn>>,
+    sctp: Option<Box<Association>>,
+    icmp_errors: u64,
+    first_icmp_error: Option<PacketId>,
+    /// What the bytes of a TCP connection were recognised as.
+    label: Option<&'static str>,
+}
+
+/// What is known of a flow when it has ended: owned, in integers, without packet bytes.
+#[derive(Debug)]
+pub struct FlowRecord {
+    /// Its addresses.
+    pub key: FlowKey,
+    /// Its first packet, and that packet's direction.
+    pub first: (Timestamp, PacketId, usize),
+    /// Its last packet.
+    pub last: (Timestamp, PacketId),
+    /// Packets by direction, copies left out.
+    pub packets: [u64; 2],
+    /// Payload bytes by direction, copies left out.
+    pub bytes: [u64; 2],
+    /// Datagrams by [`Protocol`].
+    pub protocols: [u64; PROTOCOLS],
+    /// Packets captured twice.
+    pub copies: u64,
+    /// Whether ICE or DTLS was seen.
+    pub path: Path,
+    /// RTP streams by their first packet.
+    pub streams: Vec<Stream>,
+    /// Packets of streams beyond the cap.
+    pub refused: u64,
+    /// RTCP.
+    pub rtcp: Option<Box<Rtcp>>,
+    /// STUN messages by type (RFC 8489 section 5, as on the wire).
+    pub stun_types: BTreeMap<u16, u64>,
+    /// Whether TURN messages were seen.
+    pub turn: bool,
+    /// DTLS records by content type; 0 stands for the ciphertext of DTLS 1.3, which hides it.
+    pub dtls_records: BTreeMap<u8, u64>,
+    /// SCTP.
+    pub sctp: Option<SctpRecord>,
+    /// ICMP errors that speak of the flow, and the first.
+    pub icmp_errors: u64,
+    /// The first of them.
+    pub first_icmp_error: Option<PacketId>,
+    /// What the bytes of a TCP connection were recognised as.
+    pub label: Option<&'static str>,
+}
+
+/// What came of one datagram.
+#[derive(Debug, Default)]
+pub struct Outcome<'a> {
+    /// A datagram that it carried for another flow.
+    pub relayed: Option<Relayed<'a>>,
+    /// Bytes that could not be read.
+    pub malformed: Option<Malformed>,
+    /// Whether it was captured before at another place, and counts nowhere else.
+    pub copy: bool,
+}
+
+impl Flow {
+    /// A flow without packets.
+    #[must_use]
+    pub fn new(key: FlowKey, time: Timestamp, id: PacketId, direction: usize) -> Self {
+        Self {
+            key,
+            first: (time, id, direction & 1),
+            last: (time, id),
+            packets: [0; 2],
+            bytes: [0; 2],
+            protocols: [0; PROTOCOLS],
+            waiting_dtls: 0,
+            path: Path::default(),
+            copies: Default::default(),
+            media: Media::default(),
+            stun_types: BTreeMap::new(),
+            dtls_records: BTreeMap::new(),
+            turn: None,
+            sctp: None,
+            icmp_errors: 0,
+            first_icmp_error: None,
+            label: None,
+        }
+    }
+
+    /// Whether the packet was captured before at another place. `identity` and `identification` are the packet's
+    /// ([`crate::wire::Packet`]).
+    #[inline]
+    pub fn is_copy(&mut self, datagram: &Datagram<'_>, identity: u32, identification: u32) -> bool {
+        let fingerprint = copies::fingerprint(identification, datagram.length as u32, datagram.bytes);
+        match self.copies.get_mut(datagram.direction & 1) {
+            Some(copies) => copies.is_copy(datagram.time, identity, fingerprint),
+            None => false,
+        }
+    }
+
+    /// Counts a packet without looking into it.
+    #[inline]
+    pub fn count(&mut self, datagram: &Datagram<'_>) {
+        let direction = datagram.direction & 1;
+        if let (Some(packets), Some(bytes)) = (self.packets.get_mut(direction), self.bytes.get_mut(direction)) {
+            *packets += 1;
+            *bytes += datagram.length as u64;
+        }
+        self.last = (datagram.time, datagram.id);
+    }
+
+    /// Takes one datagram and tells what it was.
+    #[inline]
+    pub fn push<'a>(&mut self, datagram: &Datagram<'a>) -> Outcome<'a> {
+        let (protocol, outcome) = match datagram.bytes {
+            [128..=191, ..] => self.push_media(datagram),
+            [first, ..] => self.push_other(*first, datagram),
+            [] => (Protocol::Unknown, Outcome::default()),
+        };
+        if let Some(count) = self.protocols.get_mut(protocol as usize) {
+            *count += 1;
+        }
+        outcome
+    }
+
+    /// Notes an ICMP error that cites the flow.
+    pub fn push_icmp_error(&mut self, id: PacketId) {
+        self.icmp_errors += 1;
+        self.first_icmp_error.get_or_insert(id);
+    }
+
+    /// Names what the bytes of a TCP connection were recognised as.
+    pub const fn set_label(&mut self, label: &'static str) {
+        self.label = Some(label);
+    }
+
+    /// Ends the flow.
+    #[must_use]
+    pub fn finish(mut self) -> FlowRecord {
+        let refused = self.media.refused();
+        let (streams, rtcp, rtp_packets) = std::mem::take(&mut self.media).finish(self.path);
+        let copies = self.copies.iter().map(Copies::copies).sum();
+        let rtcp_packets = rtcp.as_ref().map_or(0, |rtcp| rtcp.datagrams());
+        self.settle(Protocol::Rtp, rtp_packets);
+        self.settle(Protocol::Rtcp, rtcp_packets);
+        if self.waiting_dtls > 0 && (self.path.ice || !streams.is_empty()) {
+            *self.dtls_records.entry(0).or_default() += self.waiting_dtls;
+            self.settle(Protocol::Dtls, self.protocols[Protocol::Dtls as usize] + self.waiting_dtls);
+        }
+        FlowRecord {
+            key: self.key,
+            first: self.first,
+            last: self.last,
+            packets: self.packets,
+            bytes: self.bytes,
+            protocols: self.protocols,
+            copies,
+            path: self.path,
+            streams,
+            refused,
+            rtcp,
+            stun_types: self.stun_types,
+            turn: self.turn.is_some_and(|turn| turn.is_seen()),
+            dtls_records: self.dtls_records,
+            sctp: self.sctp.map(|association| association.finish()),
+            icmp_errors: self.icmp_errors,
+            first_icmp_error: self.first_icmp_error,
+            label: self.label,
+        }
+    }
+
+    /// Packets that waited were counted as unknown; what they turned out to be is known now.
+    fn settle(&mut self, protocol: Protocol, packets: u64) {
+        let (index, unknown) = (protocol as usize, Protocol::Unknown as usize);
+        let before = std::mem::replace(&mut self.protocols[index], packets);
+        self.protocols[unknown] = (self.protocols[unknown] + before).saturating_sub(packets);
+    }
+
+    #[inline]
+    fn push_media<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        match self.media.push(datagram, self.path) {
+            Verdict::Rtp => (Protocol::Rtp, Outcome::default()),
+            Verdict::Rtcp => (Protocol::Rtcp, Outcome::default()),
+            Verdict::Waiting => (Protocol::Unknown, Outcome::default()),
+            Verdict::Other => self.push_unknown(datagram),
+            Verdict::Malformed(fault) => {
+                (Protocol::Unknown, Outcome { malformed: Some(fault), ..Outcome::default() })
+            }
+        }
+    }
+
+    fn push_other<'a>(&mut self, first: u8, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        if self.key.transport == Transport::Sctp {
+            return self.push_sctp(datagram);
+        }
+        match first {
+            0..=3 => self.push_stun(datagram),
+            16..=19 if zrtp::Packet::parse(datagram.bytes, datagram.length).is_ok() => {
+                (Protocol::Zrtp, Outcome::default())
+            }
+            20..=63 => self.push_dtls(first, datagram),
+            64..=127 => self.push_channel_data(datagram),
+            192..=255 if LongHeader::parse(datagram.bytes).is_ok() => (Protocol::Quic, Outcome::default()),
+            _ => self.push_unknown(datagram),
+        }
+    }
+
+    fn push_stun<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        let Ok(message) = Message::parse_captured(datagram.bytes, datagram.length) else {
+            return self.push_classic_stun(datagram);
+        };
+        *self.stun_types.entry(message.message_type().0).or_default() += 1;
+        let is_check = message.method() == method::BINDING && message.attribute(kind::USERNAME).is_some()
+            || message.method() == method::GOOG_PING;
+        self.path.ice |= is_check;
+        let relayed = match message.method() {
+            method::BINDING => None,
+            _ => self.turn.get_or_insert_default().push_stun(&self.key, datagram, &message),
+        };
+        (Protocol::Stun, Outcome { relayed, malformed: message.fault(), copy: false })
+    }
+
+    fn push_classic_stun<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        match Message::parse_classic(datagram.bytes) {
+            // A bare header of 20 bytes is too little to believe but in a binding request.
+            Ok(message) if message.length() > 20 || message.class() == Class::Request => {
+                *self.stun_types.entry(message.message_type().0).or_default() += 1;
+                (Protocol::ClassicStun, Outcome::default())
+            }
+            _ => self.push_unknown(datagram),
+        }
+    }
+
+    fn push_dtls<'a>(&mut self, first: u8, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        let unified = UNIFIED_HEADER.contains(&first);
+        let known = self.path.dtls || !unified && dtls::looks_like_dtls(datagram.bytes, datagram.length);
+        if !known {
+            // The unified header alone is no evidence: five bits and a length.
+            self.waiting_dtls += u64::from(unified && dtls::looks_like_dtls(datagram.bytes, datagram.length));
+            return self.push_unknown(datagram);
+        }
+        self.path.dtls = true;
+        let mut malformed = None;
+        for record in dtls::records(datagram.bytes, datagram.length) {
+            match record {
+                Ok(record) => {
+                    let content_type = match record.header {
+                        Header::Plain { content_type, .. } => content_type,
+                        Header::Unified { .. } => 0,
+                    };
+                    *self.dtls_records.entry(content_type).or_default() += 1;
+                }
+                Err(fault) if fault.kind == Kind::Snapped => {}
+                Err(fault) => malformed = Some(fault),
+            }
+        }
+        (Protocol::Dtls, Outcome { malformed, ..Outcome::default() })
+    }
+
+    fn push_channel_data<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        let turn = self.turn.get_or_insert_default();
+        match turn.push_channel_data(&self.key, datagram) {
+            Some(relayed) => (Protocol::ChannelData, Outcome { relayed: Some(relayed), ..Outcome::default() }),
+            None => self.push_unknown(datagram),
+        }
+    }
+
+    fn push_sctp<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        let direction = datagram.direction & 1;
+        let association = self.sctp.get_or_insert_default();
+        let malformed = association.push(datagram.time, datagram.id, direction, datagram.bytes, datagram.length).err();
+        (Protocol::Sctp, Outcome { malformed, ..Outcome::default() })
+    }
+
+    /// What no first byte explains: SCTP over UDP (RFC 6951), or nothing of ours.
+    fn push_unknown<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        let is_sctp = self.sctp.is_some() || self.key.transport == Transport::Udp && looks_like_sctp_over_udp(datagram.bytes);
+        if is_sctp { self.push_sctp(datagram) } else { (Protocol::Unknown, Outcome::default()) }
+    }
+}
+
+/// The layer that a malformed datagram of `protocol` is counted under.
+#[must_use]
+pub const fn layer_of(protocol: Protocol) -> Layer {
+    match protocol {
+        Protocol::Stun | Protocol::ClassicStun => Layer::Stun,
+        Protocol::ChannelData => Layer::ChannelData,
+        Protocol::Dtls => Layer::Dtls,
+        Protocol::Rtcp => Layer::Rtcp,
+        Protocol::Sctp => Layer::Sctp,
+        _ => Layer::Rtp,
+    }
+}
+
+impl FlowRecord {
+    /// Packets taken for `protocol`.
+    #[must_use]
+    pub fn count(&self, protocol: Protocol) -> u64 {
+        self.protocols.get(protocol as usize).copied().unwrap_or_default()
+    }
+
+    /// Whether a call may be made of it.
+    #[must_use]
+    pub fn is_of_call(&self) -> bool {
+        self.path.is_call() || !self.streams.is_empty() || self.rtcp.is_some() || self.sctp.is_some() || self.turn
+    }
+}
