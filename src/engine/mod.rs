@@ -117,7 +117,7 @@ pub fn analyze(
         reassembled: vec![0; files.len()],
         incomplete: 0,
         refused: Refused::default(),
-        start: files.iter().filter_map(|file| file.first_time).min(),
+        start: files.iter().filter_map(|file| file.first).min(),
         files,
     };
     reader.report(&mut analysis);
