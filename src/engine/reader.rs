@@ -78,6 +78,15 @@ impl Work {
         whole.and_then(|bytes| bytes.get(range)).unwrap_or_default()
     }
 
+    /// Bytes of `frame`, or of the buffer.
+    fn slice(&self, frame: &Frame, place: Place, start: u32, length: u32) -> &[u8] {
+        let whole = match place {
+            Place::Frame(_) => self.frames.bytes(frame),
+            Place::Buffer => &self.buffer,
+        };
+        whole.get(start as usize..start as usize + length as usize).unwrap_or_default()
+    }
+
     /// Empties it for `workers` workers; its memory is kept.
     pub fn clear(&mut self, workers: usize) {
         self.buffer.clear();
@@ -166,7 +175,7 @@ impl Reader {
         };
         work.push(item);
         match packet.content {
-            Content::Tcp(header) => self.take_segment(work, &item, header),
+            Content::Tcp(header) => self.take_segment(work, frame, &item, header),
             Content::IcmpError(error) => take_icmp_error(work, &item, &error),
             _ => {}
         }
@@ -184,12 +193,7 @@ impl Reader {
         place: Place,
         base: u32,
     ) {
-        let range = (base + packet.payload) as usize..(base + packet.payload + packet.captured) as usize;
-        let whole = match place {
-            Place::Frame(_) => work.frames.bytes(frame),
-            Place::Buffer => &work.buffer,
-        };
-        let piece = whole.get(range).unwrap_or_default();
+        let piece = work.slice(frame, place, base + packet.payload, packet.captured);
         let datagram = match self.fragments.push(frame.time, packet, &fragment, piece) {
             Outcome::Pending => return,
             Outcome::Discarded(kind) => return self.faults.record(id, Malformed::new(Layer::Fragment, kind, 0)),
@@ -212,8 +216,9 @@ impl Reader {
     }
 
     #[cold]
-    fn take_segment(&mut self, work: &mut Work, item: &Item, header: TcpHeader) {
-        let (payload, length) = (work.bytes(item), item.length as usize);
+    fn take_segment(&mut self, work: &mut Work, frame: &Frame, item: &Item, header: TcpHeader) {
+        let payload = work.slice(frame, item.place, item.start, item.captured);
+        let length = item.length as usize;
         let findings = self.connections.push(item.key, usize::from(item.direction), header, payload, length);
         if let Some(label) = findings.label {
             work.push(Item { task: Task::Label(label), ..*item });

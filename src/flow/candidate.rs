@@ -11,11 +11,17 @@ use crate::{
 /// SSRCs that wait in one flow at a time; the one that waits longest gives way.
 const CANDIDATES: usize = 8;
 
+/// Packets of one SSRC that wait; older ones give way.
+const WAITING_PACKETS: usize = 16;
+
 /// Packets in sequence that suffice where nothing else speaks for media.
 const RUN: usize = 3;
 
 /// Packets in sequence that suffice even if the timestamp never moves: a large video frame.
 const RUN_OF_ONE_FRAME: usize = 12;
+
+/// Packets in sequence that make a telephone event, when no more will come.
+const RUN_OF_EVENT: usize = 4;
 
 /// Packets in sequence that suffice on a path that ICE, DTLS or other streams already show to be a call's.
 const RUN_IN_CALL: usize = 2;
@@ -59,9 +65,9 @@ impl Candidates {
     pub fn push(&mut self, arrival: Arrival, direction: usize, context: Context) -> Option<Candidate> {
         let index = self.place(&arrival, direction);
         let candidate = self.waiting.get_mut(index)?;
-        if candidate.breaks_sequence(&arrival) {
-            self.dropped += candidate.packets.len() as u64;
-            candidate.packets.clear();
+        if candidate.packets.len() >= WAITING_PACKETS {
+            self.dropped += 1;
+            candidate.packets.remove(0);
         }
         candidate.packets.push(arrival);
         candidate.is_stream(context).then(|| self.waiting.remove(index))
@@ -96,33 +102,48 @@ impl Candidate {
     /// Whether its packets are a stream's, seen while the flow goes on.
     #[must_use]
     pub fn is_stream(&self, context: Context) -> bool {
-        let count = self.distinct();
-        if (context.call || context.media) && count >= RUN_IN_CALL && self.timestamps_follow_clock() {
+        let run = Run::last_of(&self.packets);
+        // Probes and retransmissions have timestamps of their own mind (0, or another stream's): they are not asked.
+        if (context.call || context.media) && run.length >= RUN_IN_CALL {
             return true;
         }
-        count >= RUN && self.one_payload_type() && self.timestamps_follow_clock() && self.timestamps_move()
-            || count >= RUN_OF_ONE_FRAME && self.one_payload_type() && self.timestamps_follow_clock()
+        let enough = if run.timestamps_move() { RUN } else { RUN_OF_ONE_FRAME };
+        run.length >= enough && run.one_payload_type() && run.timestamps_follow_clock()
     }
 
     /// Whether its packets are a stream's, when no more will come.
     #[must_use]
     pub fn is_short_stream(&self, context: Context) -> bool {
-        let count = self.distinct();
+        let run = Run::last_of(&self.packets);
         let fits_call = context.media && context.payload_type_known || context.named_in_rtcp;
-        fits_call || count >= 2 && self.one_payload_type() && self.timestamps_step_as_audio() || self.looks_like_telephony()
+        fits_call
+            || run.length >= RUN_IN_CALL && run.one_payload_type() && run.timestamps_step_as_audio()
+            || run.length >= RUN_OF_EVENT && run.one_payload_type() && run.looks_like_telephone_event()
+            || run.looks_like_telephony()
     }
+}
 
-    fn breaks_sequence(&self, arrival: &Arrival) -> bool {
-        self.packets.last().is_some_and(|last| {
-            let step = arrival.sequence_number.wrapping_sub(last.sequence_number);
-            step > STEP && step.wrapping_neg() > STEP
-        })
-    }
-
+/// The last packets of a candidate whose sequence numbers go on from one to the next.
+struct Run<'a> {
+    packets: &'a [Arrival],
     /// Packets with different sequence numbers; copies prove nothing.
-    fn distinct(&self) -> usize {
-        let numbers = self.packets.iter().map(|packet| packet.sequence_number);
-        numbers.enumerate().filter(|&(index, number)| !self.packets.iter().take(index).any(|p| p.sequence_number == number)).count()
+    length: usize,
+}
+
+impl<'a> Run<'a> {
+    fn last_of(packets: &'a [Arrival]) -> Self {
+        let breaks = |pair: &[Arrival]| {
+            let [earlier, later] = pair else { return false };
+            let step = later.sequence_number.wrapping_sub(earlier.sequence_number);
+            step > STEP && step.wrapping_neg() > STEP
+        };
+        let start = packets.windows(2).rposition(breaks).map_or(0, |index| index + 1);
+        let packets = packets.get(start..).unwrap_or_default();
+        let numbers = packets.iter().map(|packet| packet.sequence_number).enumerate();
+        let is_first = |&(index, number): &(usize, u16)| {
+            !packets.iter().take(index).any(|packet| packet.sequence_number == number)
+        };
+        Self { packets, length: numbers.filter(is_first).count() }
     }
 
     fn one_payload_type(&self) -> bool {
@@ -156,6 +177,13 @@ impl Candidate {
             let ticks = later.timestamp.wrapping_sub(earlier.timestamp);
             let step = later.sequence_number.wrapping_sub(earlier.sequence_number);
             (1..=STEP).contains(&step) && ticks.is_multiple_of(80) && (80..=5760 * u32::from(step)).contains(&ticks)
+        })
+    }
+
+    /// RFC 4733: one event is one timestamp, with four bytes of payload in each packet.
+    fn looks_like_telephone_event(&self) -> bool {
+        self.packets.iter().all(|packet| {
+            packet.payload_type >= 96 && packet.payload_length == 4 && packet.header_length == 12 && !packet.padding
         })
     }
 

@@ -9,7 +9,8 @@ use crate::{
     },
     wire::{
         Malformed,
-        rtcp::{self, Srtcp},
+        feedback::{PayloadMessage, TransportMessage},
+        rtcp::{self, Content, Srtcp},
         rtp::{FIXED_LENGTH, FixedHeader, Form, Header},
     },
 };
@@ -294,14 +295,19 @@ fn is_rtcp(bytes: &[u8]) -> bool {
     matches!(bytes, [_, 192..=223, ..])
 }
 
-/// Without any other sign of a call, RTCP must start with a report, hold what its counts promise, and name itself.
+/// Without any other sign of a call, every packet must be of a known type and format and hold what its counts promise.
 fn is_trustworthy(compound: &rtcp::Compound<'_>) -> bool {
-    let mut packets = compound.packets();
-    let starts_with_report = packets.next().is_some_and(|first| {
-        let report = matches!(first.content, rtcp::Content::SenderReport { .. } | rtcp::Content::ReceiverReport { .. });
-        report && first.fault.is_none()
-    });
-    starts_with_report && packets.all(|packet| packet.fault.is_none() && !matches!(packet.content, rtcp::Content::Raw(_)))
+    compound.packets().all(|packet| {
+        let known = match packet.content {
+            Content::Raw(_) | Content::App { .. } => false,
+            Content::TransportFeedback(feedback) => !matches!(feedback.message, TransportMessage::Other(_)),
+            Content::PayloadFeedback(feedback) => {
+                !matches!(feedback.message, PayloadMessage::Other(_) | PayloadMessage::ApplicationLayer(_))
+            }
+            _ => true,
+        };
+        known && packet.fault.is_none()
+    })
 }
 
 #[inline]
