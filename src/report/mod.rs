@@ -3,3 +3,8 @@
 //! Each renderer is a pure function of the [`document::Report`] and writes to whatever it is given.
 
 pub mod document;
+pub mod json;
+pub mod text;
+
+#[cfg(test)]
+pub(crate) mod samples;
