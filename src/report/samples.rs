@@ -98,7 +98,14 @@ pub(crate) fn lossy_webrtc_call() -> Report {
             rtp_streams: vec![audio, video, rtx, back],
             rtcp: Some(Rtcp {
                 packets: 212,
-                by_type: counts(&[("SR", 80), ("RR", 75), ("NACK", 120), ("PLI", 3), ("transport-cc", 61), ("SDES", 80)]),
+                by_type: counts(&[
+                    ("SR", 80),
+                    ("RR", 75),
+                    ("NACK", 120),
+                    ("PLI", 3),
+                    ("transport-cc", 61),
+                    ("SDES", 80),
+                ]),
                 encrypted: 212,
                 decrypted: 212,
                 cnames: [(0x1a2b_3c4d, "qXf/7mVwQ0l1Zb3e".to_owned())].into(),
@@ -141,15 +148,19 @@ pub(crate) fn lossy_webrtc_call() -> Report {
     Report {
         verdict: Verdict::Fail,
         sessions: vec![session],
-        other_flows: vec![flow("10.1.0.2:38214", "10.3.0.2:53", "dns", 14), flow("10.1.0.2:40112", "10.3.0.2:443", "quic", 420)],
+        other_flows: vec![
+            flow("10.1.0.2:38214", "10.3.0.2:53", "dns", 14),
+            flow("10.1.0.2:40112", "10.3.0.2:443", "quic", 420),
+        ],
         findings: vec![
             Finding {
                 rule: "media-loss-before-tap",
                 severity: Severity::Error,
                 session: Some(1),
-                message: "Of the video stream 0x1a2b3c4e from 10.1.0.2:49152, 4.0 % of the packets were lost before the \
+                message:
+                    "Of the video stream 0x1a2b3c4e from 10.1.0.2:49152, 4.0 % of the packets were lost before the \
                           tap, up to 14 in a row."
-                    .to_owned(),
+                        .to_owned(),
                 advice: Some("Look at the network between 10.1.0.2 and the place of capture.".to_owned()),
                 packets: [1041, 1055, 1102].map(packet).to_vec(),
             },
@@ -174,7 +185,12 @@ pub(crate) fn sip_call() -> Report {
         codec: Some("PCMU".to_owned()),
         clock_rate: Some(8000),
         encrypted: Some(false),
-        reported: Some(Reported { reports: 5, fraction_lost: Some(0.0), packets_lost: Some(-1), ..Reported::default() }),
+        reported: Some(Reported {
+            reports: 5,
+            fraction_lost: Some(0.0),
+            packets_lost: Some(-1),
+            ..Reported::default()
+        }),
         ..stream(ssrc, source, destination, 0)
     };
     let session = Session {
@@ -215,7 +231,8 @@ pub(crate) fn many_calls() -> Report {
             ..stream(id, &a, &b, 111)
         };
         let other = stream(id + 1_000, &b, &a, 111);
-        let mut session = session(id, &[(&format!("10.{}.0.2", id % 250), 40_000), (&format!("172.16.0.{}", id % 250), 20_000)]);
+        let mut session =
+            session(id, &[(&format!("10.{}.0.2", id % 250), 40_000), (&format!("172.16.0.{}", id % 250), 20_000)]);
         session.communicating.rtp_streams = vec![one, other];
         session.communicating.status = StepStatus::Ok;
         if id.is_multiple_of(20) {
@@ -276,7 +293,10 @@ pub(crate) fn ipv6_call() -> Report {
         verdict: Verdict::Warn,
         sessions: vec![session],
         other_flows: vec![flow(a, "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:3478", "stun", 44)],
-        ..report("/a/very/long/path/to/a/directory/that/holds/many/captures/of/one/night/in/november/call-with-ipv6.pcapng.gz", 9)
+        ..report(
+            "/a/very/long/path/to/a/directory/that/holds/many/captures/of/one/night/in/november/call-with-ipv6.pcapng.gz",
+            9,
+        )
     };
     for capture in &mut made.captures {
         capture.truncated = true;

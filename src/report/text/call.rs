@@ -21,7 +21,7 @@ pub(super) fn write(session: &Session, page: &mut Page<'_>) -> io::Result<()> {
     let sign = verdict_sign(session.verdict, page);
     let heading = Label::new(0, sign, verdict_tone(session.verdict));
     let who = participants(session, page);
-    let when = format!("starts at {}, lasts {}", moment(session.start_time), duration(session.duration));
+    let when = format!("{} from {}", duration(session.duration), moment(session.start_time));
     page.paragraph(&heading, Tone::Strong, &format!("Call {}: {who}, {when}", session.id))?;
     steps(session, page)?;
     stream::write(&session.communicating.rtp_streams, page)?;
@@ -193,18 +193,18 @@ fn communicated(session: &Session) -> Vec<String> {
 
 fn rtcp(rtcp: &Rtcp, page: &mut Page<'_>) -> io::Result<()> {
     let mut text = counted(rtcp.packets, "datagram");
+    if !rtcp.by_type.is_empty() {
+        text.push_str(&format!(": {}", by_count(&rtcp.by_type)));
+    }
     match (rtcp.encrypted, rtcp.decrypted) {
         (0, _) => {}
         (encrypted, 0) if encrypted >= rtcp.packets => {
-            text.push_str(", all encrypted: what receivers report cannot be read");
+            text.push_str("; all encrypted, so what receivers report cannot be read");
         }
-        (encrypted, 0) => text.push_str(&format!(", {} encrypted and not read", grouped(encrypted))),
+        (encrypted, 0) => text.push_str(&format!("; {} encrypted and not read", grouped(encrypted))),
         (encrypted, opened) => {
-            text.push_str(&format!(", {} encrypted, {} of them opened", grouped(encrypted), grouped(opened)))
+            text.push_str(&format!("; {} encrypted, {} of them opened", grouped(encrypted), grouped(opened)));
         }
-    }
-    if !rtcp.by_type.is_empty() {
-        text.push_str(&format!(": {}", by_count(&rtcp.by_type)));
     }
     if rtcp.malformed > 0 {
         text.push_str(&format!("; {} malformed", grouped(rtcp.malformed)));

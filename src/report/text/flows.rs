@@ -68,5 +68,5 @@ fn row(flow: &OtherFlow, errors: bool, page: &Page<'_>) -> Row {
         let count = if flow.icmp_errors == 0 { String::new() } else { grouped(flow.icmp_errors) };
         cells.push(Cell::new(Tone::Bad, count));
     }
-    Row { cells, notes: Vec::new() }
+    Row { cells, ..Row::default() }
 }

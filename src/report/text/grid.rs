@@ -6,6 +6,7 @@ use tabled::{
     builder::Builder,
     settings::{
         Alignment, Color, Padding, Style,
+        formatting::AlignmentStrategy,
         object::{Cell as At, Columns},
     },
 };
@@ -13,9 +14,11 @@ use tabled::{
 use super::page::{Label, Page, Tone, clean, fold, width};
 
 /// Columns between two columns.
-const GUTTER: usize = 2;
+pub(super) const GUTTER: usize = 2;
 /// A column that folds is never made narrower than this.
 const MIN_FOLDED: usize = 16;
+/// Nor any other, where that is not enough.
+const MIN_FORCED: usize = 10;
 
 /// A column: its heading (lines behind line feeds), how it is aligned, and whether its cells may be folded.
 #[derive(Clone, Copy, Debug)]
@@ -61,11 +64,19 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// A row, and what is said in small print under it.
+/// A row, the title of the group that it opens, and what is said in small print under it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
+    pub(super) opens: Option<String>,
     pub(super) cells: Vec<Cell>,
     pub(super) notes: Vec<Note>,
+}
+
+impl Row {
+    /// A row of one cell.
+    pub(super) fn of(cell: impl Into<Cell>) -> Self {
+        Self { cells: vec![cell.into()], ..Self::default() }
+    }
 }
 
 /// Small print under a row: a label (`receiver:`) and a text that is folded to the page.
@@ -106,9 +117,15 @@ impl Grid {
         let rule = page.painted(Tone::Faint, &rule);
         page.line(&format!("{:indent$}{rule}", ""))?;
         for row in &self.rows {
+            if let Some(title) = &row.opens {
+                page.paragraph(&Label::indent(indent), Tone::Strong, title)?;
+            }
             write(row.cells.iter().map(|cell| height(&cell.text)).max().unwrap_or(1), page, Tone::Plain)?;
             for note in &row.notes {
-                let label = Label { tone: note.tone, ..Label::new(indent + note_indent, note.label, Tone::Faint) };
+                let label = match note.label {
+                    "" => Label::indent(indent + note_indent),
+                    text => Label::new(indent + note_indent, text, note.tone),
+                };
                 page.paragraph(&label, note.tone, &note.text)?;
             }
         }
@@ -126,23 +143,26 @@ impl Grid {
         widths
     }
 
-    /// Folds the columns that may be folded, the widest first, until the table fits.
+    /// Folds columns until the table fits: those that may be folded first, the widest first. Each turn makes a column
+    /// narrower, or there is none left that can be.
     fn fold_to(&mut self, columns: usize) {
         for row in &mut self.rows {
             for cell in &mut row.cells {
                 cell.text = cell.text.split('\n').map(clean).collect::<Vec<_>>().join("\n");
             }
         }
-        loop {
-            let excess = self.natural_width().saturating_sub(columns);
+        while let excess @ 1.. = self.natural_width().saturating_sub(columns) {
             let widths = self.widths();
-            let candidates = self.columns.iter().zip(&widths).enumerate();
+            let floors = self.columns.iter().map(|column| {
+                let least = if column.folds { MIN_FOLDED } else { MIN_FORCED };
+                (column.folds, least.max(widest_line(column.heading)))
+            });
+            let candidates = widths.into_iter().zip(floors).enumerate();
             let widest = candidates
-                .filter(|(_, (column, width))| column.folds && **width > MIN_FOLDED)
-                .max_by_key(|(_, (_, width))| **width)
-                .map(|(place, (_, width))| (place, *width));
-            let Some((place, width)) = widest.filter(|_| excess > 0) else { return };
-            let target = width.saturating_sub(excess).max(MIN_FOLDED);
+                .filter(|(_, (width, (_, floor)))| width > floor)
+                .max_by_key(|(_, (width, (folds, _)))| (*folds, *width));
+            let Some((place, (width, (_, floor)))) = widest else { return };
+            let target = width.saturating_sub(excess).max(floor);
             for cell in self.rows.iter_mut().filter_map(|row| row.cells.get_mut(place)) {
                 cell.text = cell.text.split('\n').flat_map(|line| fold(line, target)).collect::<Vec<_>>().join("\n");
             }
@@ -157,7 +177,7 @@ impl Grid {
             builder.push_record(row.cells.iter().map(|cell| cell.text.as_str()));
         }
         let mut table = builder.build();
-        table.with(Style::empty()).with(Padding::new(0, GUTTER, 0, 0));
+        table.with(Style::empty()).with(Padding::new(0, GUTTER, 0, 0)).with(AlignmentStrategy::PerLine);
         for (place, column) in self.columns.iter().enumerate() {
             let alignment = if column.right { Alignment::right() } else { Alignment::left() };
             table.modify(Columns::one(place), alignment);

@@ -50,10 +50,9 @@ pub(super) struct Signs {
 }
 
 const UNICODE: Signs =
-    Signs {
-    };
+    Signs { good: "✓", doubtful: "!", bad: "✗", absent: "·", both_ways: "⇄", to: "→", rule: '─' };
 
-const ASCII: Signs =
+const ASCII: Signs = Signs { good: "+", doubtful: "!", bad: "x", absent: "-", both_ways: "<->", to: "->", rule: '-' };
 
 /// Lines on their way to a writer.
 pub(super) struct Page<'a> {

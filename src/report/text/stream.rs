@@ -6,9 +6,9 @@ use std::io;
 
 use super::{
     super::document::{Inferred, Reported, RtpStream, StreamRole},
-    grid::{Cell, Column, Grid, Note, Row},
+    grid::{Cell, Column, GUTTER, Grid, Note, Row},
     number::{bitrate, counted, duration, grouped, grouped_signed, milliseconds, moment, percent, short_time},
-    page::{Label, Page, Tone},
+    page::{Page, Tone},
 };
 
 /// Loss from which people hear or see it, and from which a stream is of little use.
@@ -24,7 +24,7 @@ pub(super) fn is_media(stream: &RtpStream) -> bool {
     stream.role == StreamRole::Media
 }
 
-/// Writes the streams, direction by direction.
+/// Writes the streams as one table, direction by direction.
 pub(super) fn write(streams: &[RtpStream], page: &mut Page<'_>) -> io::Result<()> {
     let mut ways: Vec<(Way<'_>, Vec<&RtpStream>)> = Vec::new();
     for stream in streams {
@@ -34,12 +34,15 @@ pub(super) fn write(streams: &[RtpStream], page: &mut Page<'_>) -> io::Result<()
             None => ways.push((way, vec![stream])),
         }
     }
-    for (way, members) in &ways {
-        page.blank()?;
-        page.paragraph(&Label::indent(2), Tone::Strong, &way.title())?;
-        one_way(members, page)?;
+    if ways.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let columns = columns(streams, page);
+    let mut heads = vec![Column::words(" ")];
+    heads.extend(columns.iter().map(|column| column.head));
+    let rows = ways.iter().flat_map(|(way, members)| one_way(way, members, &columns, page)).collect();
+    page.blank()?;
+    Grid { columns: heads, rows }.write(2, 3, page)
 }
 
 /// Who sends to whom, and through what.
@@ -69,31 +72,30 @@ impl<'a> Way<'a> {
     }
 }
 
-fn one_way(members: &[&RtpStream], page: &mut Page<'_>) -> io::Result<()> {
-    let repaired = |stream: &RtpStream| {
-        !is_media(stream)
-            && stream.repairs_ssrc.is_some_and(|ssrc| members.iter().any(|main| main.ssrc == ssrc && is_media(main)))
+fn one_way(way: &Way<'_>, members: &[&RtpStream], columns: &[&Fact], page: &Page<'_>) -> Vec<Row> {
+    let repairs = |stream: &RtpStream| {
+        let repaired = stream.repairs_ssrc.filter(|_| !is_media(stream));
+        repaired.is_some_and(|ssrc| members.iter().any(|main| main.ssrc == ssrc && is_media(main)))
     };
-    let (helpers, mains): (Vec<&RtpStream>, Vec<&RtpStream>) = members.iter().partition(|stream| repaired(stream));
+    let (helpers, mains): (Vec<&RtpStream>, Vec<&RtpStream>) = members.iter().partition(|stream| repairs(stream));
     let shown = page.options().details.shown(FEW_STREAMS, mains.len());
     let (listed, left) = worst(&mains, shown);
-    let columns = columns(&listed, page);
-    let rows = listed.iter().map(|stream| row(stream, &columns, &helpers, page)).collect();
-    let mut heads: Vec<Column> = columns.iter().map(|column| column.head).collect();
-    heads.insert(0, Column::words(""));
-    Grid { columns: heads, rows }.write(2, 3, page)?;
-    if !left.is_empty() {
+    let mut rows: Vec<Row> = listed.iter().map(|stream| row(stream, columns, &helpers, page)).collect();
+    if let Some(first) = rows.first_mut() {
+        first.opens = Some(way.title());
+    }
+    if let Some(last) = rows.last_mut().filter(|_| !left.is_empty()) {
         let packets = left.iter().map(|stream| stream.packets_received).sum();
         let loss = left.iter().filter_map(|stream| stream.fraction_lost).fold(0.0, f64::max);
         let text = format!(
-            "and {} more with {}, none with more loss than {} (--all)",
-            counted(left.len() as u64, "stream"),
+            "and {} with {}, none with more loss than {} (--all)",
+            counted(left.len() as u64, "more stream"),
             counted(packets, "packet"),
             percent(loss)
         );
-        page.paragraph(&Label::indent(5), Tone::Faint, &text)?;
+        last.notes.push(Note { label: "", text, tone: Tone::Faint });
     }
-    Ok(())
+    rows
 }
 
 /// The `shown` streams with the most loss, then packets, in their own order; and the others.
@@ -120,7 +122,7 @@ struct Fact {
     words: fn(&RtpStream) -> Option<String>,
 }
 
-const FACTS: [Fact; 15] = [
+static FACTS: [Fact; 15] = [
     Fact { head: Column::words("SSRC"), rank: 0, cell: |stream| ssrc(stream.ssrc), words: |_| None },
     Fact { head: Column::folding("media"), rank: 0, cell: media, words: |_| None },
     Fact { head: Column::number("packets"), rank: 0, cell: |stream| grouped(stream.packets_received), words: |_| None },
@@ -201,40 +203,32 @@ const FACTS: [Fact; 15] = [
 ];
 
 /// The facts that get a column: as many as fit, by rank. A column that would be empty is left out.
-fn columns(streams: &[&RtpStream], page: &Page<'_>) -> Vec<&'static Fact> {
-    let mut ranked: Vec<&Fact> = FACTS.iter().collect();
+fn columns(streams: &[RtpStream], page: &Page<'_>) -> Vec<&'static Fact> {
+    let mut ranked: Vec<&'static Fact> = FACTS.iter().collect();
     ranked.sort_by_key(|fact| fact.rank);
-    let mut chosen: Vec<&'static Fact> = Vec::new();
-    for fact in ranked {
-        if fact.rank > 0 && streams.iter().all(|stream| (fact.cell)(stream).is_empty()) {
-            continue;
+    // The indent and the sign.
+    let mut used = 3;
+    ranked.retain(|fact| {
+        let cells = || streams.iter().map(|stream| (fact.cell)(stream));
+        if fact.rank > 0 && cells().all(|cell| cell.is_empty()) {
+            return false;
         }
-        let mut heads = vec![Column::words("")];
-        heads.extend(chosen.iter().map(|chosen| chosen.head));
-        heads.push(fact.head);
-        let cells = |stream: &&RtpStream| {
-            let mut cells = vec![Cell::from(page.signs().bad)];
-            cells.extend(chosen.iter().map(|chosen| Cell::from((chosen.cell)(stream))));
-            cells.push((fact.cell)(stream).into());
-            Row { cells, notes: Vec::new() }
-        };
-        let grid = Grid { columns: heads, rows: streams.iter().map(cells).collect() };
-        if fact.rank == 0 || grid.natural_width() + 2 <= page.width() {
-            chosen.push(fact);
-        }
-    }
-    FACTS
-        .iter()
-        .filter(|fact| chosen.iter().any(|chosen| chosen.rank == fact.rank && chosen.head.heading == fact.head.heading))
-        .collect()
+        let column = Grid { columns: vec![fact.head], rows: cells().map(Row::of).collect() };
+        let needed = column.natural_width() + GUTTER;
+        let fits = fact.rank == 0 || used + needed <= page.width();
+        used += if fits { needed } else { 0 };
+        fits
+    });
+    ranked.sort_by_key(|fact| FACTS.iter().position(|known| known.head.heading == fact.head.heading));
+    ranked
 }
 
 fn row(stream: &RtpStream, columns: &[&Fact], helpers: &[&RtpStream], page: &Page<'_>) -> Row {
-    let loss = stream.fraction_lost.unwrap_or(0.0);
-    let (sign, tone) = match loss {
-        loss if loss >= HEAVY_LOSS => (page.signs().bad, Tone::Bad),
-        loss if loss >= NOTABLE_LOSS => (page.signs().doubtful, Tone::Doubtful),
-        _ => ("", Tone::Plain),
+    let tone = loss_tone(stream.fraction_lost.unwrap_or(0.0));
+    let sign = match tone {
+        Tone::Bad => page.signs().bad,
+        Tone::Doubtful => page.signs().doubtful,
+        _ => " ",
     };
     let mut cells = vec![Cell::new(tone, sign)];
     for column in columns {
@@ -261,7 +255,18 @@ fn row(stream: &RtpStream, columns: &[&Fact], helpers: &[&RtpStream], page: &Pag
     for helper in helpers.iter().filter(|helper| helper.repairs_ssrc == Some(stream.ssrc)) {
         notes.push(Note { label: helper_name(helper.role), text: helper_text(helper), tone: Tone::Faint });
     }
-    Row { cells, notes }
+    Row { opens: None, cells, notes }
+}
+
+/// How bad a loss is.
+pub(super) fn loss_tone(fraction: f64) -> Tone {
+    if fraction >= HEAVY_LOSS {
+        Tone::Bad
+    } else if fraction >= NOTABLE_LOSS {
+        Tone::Doubtful
+    } else {
+        Tone::Plain
+    }
 }
 
 const fn helper_name(role: StreamRole) -> &'static str {
@@ -319,35 +324,35 @@ fn events(stream: &RtpStream) -> Vec<String> {
 
 /// What the receivers of a stream said of it.
 fn reported(reported: &Reported) -> Option<String> {
+    let with_most = |value: f64, most: Option<f64>, text: fn(f64) -> String| match most.filter(|most| *most > value) {
+        Some(most) => format!("{} (max {})", text(value), text(most)),
+        None => text(value),
+    };
     let mut words = Vec::new();
-    if let Some(last) = reported.fraction_lost {
-        let most = reported.fraction_lost_max.filter(|most| *most > last);
-        let most = most.map_or_else(String::new, |most| format!(" (at worst {})", percent(most)));
-        words.push(format!("{} lost at last{most}", percent(last)));
-    }
-    if let Some(packets) = reported.packets_lost {
-        words.push(format!("{} lost in all", grouped_signed(packets)));
+    let fraction = reported.fraction_lost.map(|last| with_most(last, reported.fraction_lost_max, percent));
+    match (fraction, reported.packets_lost) {
+        (Some(fraction), Some(packets)) => {
+            words.push(format!("lost {fraction}, {} packets in all", grouped_signed(packets)));
+        }
+        (Some(fraction), None) => words.push(format!("lost {fraction}")),
+        (None, Some(packets)) => words.push(format!("lost {} packets in all", grouped_signed(packets))),
+        (None, None) => {}
     }
     if let Some(jitter) = reported.jitter {
-        let most = reported.jitter_max.filter(|most| *most > jitter);
-        let most = most.map_or_else(String::new, |most| format!(" (at most {})", short_time(most)));
-        words.push(format!("jitter {}{most}", short_time(jitter)));
+        words.push(format!("jitter {}", with_most(jitter, reported.jitter_max, short_time)));
     }
     if let Some(time) = reported.round_trip_time_mean.or(reported.round_trip_time) {
-        let most = reported.round_trip_time_max.filter(|most| *most > time);
-        let most = most.map_or_else(String::new, |most| format!(" (at most {})", short_time(most)));
-        words.push(format!("round trip from tap {}{most}", short_time(time)));
+        words.push(format!("round trip from tap {}", with_most(time, reported.round_trip_time_max, short_time)));
     }
-    if reported.nack_count > 0 {
-        let packets = counted(reported.nacked_packets, "packet");
-        words.push(format!("{} for {packets}", counted(reported.nack_count, "NACK")));
-    }
+    words.extend(worth(reported.nack_count, |count| {
+        format!("{} for {}", counted(count, "NACK"), counted(reported.nacked_packets, "packet"))
+    }));
     words.extend(worth(reported.pli_count, |count| format!("{} PLI", grouped(count))));
     words.extend(worth(reported.fir_count, |count| format!("{} FIR", grouped(count))));
     words.extend(reported.remb_bitrate.map(|rate| format!("REMB {}", bitrate(rate))));
     words.extend(worth(reported.reports, |count| counted(count, "report")));
     words.extend(worth(reported.xr_reports, |count| counted(count, "XR report")));
-    (!words.is_empty()).then(|| words.join(", "))
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 fn inferred(inferred: &Inferred) -> Option<String> {
@@ -358,7 +363,7 @@ fn inferred(inferred: &Inferred) -> Option<String> {
     if let Some(count) = inferred.retransmitted_packets {
         words.push(format!("{} sent again", grouped(count)));
     }
-    (!words.is_empty()).then(|| words.join(", "))
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// `video VP8 96`, `audio PT 111`, `PT 96`, `RTX PT 97`: what is known, and the payload type in any case.

@@ -134,6 +134,7 @@ fn protocols(report: &Report) -> String {
     }
     let mut sorted: Vec<_> = flows.into_iter().collect();
     sorted.sort_by(|one, other| other.1.cmp(&one.1).then(one.0.cmp(other.0)));
+    sorted.extend(report.other_flows_omitted.map(|omitted| ("not listed", omitted.flows)));
     let words: Vec<String> = sorted.iter().map(|(name, count)| format!("{name} {}", grouped(*count))).collect();
     words.join(", ")
 }
@@ -184,15 +185,11 @@ fn host(endpoint: &str) -> &str {
 }
 
 fn kinds([audio, video, unknown]: [u64; 3]) -> String {
-    let total = audio + video + unknown;
-    let stream = if total == 1 { "stream" } else { "streams" };
-    let mut parts = Vec::new();
-    for (count, kind) in [(audio, "audio"), (video, "video"), (unknown, "media")] {
-        if count > 0 {
-            parts.push(format!("{} {kind}", grouped(count)));
-        }
-    }
-    format!("{} {stream}", parts.join(" and "))
+    let counts = [(audio, "audio"), (video, "video"), (unknown, "media")];
+    let present: Vec<_> = counts.into_iter().filter(|(count, _)| *count > 0).collect();
+    let words: Vec<String> = present.iter().map(|(count, kind)| format!("{} {kind}", grouped(*count))).collect();
+    let stream = if present.last().is_some_and(|(count, _)| *count == 1) { "stream" } else { "streams" };
+    format!("{} {stream}", words.join(" and "))
 }
 
 fn verdict(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
