@@ -4,6 +4,7 @@
 //! `time < wire < capture, flow < engine < session < finding < report < cli`.
 
 pub mod capture;
+pub mod cli;
 pub mod report;
 pub mod time;
 pub mod wire;
