@@ -8,7 +8,7 @@ use std::{
     thread::available_parallelism,
 };
 
-use clap::{Parser, Subcommand, ValueEnum, value_parser};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum, value_parser};
 use terminal_size::{Width, terminal_size};
 
 use super::{
@@ -48,8 +48,13 @@ Examples:
 
 /// Turns packets into a verdict on a WebRTC or VoIP call.
 #[derive(Debug, Parser)]
-#[command(name = "rtcscope", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "rtcscope", version, after_help = EXAMPLES, max_term_width = 100, disable_help_flag = true,
+    disable_help_subcommand = true)]
 pub(super) struct Args {
+    /// Print help.
+    // One help, the short one: the long one would spread the same words over four times the lines.
+    #[arg(id = "help", short, long = "help", global = true, display_order = 1000, action = ArgAction::HelpShort)]
+    _help: Option<bool>,
     #[command(subcommand)]
     command: Subcommands,
 }
@@ -68,14 +73,14 @@ enum Subcommands {
 struct AnalyzeArgs {
     #[command(flatten)]
     input: InputArgs,
-    #[command(flatten)]
-    page: PageArgs,
     /// What to write: text for people, one JSON document, or JSON objects one a line.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ReportFormat::Text)]
     format: ReportFormat,
     /// Show every call, stream, flow and finding, not only the worst and the busiest.
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    page: PageArgs,
     /// Threads to use; 0 for one a processor. The report is the same with any number.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u16).range(0..=1024))]
     threads: u16,
@@ -85,8 +90,6 @@ struct AnalyzeArgs {
 struct PacketsArgs {
     #[command(flatten)]
     input: InputArgs,
-    #[command(flatten)]
-    page: PageArgs,
     /// What to write: text for people, or JSON objects one a line.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = PacketsFormat::Text)]
     format: PacketsFormat,
@@ -99,6 +102,8 @@ struct PacketsArgs {
     /// Stop after so many packets.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
 /// What to read.
