@@ -4,7 +4,12 @@
 //! `time < wire < capture, flow < engine < session < finding < report < cli`.
 
 pub mod capture;
+<<<<<<< HEAD
 pub mod engine;
 pub mod flow;
+=======
+pub mod cli;
+pub mod report;
+>>>>>>> report
 pub mod time;
 pub mod wire;

@@ -1,3 +1,9 @@
 //! The `rtcscope` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use rtcscope::cli;
+
+fn main() -> ExitCode {
+    cli::exit(cli::parse().map(|_command| ExitCode::SUCCESS))
+}

@@ -182,8 +182,9 @@ impl Stream {
     pub fn push(&mut self, arrival: &Arrival) {
         self.count(arrival);
         let (rate, timing) = (self.rate, &self.timing);
-        let step =
-            self.sequence.push(arrival.sequence_number, || timing.continues(arrival.time, arrival.timestamp, rate));
+        let step = self.sequence.push(arrival.sequence_number, |step| {
+            timing.continues(arrival.time, arrival.timestamp, rate, step)
+        });
         if let Step::Forward(step) = step {
             self.interval(arrival, step);
         }

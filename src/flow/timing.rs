@@ -27,6 +27,9 @@ const TICK_SHIFT: u32 = 12;
 /// A timestamp that is off by more than this against the packet's arrival, at every rate, is a jump and no jitter.
 const JUMP: i64 = 10 * NANOS_PER_SECOND;
 
+/// `MAX_DROPOUT` of RFC 3550 section A.1: a larger step of the sequence number is taken for a new start.
+const MAX_DROPOUT: u16 = 3000;
+
 /// A stream shorter than this says too little about its clock rate.
 const SHORTEST_FOR_RATE: i64 = NANOS_PER_SECOND / 10;
 
@@ -125,15 +128,18 @@ impl Timing {
         (self.drift.origin_elapsed, self.drift.origin_ticks) = (self.elapsed, self.ticks);
     }
 
-    /// Whether a packet with this timestamp, after a gap in the sequence numbers, goes on from the last one.
+    /// Whether a packet that is `step` sequence numbers ahead goes on from the last one. Up to RFC 3550's
+    /// `MAX_DROPOUT` it does unless its timestamp jumped; further ahead the timestamp must have followed the clock.
     #[must_use]
-    pub fn continues(&self, arrival: Timestamp, timestamp: u32, rate: Option<u32>) -> bool {
+    pub fn continues(&self, arrival: Timestamp, timestamp: u32, rate: Option<u32>, step: u16) -> bool {
         let rate = rate.or_else(|| self.inferred_rate());
         let elapsed = arrival.since(self.last_arrival);
         let ticks = i64::from(timestamp.wrapping_sub(self.last_timestamp) as i32);
         match rate {
-            Some(rate) => (elapsed - ticks_to_nanos(ticks, rate)).abs() < elapsed / 2 + NANOS_PER_SECOND / 2,
-            None => !is_jump(elapsed, ticks, None),
+            Some(rate) if step > MAX_DROPOUT => {
+                (elapsed - ticks_to_nanos(ticks, rate)).abs() < elapsed / 2 + NANOS_PER_SECOND / 2
+            }
+            _ => !is_jump(elapsed, ticks, rate),
         }
     }
 

@@ -90,7 +90,11 @@ pub struct PacketRef {
 
 impl fmt::Display for PacketRef {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.file == 0 { write!(formatter, "{}", self.number) } else { write!(formatter, "{}:{}", self.file, self.number) }
+        if self.file == 0 {
+            write!(formatter, "{}", self.number)
+        } else {
+            write!(formatter, "{}:{}", self.file, self.number)
+        }
     }
 }
 

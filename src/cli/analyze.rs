@@ -1,0 +1,108 @@
+//! `rtcscope analyze`: captures to a verdict.
+
+use std::{io::Write, num::NonZeroUsize, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::ValueEnum;
+
+use super::{Input, Progress, output::Output};
+use crate::report::{
+    document::{Report, Verdict},
+    json::{write_json, write_ndjson},
+    text::{TextOptions, write_text},
+};
+
+/// All that an analysis must know.
+#[derive(Clone, Debug)]
+pub struct AnalyzeConfig {
+    /// What to read.
+    pub input: Input,
+    /// Threads to use.
+    pub threads: NonZeroUsize,
+    /// What to write.
+    pub format: ReportFormat,
+    /// How text is laid out.
+    pub text: TextOptions,
+    /// Where to write; `None` for standard output.
+    pub output: Option<PathBuf>,
+    /// Whether to show how far the reading is.
+    pub progress: bool,
+}
+
+/// The forms of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// Text for people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// JSON objects, one a line.
+    Ndjson,
+}
+
+/// Has `analyze` make the report, writes it, and tells by the status whether the verdict is `fail`.
+///
+/// # Errors
+/// What kept the input from being read or the report from being written, as sentences.
+pub fn run(
+    config: &AnalyzeConfig,
+    analyze: impl FnOnce(&AnalyzeConfig, &Progress) -> anyhow::Result<Report>,
+) -> anyhow::Result<ExitCode> {
+    let mut output = Output::open(config.output.as_deref(), &config.input.paths)?;
+    let progress = Progress::new(config.progress);
+    let report = analyze(config, &progress);
+    progress.finish();
+    let report = report?;
+    write(&report, config, &mut output).context("cannot write the report")?;
+    output.finish()?;
+    Ok(if report.verdict == Verdict::Fail { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn write(report: &Report, config: &AnalyzeConfig, out: &mut dyn Write) -> std::io::Result<()> {
+    match config.format {
+        ReportFormat::Text => write_text(report, &config.text, out),
+        ReportFormat::Json => write_json(report, out),
+        ReportFormat::Ndjson => write_ndjson(report, out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::report::samples;
+
+    fn config(format: ReportFormat, output: PathBuf) -> AnalyzeConfig {
+        AnalyzeConfig {
+            input: Input { paths: vec!["call.pcapng".into()], filter: None, from: None, to: None },
+            threads: NonZeroUsize::MIN,
+            format,
+            text: TextOptions::default(),
+            output: Some(output),
+            progress: false,
+        }
+    }
+
+    #[test]
+    fn the_status_is_the_verdict() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report");
+        let status = |format, report| run(&config(format, path.clone()), |_, _| Ok(report)).unwrap();
+        assert_eq!(status(ReportFormat::Json, samples::lossy_webrtc_call()), ExitCode::from(1));
+        assert!(serde_json::from_slice::<serde_json::Value>(&fs::read(&path).unwrap()).is_ok());
+        assert_eq!(status(ReportFormat::Ndjson, samples::many_calls()), ExitCode::SUCCESS);
+        assert!(fs::read_to_string(&path).unwrap().starts_with("{\"type\":\"report\",\"schemaVersion\":1,"));
+        assert_eq!(status(ReportFormat::Text, samples::sip_call()), ExitCode::SUCCESS);
+        assert!(fs::read_to_string(&path).unwrap().starts_with("sip.pcap: "));
+    }
+
+    #[test]
+    fn a_failed_analysis_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report");
+        let error = run(&config(ReportFormat::Text, path.clone()), |_, _| anyhow::bail!("not a capture")).unwrap_err();
+        assert_eq!(error.to_string(), "not a capture");
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,10 @@
+//! The report document and what is made of it: JSON for programs, text for people.
+//!
+//! Each renderer is a pure function of the [`document::Report`] and writes to whatever it is given.
+
+pub mod document;
+pub mod json;
+pub mod text;
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -1,0 +1,297 @@
+//! One call: who, when, the four steps, the streams, what RTCP and SCTP say.
+
+use std::{collections::BTreeMap, io};
+
+use super::{
+    super::document::{Rtcp, Sctp, Session, SessionEndpoint, StepStatus},
+    number::{bitrate, bytes, counted, duration, grouped, moment, short_time},
+    page::{Label, Page, Tone},
+    stream, verdict_sign, verdict_tone,
+};
+
+/// Addresses that a heading names one by one.
+const FEW_ENDPOINTS: usize = 6;
+/// Names and goodbyes that are listed one by one.
+const FEW_SOURCES: usize = 6;
+/// Columns of a step's name.
+const STEP_WIDTH: usize = 15;
+
+pub(super) fn write(session: &Session, page: &mut Page<'_>) -> io::Result<()> {
+    page.blank()?;
+    let sign = verdict_sign(session.verdict, page);
+    let heading = Label::new(0, sign, verdict_tone(session.verdict));
+    let who = participants(session, page);
+    let when = format!("{} from {}", duration(session.duration), moment(session.start_time));
+    page.paragraph(&heading, Tone::Strong, &format!("Call {}: {who}, {when}", session.id))?;
+    steps(session, page)?;
+    stream::write(&session.communicating.rtp_streams, page)?;
+    let communicating = &session.communicating;
+    if communicating.rtcp.is_some() || communicating.sctp.is_some() {
+        page.blank()?;
+    }
+    if let Some(rtcp) = &communicating.rtcp {
+        self::rtcp(rtcp, page)?;
+    }
+    if let Some(sctp) = &communicating.sctp {
+        self::sctp(sctp, page)?;
+    }
+    Ok(())
+}
+
+/// Who takes part: by address alone where that tells them apart.
+pub(super) fn participants(session: &Session, page: &Page<'_>) -> String {
+    let of = |role: &str| session.endpoints.iter().filter(|end| end.role == role).collect::<Vec<_>>();
+    let (peers, relays) = (of("peer"), of("relay"));
+    let mut text = between(&peers, page);
+    if !relays.is_empty() {
+        text.push_str(&format!(" through relay {}", list(&distinct(&relays, SessionEndpoint::with_port), page)));
+    }
+    text
+}
+
+fn between(peers: &[&SessionEndpoint], page: &Page<'_>) -> String {
+    let both = |one: &str, other: &str| format!("{one} {} {other}", page.signs().both_ways);
+    let full = distinct(peers, SessionEndpoint::with_port);
+    if let [one, other] = full.as_slice() {
+        return both(one, other);
+    }
+    match distinct(peers, |end| end.address.clone()).as_slice() {
+        [] => "nobody".to_owned(),
+        [one, other] => both(one, other),
+        [_] => list(&full, page),
+        hosts => list(hosts, page),
+    }
+}
+
+fn list(names: &[String], page: &Page<'_>) -> String {
+    let shown = page.options().details.shown(FEW_ENDPOINTS, names.len());
+    let mut text = names.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > shown {
+        text.push_str(&format!(" and {} more", names.len() - shown));
+    }
+    text
+}
+
+fn distinct(ends: &[&SessionEndpoint], name: impl Fn(&SessionEndpoint) -> String) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in ends.iter().map(|end| name(end)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+impl SessionEndpoint {
+    fn with_port(&self) -> String {
+        let Self { address, port, .. } = self;
+        if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+    }
+}
+
+fn steps(session: &Session, page: &mut Page<'_>) -> io::Result<()> {
+    let Session { signalling, connecting, securing, communicating, .. } = session;
+    step("Signalling", signalling.status, signalled(session), page)?;
+    step("Connecting", connecting.status, connected(session), page)?;
+    step("Securing", securing.status, secured(session), page)?;
+    step("Communicating", communicating.status, communicated(session), page)
+}
+
+/// One step: its sign, its name, and what is known of it.
+fn step(name: &str, status: StepStatus, words: Vec<String>, page: &mut Page<'_>) -> io::Result<()> {
+    let (sign, tone) = match status {
+        StepStatus::Ok => (page.signs().good, Tone::Good),
+        StepStatus::Failed => (page.signs().bad, Tone::Bad),
+        StepStatus::NotSeen => (page.signs().absent, Tone::Faint),
+    };
+    let mut text = words.join(", ");
+    match (status, text.is_empty()) {
+        (StepStatus::Ok, true) => text.push_str("seen"),
+        (StepStatus::Failed, true) => text.push_str("failed"),
+        (StepStatus::Failed, false) => text.insert_str(0, "failed: "),
+        (StepStatus::NotSeen, true) => text.push_str("not in the capture"),
+        (StepStatus::Ok | StepStatus::NotSeen, false) => {}
+    }
+    let label = format!("{sign} {name}");
+    let text_tone = if status == StepStatus::NotSeen { Tone::Faint } else { Tone::Plain };
+    page.paragraph(&Label { indent: 2, text: &label, width: STEP_WIDTH + 2, tone }, text_tone, &text)
+}
+
+fn signalled(session: &Session) -> Vec<String> {
+    let signalling = &session.signalling;
+    let mut words: Vec<String> = signalling.transport.iter().map(|transport| format!("over {transport}")).collect();
+    for (list, noun) in [(&signalling.offers, "offer"), (&signalling.answers, "answer")] {
+        if !list.is_empty() {
+            words.push(counted(list.len() as u64, noun));
+        }
+    }
+    words
+}
+
+fn connected(session: &Session) -> Vec<String> {
+    let Some(stun) = session.connecting.stun.as_ref() else { return Vec::new() };
+    let mut words = vec![format!("STUN: {}", counted(stun.messages, "message"))];
+    if let Some(last) = words.last_mut().filter(|_| !stun.by_type.is_empty()) {
+        last.push_str(&format!(" ({})", by_count(&stun.by_type)));
+    }
+    if stun.channel_data > 0 {
+        words.push(format!("TURN: {}", counted(stun.channel_data, "ChannelData message")));
+    }
+    words
+}
+
+fn secured(session: &Session) -> Vec<String> {
+    let securing = &session.securing;
+    let mut words = Vec::new();
+    let version = securing.dtls_version.as_ref().map(|version| format!("DTLS {version}"));
+    let named = version.is_some();
+    words.extend(version);
+    words.extend(securing.dtls_cipher.clone());
+    words.extend(securing.srtp_profile.clone());
+    if let Some(dtls) = &securing.dtls {
+        let name = if named { "" } else { "DTLS: " };
+        let records = if dtls.records.is_empty() { String::new() } else { format!(" ({})", by_count(&dtls.records)) };
+        words.push(format!("{name}{}{records}", counted(dtls.packets, "datagram")));
+    }
+    words.extend(securing.handshake_duration.map(|seconds| format!("handshake {}", short_time(seconds))));
+    if let Some(count) = securing.retransmissions.filter(|count| *count > 0) {
+        words.push(format!("{} sent again", counted(count, "handshake message")));
+    }
+    if !securing.alerts.is_empty() {
+        words.push(counted(securing.alerts.len() as u64, "alert"));
+    }
+    words
+}
+
+fn communicated(session: &Session) -> Vec<String> {
+    let communicating = &session.communicating;
+    let streams = &communicating.rtp_streams;
+    let mut words = Vec::new();
+    let media = streams.iter().filter(|stream| stream::is_media(stream)).count() as u64;
+    if !streams.is_empty() {
+        let packets = streams.iter().map(|stream| stream.packets_received).sum();
+        let protocol = match (
+            streams.iter().any(|stream| stream.encrypted == Some(true)),
+            streams.iter().any(|stream| stream.encrypted == Some(false)),
+        ) {
+            (true, false) => "SRTP",
+            (false, true) => "RTP in clear",
+            (true, true) => "RTP, partly in clear",
+            (false, false) => "RTP",
+        };
+        words.push(format!("{protocol}: {}, {}", counted(media, "media stream"), counted(packets, "packet")));
+    }
+    let helpers = streams.len() as u64 - media;
+    if helpers > 0 {
+        words.push(counted(helpers, "repair or probe stream"));
+    }
+    if !communicating.data_channels.is_empty() {
+        words.push(counted(communicating.data_channels.len() as u64, "data channel"));
+    }
+    words
+}
+
+fn rtcp(rtcp: &Rtcp, page: &mut Page<'_>) -> io::Result<()> {
+    let mut text = counted(rtcp.packets, "datagram");
+    if !rtcp.by_type.is_empty() {
+        text.push_str(&format!(": {}", by_count(&rtcp.by_type)));
+    }
+    match (rtcp.encrypted, rtcp.decrypted) {
+        (0, _) => {}
+        (encrypted, 0) if encrypted >= rtcp.packets => {
+            text.push_str("; all encrypted, so what receivers report cannot be read");
+        }
+        (encrypted, 0) => text.push_str(&format!("; {} encrypted and not read", grouped(encrypted))),
+        (encrypted, opened) => {
+            text.push_str(&format!("; {} encrypted, {} of them opened", grouped(encrypted), grouped(opened)));
+        }
+    }
+    if rtcp.malformed > 0 {
+        text.push_str(&format!("; {} malformed", grouped(rtcp.malformed)));
+    }
+    page.paragraph(&Label { width: 6, ..Label::new(2, "RTCP", Tone::Strong) }, Tone::Plain, &text)?;
+    let mut lines: Vec<String> = Vec::new();
+    for feedback in &rtcp.bandwidth {
+        let from = stream::ssrc(feedback.sender_ssrc);
+        let mut line = format!("{} from {from}: {}", feedback.kind, counted(feedback.messages, "message"));
+        if let Some(packets) = feedback.packets_reported {
+            line.push_str(&format!(" on {}", counted(packets, "packet")));
+        }
+        if let Some(lost) = feedback.packets_lost {
+            line.push_str(&format!(", {} not received", grouped(lost)));
+        }
+        if let Some(rate) = feedback.bitrate {
+            let (last, least, most) = (bitrate(rate.last), bitrate(rate.min), bitrate(rate.max));
+            line.push_str(&format!(", asked for {last} at last ({least} to {most})"));
+        }
+        lines.push(line);
+    }
+    let names: Vec<String> =
+        rtcp.cnames.iter().map(|(source, name)| format!("{} is {name}", stream::ssrc(*source))).collect();
+    lines.extend((!names.is_empty()).then(|| format!("CNAME: {}", few(&names, page))));
+    let byes: Vec<String> = rtcp
+        .byes
+        .iter()
+        .map(|bye| {
+            let reason = bye.reason.as_ref().map_or_else(String::new, |reason| format!(" \"{reason}\""));
+            format!("{}{reason} (packet {})", stream::ssrc(bye.ssrc), bye.packet)
+        })
+        .collect();
+    lines.extend((!byes.is_empty()).then(|| format!("BYE: {}", few(&byes, page))));
+    for line in lines {
+        page.paragraph(&Label::indent(8), Tone::Plain, &line)?;
+    }
+    Ok(())
+}
+
+fn sctp(sctp: &Sctp, page: &mut Page<'_>) -> io::Result<()> {
+    let [one, other] = sctp.ports;
+    let mut text = format!(
+        "over {}, ports {one} and {other}, {}: {}, {} of user data",
+        sctp.transport,
+        sctp.state,
+        counted(sctp.packets, "packet"),
+        bytes(sctp.user_bytes)
+    );
+    if !sctp.chunks.is_empty() {
+        text.push_str(&format!("; {}", by_count(&sctp.chunks)));
+    }
+    let troubles = [
+        (sctp.retransmitted_chunks, "sent again"),
+        (sctp.gap_blocks, "gaps reported"),
+        (sctp.duplicate_tsns, "duplicates reported"),
+        (sctp.bad_checksums, "wrong checksums"),
+    ];
+    for (count, what) in troubles.iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!("; {} {what}", grouped(*count)));
+    }
+    if let Some(seconds) = sctp.round_trip_time_mean {
+        text.push_str(&format!("; round trip from tap {}", short_time(seconds)));
+    }
+    if sctp.associations > 1 {
+        text.push_str(&format!("; {} one after the other", counted(sctp.associations, "association")));
+    }
+    page.paragraph(&Label { width: 6, ..Label::new(2, "SCTP", Tone::Strong) }, Tone::Plain, &text)?;
+    for cause in &sctp.causes {
+        let said = cause.text.as_ref().map_or_else(String::new, |text| format!(" \"{text}\""));
+        let line = format!("{} from {}: {}{said} (packet {})", cause.chunk, cause.sender, cause.cause, cause.packet);
+        page.paragraph(&Label::indent(8), Tone::Bad, &line)?;
+    }
+    Ok(())
+}
+
+fn few(names: &[String], page: &Page<'_>) -> String {
+    let shown = page.options().details.shown(FEW_SOURCES, names.len());
+    let mut text = names.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > shown {
+        text.push_str(&format!(" and {} more (--all)", names.len() - shown));
+    }
+    text
+}
+
+/// `30 Binding request, 28 Binding success response`: most first.
+fn by_count(counts: &BTreeMap<String, u64>) -> String {
+    let mut sorted: Vec<(&String, &u64)> = counts.iter().collect();
+    sorted.sort_by(|one, other| other.1.cmp(one.1).then(one.0.cmp(other.0)));
+    sorted.iter().map(|(name, count)| format!("{} {name}", grouped(**count))).collect::<Vec<_>>().join(", ")
+}
