@@ -4,12 +4,9 @@
 //! `time < wire < capture, flow < engine < session < finding < report < cli`.
 
 pub mod capture;
-<<<<<<< HEAD
+pub mod cli;
 pub mod engine;
 pub mod flow;
-=======
-pub mod cli;
 pub mod report;
->>>>>>> report
 pub mod time;
 pub mod wire;
