@@ -1,4 +1,5 @@
 //! RTCP against what the peers of the lab logged before encryption, and against their captures.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod lab;
 

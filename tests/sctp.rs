@@ -1,4 +1,5 @@
 //! SCTP against the lab's message counts and tshark's chunk counts.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod lab;
 

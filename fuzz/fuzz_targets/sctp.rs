@@ -29,15 +29,15 @@ fn walk(bytes: &[u8]) {
     for chunk in packet.chunks() {
         match chunk.content() {
             Ok(Content::Init(init) | Content::InitAck(init)) => {
-                init.parameters.for_each(|parameter| drop(parameter.content()));
+                init.parameters.for_each(|parameter| _ = parameter.content());
             }
             Ok(Content::Sack(sack)) => drop((sack.gap_blocks.count(), sack.duplicate_tsns.count())),
-            Ok(Content::Abort { causes, .. } | Content::Error(causes)) => causes.for_each(|cause| drop(cause.text())),
+            Ok(Content::Abort { causes, .. } | Content::Error(causes)) => causes.for_each(|cause| _ = cause.text()),
             Ok(
                 Content::Reconfiguration(parameters)
                 | Content::AddressConfiguration { parameters, .. }
                 | Content::AddressConfigurationAck { parameters, .. },
-            ) => parameters.for_each(|parameter| drop(parameter.content())),
+            ) => parameters.for_each(|parameter| _ = parameter.content()),
             Ok(Content::ForwardTsn { streams, .. }) => drop(streams.count()),
             Ok(Content::InterleavedForwardTsn { streams, .. }) => drop(streams.count()),
             _ => {}

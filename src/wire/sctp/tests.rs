@@ -139,10 +139,10 @@ proptest! {
         for chunk in packet.chunks() {
             prop_assert!(chunk.offset < bytes.len());
             match chunk.content() {
-                Ok(Content::Init(init) | Content::InitAck(init)) => drop(init.parameters.map(|p| p.content()).count()),
+                Ok(Content::Init(init) | Content::InitAck(init)) => init.parameters.for_each(|item| _ = item.content()),
                 Ok(Content::Sack(sack)) => drop((sack.gap_blocks.count(), sack.duplicate_tsns.count())),
-                Ok(Content::Abort { causes, .. } | Content::Error(causes)) => drop(causes.map(|c| c.name()).count()),
-                Ok(Content::Reconfiguration(parameters)) => drop(parameters.map(|p| p.content()).count()),
+                Ok(Content::Abort { causes, .. } | Content::Error(causes)) => causes.for_each(|cause| _ = cause.text()),
+                Ok(Content::Reconfiguration(parameters)) => parameters.for_each(|item| _ = item.content()),
                 Ok(Content::ForwardTsn { streams, .. }) => drop(streams.count()),
                 _ => {}
             }
