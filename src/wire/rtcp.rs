@@ -42,7 +42,7 @@ pub struct Srtcp {
     pub first_count: u8,
     /// The sender's SSRC.
     pub ssrc: u32,
-    /// SRTCP index (31 bits); `None` where more than one layout of the trailer is possible.
+    /// SRTCP index (31 bits); `None` where no layout of the trailer fits, or more than one.
     pub index: Option<u32>,
     /// Bytes of the authentication tag: 10 or 4 (after the index), or 16 (AEAD, before the index). `None` as above.
     pub tag_length: Option<u8>,
@@ -112,7 +112,7 @@ pub fn classify(bytes: &[u8]) -> Result<Rtcp<'_>, Malformed> {
         let bytes = bytes.get(..chain.end).unwrap_or_default();
         return Ok(Rtcp::Clear(Compound { bytes, trailer: Some(trailer), snapped: false }));
     }
-    encrypted(bytes, first).map(Rtcp::Encrypted).ok_or(fault)
+    encrypted(bytes, first, &chain).map(Rtcp::Encrypted).ok_or(fault)
 }
 
 /// As [`classify`], for a datagram of `wire_length` bytes of which the capture holds only `bytes`. Two plausible
@@ -216,12 +216,21 @@ fn unencrypted_trailer(bytes: &[u8], end: usize) -> Option<Trailer> {
 }
 
 /// SRTCP by its trailer: a word with the E bit set and an index that a session can have reached, at a place where one
-/// of the layouts in use has it. The alternatives are tried from the most to the least usual.
-fn encrypted(bytes: &[u8], first: Header) -> Option<Srtcp> {
+/// of the layouts in use has it. The alternatives are tried from the most to the least usual. A lone packet that leaves
+/// exactly the room of a trailer is encrypted too, be it after a scheme of its own (Discord counts little-endian).
+fn encrypted(bytes: &[u8], first: Header, chain: &Chain) -> Option<Srtcp> {
     let mut reader = Reader::new(Layer::Rtcp, bytes);
     reader.skip(4).ok()?;
     let ssrc = reader.u32().ok()?;
     let rest = bytes.len().checked_sub(first.length.max(FIXED))?;
+    let srtcp = Srtcp {
+        first_type: first.packet_type,
+        first_count: first.count,
+        ssrc,
+        index: None,
+        tag_length: None,
+        mki_length: 0,
+    };
     let fits = |layout: &'static Layout| {
         let trailer = usize::from(layout.tag) + usize::from(layout.mki) + 4;
         // Ciphertext is as long as the packets were: whole words (RFC 3711 section 3.4, RFC 7714 section 9).
@@ -230,22 +239,17 @@ fn encrypted(bytes: &[u8], first: Header) -> Option<Srtcp> {
         }
         let behind = if layout.tag == AEAD_TAG { 0 } else { usize::from(layout.tag) };
         let index = word(bytes, bytes.len().checked_sub(4 + usize::from(layout.mki) + behind)?)?;
-        let index = index.checked_sub(ENCRYPTED)?;
-        let alone = rest == trailer && layout.mki == 0 && layout.tag != SHORT_TAG;
-        (index < layout.limit || alone).then_some((layout, index))
+        index.checked_sub(ENCRYPTED).filter(|&index| index < layout.limit).map(|index| (layout, index))
     };
     let mut layouts = LAYOUTS.iter().filter_map(fits);
-    let (layout, index) = layouts.next()?;
+    let Some((layout, index)) = layouts.next() else {
+        return (chain.headers == 1 && matches!(rest, 14 | 20)).then_some(srtcp);
+    };
     // Two layouts may both fit; the lengths alone then do not say where the index is.
-    let sole = layouts.all(|(other, _)| other.mki > layout.mki);
-    Some(Srtcp {
-        first_type: first.packet_type,
-        first_count: first.count,
-        ssrc,
-        index: sole.then_some(index),
-        tag_length: sole.then_some(layout.tag),
-        mki_length: layout.mki,
-    })
+    if layouts.any(|(other, _)| other.mki <= layout.mki) {
+        return Some(srtcp);
+    }
+    Some(Srtcp { index: Some(index), tag_length: Some(layout.tag), mki_length: layout.mki, ..srtcp })
 }
 
 fn word(bytes: &[u8], offset: usize) -> Option<u32> {
@@ -263,7 +267,7 @@ struct Layout {
 static LAYOUTS: [Layout; 9] = [
     Layout { tag: 10, mki: 0, limit: 1 << 24 },
     Layout { tag: AEAD_TAG, mki: 0, limit: 1 << 24 },
-    Layout { tag: SHORT_TAG, mki: 0, limit: USUAL_INDICES },
+    Layout { tag: SHORT_TAG, mki: 0, limit: 1 << 16 },
     Layout { tag: 10, mki: 1, limit: USUAL_INDICES },
     Layout { tag: 10, mki: 2, limit: USUAL_INDICES },
     Layout { tag: 10, mki: 4, limit: USUAL_INDICES },

@@ -108,6 +108,15 @@ fn what_follows_a_lone_report_is_a_trailer() {
 }
 
 #[test]
+fn a_lone_packet_with_room_for_a_trailer_is_encrypted_by_whatever_scheme() {
+    // As Discord sends it: AEAD tag, then a counter that is not SRTCP's.
+    let foreign = srtcp(&lone("a1b2c3d4e5f60718293a4b5c6d7e8f90 f1350100"));
+    assert_eq!((foreign.ssrc, foreign.index, foreign.tag_length), (0x1122_3344, None, None));
+    // What has a second header is a compound with a wrong length.
+    assert!(classify(&lone("81ca00ff e5f60718293a4b5c6d7e8f90 f1350100")).is_err());
+}
+
+#[test]
 fn without_encryption_the_compound_is_clear() {
     let bytes = [hex(REPORT), hex("00000007a1b2c3d4e5f60718293a")].concat();
     let compound = clear(&bytes);
