@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use rtcscope::{
     flow::sctp::{Association, SctpRecord, State},
-    time::Timestamp,
+    time::{PacketId, Timestamp},
     wire::sctp::{Checksum, Packet, looks_like_sctp_over_udp},
 };
 use serde_json::Value;
@@ -27,7 +27,7 @@ fn association(path: PathBuf) -> SctpRecord {
     for datagram in &datagrams {
         let direction = u8::from(datagram.source.0 != datagrams[0].source.0);
         let (bytes, time) = (&datagram.payload, Timestamp(datagram.nanos));
-        association.packet(bytes, bytes.len(), direction, time, datagram.number).unwrap();
+        association.packet(bytes, bytes.len(), direction, time, PacketId::new(0, datagram.number)).unwrap();
     }
     association.finish()
 }
@@ -113,7 +113,7 @@ fn public_captures_have_the_chunks_that_tshark_counts() {
             let key = (ends[0].min(ends[1]), ends[0].max(ends[1]));
             let (bytes, time) = (&datagram.payload, Timestamp(datagram.nanos));
             let flow = flows.entry(key).or_default();
-            flow.packet(bytes, bytes.len(), direction, time, datagram.number).unwrap();
+            flow.packet(bytes, bytes.len(), direction, time, PacketId::new(0, datagram.number)).unwrap();
         }
         let mut chunks = BTreeMap::new();
         for direction in flows.into_values().flat_map(|flow| flow.finish().directions) {

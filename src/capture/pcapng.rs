@@ -254,6 +254,10 @@ impl Blocks {
         }
         if let Some(ticks) = packet.ticks {
             self.last_time = interface.scale.time(ticks);
+            // Nanoseconds in 63 bits end in 2262, which a clock says only if its resolution was not declared.
+            if matches!(self.last_time, Timestamp(i64::MIN | i64::MAX)) {
+                ledger.fault(Kind::BadValue, at);
+            }
         }
         frames.push(Frame {
             time: self.last_time,

@@ -62,7 +62,8 @@ fn pcap(bytes: &[u8], at_end: bool, order: Order, nanoseconds: bool) -> Recognis
         // The upper half tells the length of the frame check sequence, and is zero in most files.
         link: LinkType((order.u32([l0, l1, l2, l3]) & 0xffff) as u16),
     };
-    match longer_record_headers(&header, records) {
+    // A pipe is not waited for to gather evidence of this.
+    match Some(records).filter(|_| at_end).and_then(|records| longer_record_headers(&header, records)) {
         Some(whose) => Recognised::Other(format!(
             "a pcap file with record headers as {whose} wrote them; convert it with editcap -F pcap IN OUT, which is \
              part of Wireshark"
@@ -72,20 +73,21 @@ fn pcap(bytes: &[u8], at_end: bool, order: Order, nanoseconds: bool) -> Recognis
 }
 
 /// Two makers put more into record headers without saying so: Nokia's firewalls 4 bytes, the libpcap of some Linux
-/// distributions of 1999 8 bytes. It shows where the second record makes no sense 16 bytes after the first, and does 4
-/// or 8 bytes later. libpcap cannot tell; Wireshark tries likewise.
-fn longer_record_headers(header: &Header, records: &[u8]) -> Option<&'static str> {
-    let (first, first_time) = plausible(header, records)?;
-    let second_after = |extra: usize| {
-        let second = records.get(16 + extra + first as usize..)?;
-        let (_, time) = plausible(header, second)?;
-        (time.abs_diff(first_time) < ONE_DAY).then_some(())
+/// distributions of 1999 8 bytes. It shows where the second record makes no sense 16 bytes after the first, and three
+/// in a row make sense with 4 or 8 bytes more. libpcap cannot tell; Wireshark tries likewise.
+fn longer_record_headers(header: &Header, file: &[u8]) -> Option<&'static str> {
+    let follows = |extra: usize, records: usize| {
+        let mut rest = file;
+        let mut before: Option<u32> = None;
+        (0..records).all(|_| {
+            let Some((captured, seconds)) = plausible(header, rest) else { return false };
+            rest = rest.get(16 + extra + captured as usize..).unwrap_or_default();
+            before.replace(seconds).is_none_or(|before| before.abs_diff(seconds) < ONE_DAY)
+        })
     };
-    // Without a whole second record there is no evidence, and the file is read as what it says it is.
-    records.get(32 + 8 + first as usize..)?;
-    match (second_after(0), second_after(4), second_after(8)) {
-        (None, Some(()), None) => Some("Nokia's firewalls"),
-        (None, None, Some(())) => Some("the patched libpcap of Red Hat 6.1 and SuSE 6.3"),
+    match (follows(0, 2), follows(4, 3), follows(8, 3)) {
+        (false, true, false) => Some("Nokia's firewalls"),
+        (false, false, true) => Some("the patched libpcap of Red Hat 6.1 and SuSE 6.3"),
         _ => None,
     }
 }

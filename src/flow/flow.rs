@@ -10,7 +10,7 @@ use crate::{
         key::{FlowKey, Transport},
         media::{Media, Path, Verdict},
         rtcp::Rtcp,
-        sctp::{Association, SctpRecord, looks_like_sctp_over_udp},
+        sctp::{Association, SctpRecord},
         stream::Stream,
         turn::{Relayed, Turn},
     },
@@ -19,6 +19,7 @@ use crate::{
         Kind, Layer, Malformed,
         dtls::{self, Header},
         quic::LongHeader,
+        sctp::looks_like_sctp_over_udp,
         stun::{Class, Message, kind, method},
         zrtp,
     },
@@ -335,9 +336,10 @@ impl Flow {
     }
 
     fn push_sctp<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
-        let direction = datagram.direction & 1;
         let association = self.sctp.get_or_insert_default();
-        let malformed = association.push(datagram.time, datagram.id, direction, datagram.bytes, datagram.length).err();
+        let direction = datagram.direction as u8;
+        let malformed =
+            association.packet(datagram.bytes, datagram.length, direction, datagram.time, datagram.id).err();
         (Protocol::Sctp, Outcome { malformed, ..Outcome::default() })
     }
 

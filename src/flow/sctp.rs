@@ -8,7 +8,7 @@ mod tsn;
 pub use record::{Abort, DirectionRecord, RoundTrips, SctpRecord, State, Step, StreamUse};
 
 use crate::{
-    time::Timestamp,
+    time::{PacketId, Timestamp},
     wire::{
         Malformed,
         sctp::{Causes, Checksum, Chunk, Content, Data, Init, Packet, Parameter, ParameterContent, Sack},
@@ -54,11 +54,11 @@ impl Association {
         wire_length: usize,
         direction: u8,
         time: Timestamp,
-        number: u64,
+        id: PacketId,
     ) -> Result<(), Malformed> {
         let packet = Packet::parse_snapped(bytes, wire_length)?;
         let from = usize::from(direction & 1);
-        let step = Step { time, packet: number };
+        let step = Step { time, packet: id };
         self.record.first.get_or_insert(step);
         self.record.last = Some(step);
         let checksum = packet.verify_checksum();

@@ -1,14 +1,14 @@
 //! What is known of an association at the end: plain integers.
 
-use crate::time::Timestamp;
+use crate::time::{PacketId, Timestamp};
 
 /// When something was seen, and in which packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// When.
     pub time: Timestamp,
-    /// Packet number.
-    pub packet: u64,
+    /// The packet.
+    pub packet: PacketId,
 }
 
 /// How far an association came. Later states are greater.

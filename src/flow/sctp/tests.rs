@@ -29,7 +29,7 @@ fn feed(packets: &[(u8, Vec<u8>)]) -> SctpRecord {
     let mut association = Association::new();
     for (at, (direction, bytes)) in packets.iter().enumerate() {
         let time = Timestamp(at as i64 * MILLISECOND);
-        association.packet(bytes, bytes.len(), *direction, time, at as u64 + 1).unwrap();
+        association.packet(bytes, bytes.len(), *direction, time, PacketId::new(0, at as u64 + 1)).unwrap();
     }
     association.finish()
 }
@@ -54,9 +54,9 @@ fn an_association_from_handshake_to_end() {
     ]);
     let [a, b] = &record.directions;
     assert_eq!((record.state, record.associations, record.restarts), (State::Closed, 1, 0));
-    assert_eq!(record.init, Some((0, Step { time: Timestamp(0), packet: 1 })));
-    assert_eq!(record.cookie_ack, Some(Step { time: Timestamp(3 * MILLISECOND), packet: 4 }));
-    assert_eq!(record.shutdown, Some((1, Step { time: Timestamp(11 * MILLISECOND), packet: 12 })));
+    assert_eq!(record.init, Some((0, Step { time: Timestamp(0), packet: PacketId::new(0, 1) })));
+    assert_eq!(record.cookie_ack, Some(Step { time: Timestamp(3 * MILLISECOND), packet: PacketId::new(0, 4) }));
+    assert_eq!(record.shutdown, Some((1, Step { time: Timestamp(11 * MILLISECOND), packet: PacketId::new(0, 12) })));
     assert_eq!((a.data_chunks, a.retransmitted_chunks, a.user_bytes, a.retransmitted_bytes), (3, 1, 8, 4));
     // The second TSN was sent twice: only the first has a round trip.
     let trip = RoundTrips { count: 1, min: 2 * MILLISECOND, max: 2 * MILLISECOND, total: 2 * MILLISECOND };
@@ -88,7 +88,7 @@ fn restarts_are_told_from_repetitions_and_successors() {
 fn an_abort_is_kept_with_its_text() {
     let reason = [0x000c_0008, u32::from_be_bytes(*b"bye!")];
     let record = feed(&[(0, data(1, 1)), (1, packet(2, 6, 0, &reason))]);
-    let at = Step { time: Timestamp(MILLISECOND), packet: 2 };
+    let at = Step { time: Timestamp(MILLISECOND), packet: PacketId::new(0, 2) };
     assert_eq!(record.first_aborts, [Abort { direction: 1, at, cause: Some(12), text: Some("bye!".into()) }]);
     assert_eq!(record.associations, 0);
 }
@@ -106,7 +106,7 @@ fn what_is_cut_is_counted_and_reported() {
     let mut association = Association::new();
     let mut bytes = data(1, 1);
     bytes[15] = 0xff;
-    assert!(association.packet(&bytes, bytes.len(), 0, Timestamp(0), 1).is_err());
+    assert!(association.packet(&bytes, bytes.len(), 0, Timestamp(0), PacketId::new(0, 1)).is_err());
     assert!(association.packet(&bytes[..11], 300, 0, Timestamp(0), 2).is_err());
     let record = association.finish();
     assert_eq!((record.directions[0].packets, record.directions[0].data_chunks), (1, 1));
