@@ -1,8 +1,7 @@
 //! Frames of any link type to one transport datagram: `parse`, and `resume` once fragments were put together.
 
 use etherparse::{
-    IpAuthHeaderSlice, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice,
-    UdpHeaderSlice,
+    IpAuthHeaderSlice, Ipv4HeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice, UdpHeaderSlice,
     err::ipv4::{HeaderError as Ipv4HeaderError, HeaderSliceError as Ipv4SliceError},
     err::ipv6::HeaderSliceError as Ipv6SliceError,
 };
@@ -215,6 +214,7 @@ pub(super) struct Ip {
 impl Ip {
     /// The extension headers from `next` on (RFC 8200 section 4), and what follows them.
     fn extensions(mut self, mut walk: Walk<'_>, mut next: u8) -> Result<Packet, Malformed> {
+        const FRAGMENT_HEADER: usize = 8;
         for _ in 0..MAX_EXTENSIONS {
             match next {
                 protocol::HOP_BY_HOP
@@ -234,21 +234,22 @@ impl Ip {
                     self.advance(&mut walk, header.slice().len());
                 }
                 protocol::FRAGMENT => {
-                    let Ok(header) = Ipv6FragmentHeaderSlice::from_slice(walk.rest()) else {
-                        return Err(walk.cut(Layer::Ip, walk.available() + 1, self.length));
+                    // Not etherparse's slice: version 0.19 takes the offset and the flag from the wrong bits.
+                    let mut reader = walk.reader(Layer::Ip);
+                    let Ok([following, _, high, low]) = reader.array() else {
+                        return Err(walk.cut(Layer::Ip, FRAGMENT_HEADER, self.length));
                     };
-                    next = header.next_header().0;
-                    self.identification = header.identification();
-                    self.advance(&mut walk, header.slice().len());
+                    let Ok(identification) = reader.u32() else {
+                        return Err(walk.cut(Layer::Ip, FRAGMENT_HEADER, self.length));
+                    };
+                    next = following;
+                    self.identification = identification;
+                    self.advance(&mut walk, FRAGMENT_HEADER);
+                    let (offset, more) = (u16::from_be_bytes([high, low & 0xf8]), low & 1 != 0);
                     // An atomic fragment (RFC 6946) is a whole packet.
-                    if header.is_fragmenting_payload() {
-                        let fragment = Fragment {
-                            version: 6,
-                            identification: self.identification,
-                            offset: u32::from(header.fragment_offset().value()) * 8,
-                            more: header.more_fragments(),
-                            protocol: next,
-                        };
+                    if offset != 0 || more {
+                        let fragment =
+                            Fragment { version: 6, identification, offset: u32::from(offset), more, protocol: next };
                         return Ok(self.packet(&walk, Content::Fragment(fragment)));
                     }
                 }

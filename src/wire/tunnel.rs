@@ -163,6 +163,40 @@ fn erspan_3(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
     }
 }
 
+/// A network service header after its EtherType (RFC 8300 section 2.2).
+pub(super) fn service_header(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
+    const VERSION: u16 = 0xc000;
+    const LENGTH_IN_WORDS: u16 = 0x003f;
+    const NEXT_IPV4: u8 = 1;
+    const NEXT_IPV6: u8 = 2;
+    const NEXT_ETHERNET: u8 = 3;
+    const NEXT_MPLS: u8 = 5;
+    const BASE_AND_PATH: usize = 8;
+    const ETHER_TYPE: u16 = 0x894f;
+    let mut reader = walk.reader(Layer::Tunnel);
+    let lengths = reader.u16()?;
+    let [_metadata_type, next] = reader.array()?;
+    let path = reader.u32()?;
+    let Some(context) = (usize::from(lengths & LENGTH_IN_WORDS) * 4).checked_sub(BASE_AND_PATH) else {
+        return Err(walk.fault(Layer::Tunnel, Kind::BadLength));
+    };
+    if lengths & VERSION != 0 {
+        return Err(walk.fault(Layer::Tunnel, Kind::BadVersion));
+    }
+    reader.skip(context)?;
+    walk.move_to(&reader);
+    walk.mix(u64::from(path));
+    walk.note(Tunnel::Nsh);
+    walk.nest(Layer::Tunnel)?;
+    match next {
+        NEXT_IPV4 => walk.ipv4(),
+        NEXT_IPV6 => walk.ipv6(),
+        NEXT_ETHERNET => link::ethernet(walk),
+        NEXT_MPLS => link::mpls(walk),
+        _ => Ok(walk.not_ip(ETHER_TYPE)),
+    }
+}
+
 /// VXLAN (RFC 7348 section 5), also with a group policy id, which takes the reserved bytes.
 fn vxlan(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
     const HAS_ID: u8 = 0x08;
