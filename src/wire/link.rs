@@ -137,6 +137,7 @@ pub(super) mod ether_type {
     pub(in crate::wire) const MACSEC: u16 = 0x88e5;
     pub(in crate::wire) const BACKBONE_SERVICE: u16 = 0x88e7;
     pub(in crate::wire) const FABRIC_PATH: u16 = 0x8903;
+    pub(in crate::wire) const VN_TAG: u16 = 0x8926;
     pub(in crate::wire) const NSH: u16 = 0x894f;
     /// Service tags before 802.1ad.
     pub(in crate::wire) const OLD_SERVICE_VLAN: [u16; 3] = [0x9100, 0x9200, 0x9300];
@@ -187,7 +188,7 @@ pub(super) fn ethernet(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
 /// What follows an EtherType or, in its place, a length.
 pub(super) fn network(mut walk: Walk<'_>, mut kind: u16) -> Result<Packet, Malformed> {
     let mut tagged = false;
-    // Every tag takes four bytes, so this ends.
+    // Every tag takes four bytes or six, so this ends.
     loop {
         match kind {
             ether_type::IPV4 => return walk.ipv4(),
@@ -208,6 +209,14 @@ pub(super) fn network(mut walk: Walk<'_>, mut kind: u16) -> Result<Packet, Malfo
             ether_type::MACSEC => return macsec(walk),
             ether_type::NSH => return tunnel::service_header(walk),
             ether_type::TRANSPARENT_BRIDGING => return bridged(walk),
+            ether_type::VN_TAG => {
+                let mut reader = walk.reader(Layer::Link);
+                let (tag, following) = (reader.u32()?, reader.u16()?);
+                walk.move_to(&reader);
+                walk.mix(u64::from(tag));
+                kind = following;
+                continue;
+            }
             length if length < ether_type::FIRST => {
                 walk.limit(usize::from(length));
                 walk.nest(Layer::Link)?;

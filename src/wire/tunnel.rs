@@ -1,10 +1,13 @@
 //! Packets inside packets. An error from here means "not a tunnel": the packet is then what it is outside.
 
+use std::ops::RangeInclusive;
+
 use super::{
     Kind, Layer, Malformed, Packet, Tunnel,
     inet::{Ip, protocol},
     link, ppp,
     walk::Walk,
+    wlan,
 };
 
 const VXLAN: u16 = 4789;
@@ -20,8 +23,8 @@ pub(super) const fn is_port(port: u16) -> bool {
     matches!(port, VXLAN | VXLAN_LINUX | GENEVE | GTP_U | TEREDO)
 }
 
-/// What is inside a UDP payload between such ports. Media may use these ports too, so every header is held to all its
-/// RFC says, and there must be an IP packet inside.
+/// What is inside a UDP payload between such ports. Media may use these ports too, so headers are held to what
+/// their RFCs say, and there must be an IP packet inside that ends where the datagram ends or before.
 pub(super) fn udp(walk: &Walk<'_>, ip: &Ip, source: u16, destination: u16, length: usize) -> Result<Packet, Malformed> {
     let inside = walk.inside(ip)?;
     let packet = match (destination, source) {
@@ -30,7 +33,11 @@ pub(super) fn udp(walk: &Walk<'_>, ip: &Ip, source: u16, destination: u16, lengt
         (GTP_U, _) | (_, GTP_U) => gtp_u(inside, length),
         _ => teredo(inside, length),
     }?;
-    if packet.is_ip() { Ok(packet) } else { Err(walk.fault(Layer::Tunnel, Kind::Unsupported)) }
+    let end = packet.payload as usize + packet.length as usize;
+    if !packet.is_ip() || end > walk.at + length {
+        return Err(walk.fault(Layer::Tunnel, Kind::BadLength));
+    }
+    Ok(packet)
 }
 
 /// What is inside an IP packet of one of the tunnel protocols.
@@ -84,6 +91,8 @@ fn gre(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
     const ERSPAN_1_OR_2: u16 = 0x88be;
     const ERSPAN_3: u16 = 0x22eb;
     const PPP: u16 = 0x880b;
+    /// 802.11 frames between Aruba access points and controllers, one number for each tunnel.
+    const ARUBA: RangeInclusive<u16> = 0x8200..=0x83f0;
 
     let mut reader = walk.reader(Layer::Tunnel);
     let (flags, kind) = (reader.u16()?, reader.u16()?);
@@ -106,6 +115,7 @@ fn gre(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
             match kind {
                 ERSPAN_1_OR_2 => erspan_2(walk, flags & SEQUENCE != 0),
                 ERSPAN_3 => erspan_3(walk),
+                aruba if ARUBA.contains(&aruba) && aruba & 0xf == 0 => wlan::frame(walk, false),
                 other => link::network(walk, other),
             }
         }
@@ -197,15 +207,14 @@ pub(super) fn service_header(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
     }
 }
 
-/// VXLAN (RFC 7348 section 5), also with a group policy id, which takes the reserved bytes.
+/// VXLAN (RFC 7348 section 5). Of the flags only the one for the network id is looked at: extensions (group policy,
+/// GPE) use the others and the reserved bytes.
 fn vxlan(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
     const HAS_ID: u8 = 0x08;
-    const HAS_GROUP_POLICY: u8 = 0x80;
     let mut reader = walk.reader(Layer::Tunnel);
-    let [flags, policy_flags, group_high, group_low] = reader.array()?;
+    let [flags, ..] = reader.array::<4>()?;
     let (network, reserved) = (reader.u24()?, reader.u8()?);
-    let plain = flags == HAS_ID && [policy_flags, group_high, group_low] == [0; 3];
-    if !(plain || flags == HAS_ID | HAS_GROUP_POLICY) || reserved != 0 {
+    if flags & HAS_ID == 0 || reserved != 0 {
         return Err(walk.fault(Layer::Tunnel, Kind::BadValue));
     }
     walk.move_to(&reader);
