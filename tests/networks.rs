@@ -1,5 +1,7 @@
 //! Frames to flows, on the public captures: what `parse` and the reassembler make of them against what tshark says.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,

@@ -269,7 +269,7 @@ mod tests {
             frame.extend([0x45, 0]);
             frame.extend((bytes.len() as u16 + 20).to_be_bytes());
             frame.extend(identification.to_be_bytes());
-            frame.extend((offset / 8 | if more { 0x2000 } else { 0 }).to_be_bytes());
+            frame.extend(((offset / 8) | (u16::from(more) << 13)).to_be_bytes());
             frame.extend([64, 200, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
         } else {
             frame.extend([0x60, 0, 0, 0]);

@@ -8,7 +8,7 @@ use etherparse::{
 
 use super::{
     Content, Endpoint, Fragment, Kind, Layer, LinkType, Malformed, Packet, TcpHeader, Tunnel, icmp, link, tunnel,
-    walk::{Walk, mixed},
+    walk::{NOWHERE, Walk, mixed},
 };
 
 /// Reads one frame down to its innermost packet.
@@ -276,6 +276,7 @@ impl Ip {
     }
 
     /// A UDP datagram (RFC 768). The checksum is not verified: sending hosts leave it to the network card.
+    #[inline]
     fn udp(&self, walk: &Walk<'_>) -> Result<Packet, Malformed> {
         const HEADER: usize = 8;
         let Ok(header) = UdpHeaderSlice::from_slice(walk.rest()) else {
@@ -288,16 +289,22 @@ impl Ip {
             stated => stated.min(self.length),
         };
         let (source, destination) = (header.source_port(), header.destination_port());
-        let packet = self.over(walk, Content::Udp, HEADER, length, source, destination);
-        if tunnel::is_port(source) || tunnel::is_port(destination) {
-            let mut inside = *walk;
-            inside.limit(length);
-            inside.advance(HEADER);
-            if let Ok(inner) = tunnel::udp(&inside, self, source, destination, packet.length as usize) {
-                return Ok(inner);
-            }
+        if (tunnel::is_port(source) || tunnel::is_port(destination))
+            && let Some(inner) = self.udp_tunnel(walk, source, destination, length)
+        {
+            return Ok(inner);
         }
-        Ok(packet)
+        Ok(self.over(walk, Content::Udp, HEADER, length, source, destination))
+    }
+
+    /// What is inside of a UDP datagram of `length` bytes, header included, if it is one of a tunnel.
+    #[inline(never)]
+    fn udp_tunnel(&self, walk: &Walk<'_>, source: u16, destination: u16, length: usize) -> Option<Packet> {
+        const HEADER: usize = 8;
+        let mut inside = *walk;
+        inside.limit(length);
+        inside.advance(HEADER);
+        tunnel::udp(&inside, self, source, destination, length - HEADER).ok()
     }
 
     /// A TCP segment (RFC 9293). Read by hand, as the options may be cut where the rest of the header is there.
@@ -341,7 +348,15 @@ impl Ip {
                 Some(next) => self.transport(walk, next),
             },
             protocol::IPV4 | protocol::IPV6 | protocol::GRE | protocol::ETHER_IP | protocol::MPLS_IN_IP => {
-                Ok(tunnel::ip(&walk, &self, protocol).unwrap_or_else(|_| self.packet(&walk, Content::Ip(protocol))))
+                let mut packet = match tunnel::ip(&walk, &self, protocol) {
+                    Ok(packet) => packet,
+                    Err(_) => self.packet(&walk, Content::Ip(protocol)),
+                };
+                // What has no addresses of its own has those of the tunnel's ends.
+                if packet.source == NOWHERE && !packet.is_ip() {
+                    (packet.source, packet.destination) = (self.source, self.destination);
+                }
+                Ok(packet)
             }
             _ => Ok(self.packet(&walk, Content::Ip(protocol))),
         }
