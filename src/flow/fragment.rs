@@ -254,3 +254,131 @@ impl Datagram {
         self.ranges = Vec::new();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::{Content, LinkType, parse};
+
+    /// A piece of an IPv4 (protocol 200) or IPv6 packet, as it would be captured.
+    fn piece(version: u8, identification: u16, offset: u16, more: bool, bytes: &[u8]) -> Vec<u8> {
+        let mut frame = Vec::new();
+        if version == 4 {
+            frame.extend([0x45, 0]);
+            frame.extend((bytes.len() as u16 + 20).to_be_bytes());
+            frame.extend(identification.to_be_bytes());
+            frame.extend(((offset / 8) | (u16::from(more) << 13)).to_be_bytes());
+            frame.extend([64, 200, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        } else {
+            frame.extend([0x60, 0, 0, 0]);
+            frame.extend((bytes.len() as u16 + 8).to_be_bytes());
+            frame.extend([44, 64]);
+            frame.extend([1; 32]);
+            frame.extend([200, 0]);
+            frame.extend((offset | u16::from(more)).to_be_bytes());
+            frame.extend([0, 0]);
+            frame.extend(identification.to_be_bytes());
+        }
+        frame.extend(bytes);
+        frame
+    }
+
+    fn push(reassembler: &mut Reassembler, seconds: i64, frame: &[u8]) -> Outcome {
+        let packet = parse(LinkType::RAW, frame).unwrap();
+        let Content::Fragment(fragment) = packet.content else { panic!("{packet:?}") };
+        let bytes = &frame[packet.payload as usize..][..packet.captured as usize];
+        reassembler.push(Timestamp(seconds * NANOS_PER_SECOND), &packet, &fragment, bytes)
+    }
+
+    #[test]
+    fn in_any_order_and_twice() {
+        for version in [4, 6] {
+            let mut reassembler = Reassembler::new();
+            assert_eq!(push(&mut reassembler, 0, &piece(version, 1, 16, false, b"tail")), Outcome::Pending);
+            assert_eq!(push(&mut reassembler, 0, &piece(version, 1, 8, true, b"middle..")), Outcome::Pending);
+            assert_eq!(push(&mut reassembler, 1, &piece(version, 1, 8, true, b"middle..")), Outcome::Pending);
+            assert_eq!(push(&mut reassembler, 1, &piece(version, 2, 0, true, b"another.")), Outcome::Pending);
+            let whole = Outcome::Complete(b"head....middle..tail".to_vec());
+            assert_eq!(push(&mut reassembler, 2, &piece(version, 1, 0, true, b"head....")), whole);
+            assert_eq!(reassembler.counters(), Counters { completed: 1, pending: 1, ..Counters::default() });
+            push(&mut reassembler, 100, &piece(version, 3, 0, true, b"third..."));
+            assert_eq!(
+                reassembler.counters(),
+                Counters { completed: 1, expired: 1, pending: 1, ..Counters::default() }
+            );
+        }
+    }
+
+    #[test]
+    fn overlaps() {
+        let mut reassembler = Reassembler::new();
+        push(&mut reassembler, 0, &piece(4, 1, 8, true, b"firstone"));
+        push(&mut reassembler, 0, &piece(4, 1, 0, true, b"........XXXXXXXXTheThird"));
+        assert_eq!(
+            push(&mut reassembler, 0, &piece(4, 1, 24, false, b"end")),
+            Outcome::Complete(b"........firstoneTheThirdend".to_vec())
+        );
+        // RFC 5722: the whole packet, and what comes of it later.
+        push(&mut reassembler, 0, &piece(6, 1, 8, true, b"firstone"));
+        assert_eq!(
+            push(&mut reassembler, 0, &piece(6, 1, 0, true, b"overlapsoverlaps")),
+            Outcome::Discarded(Kind::BadValue)
+        );
+        assert_eq!(push(&mut reassembler, 0, &piece(6, 1, 16, false, b"end")), Outcome::Discarded(Kind::BadValue));
+        assert_eq!(reassembler.counters(), Counters { completed: 1, discarded: 1, ..Counters::default() });
+    }
+
+    #[test]
+    fn pieces_that_cannot_be() {
+        let mut reassembler = Reassembler::new();
+        let bad = Outcome::Discarded(Kind::BadLength);
+        assert_eq!(push(&mut reassembler, 0, &piece(4, 1, 0, true, b"")), bad);
+        assert_eq!(push(&mut reassembler, 0, &piece(4, 1, 0, true, b"seven..")), bad);
+        assert_eq!(push(&mut reassembler, 0, &piece(4, 1, 65_528, false, b"beyond the end")), bad);
+        assert_eq!(push(&mut reassembler, 0, &piece(4, 1, 16, false, b"end")), Outcome::Pending);
+        assert_eq!(push(&mut reassembler, 0, &piece(4, 1, 24, true, b"after it")), bad);
+        assert_eq!(push(&mut reassembler, 0, &piece(4, 1, 8, false, b"earlier")), bad);
+        let snapped = piece(4, 2, 0, true, b"snapped.");
+        assert_eq!(push(&mut reassembler, 0, &snapped[..24]), Outcome::Discarded(Kind::Snapped));
+        assert_eq!(reassembler.counters(), Counters { discarded: 1, pending: 1, ..Counters::default() });
+    }
+
+    #[test]
+    fn bounded() {
+        let mut reassembler = Reassembler::new();
+        for identification in 0..1000 {
+            push(&mut reassembler, 0, &piece(4, identification, 0, true, b"........"));
+        }
+        let counters = reassembler.counters();
+        assert_eq!((counters.pending, counters.evicted), (MAX_DATAGRAMS as u64, 1000 - MAX_DATAGRAMS as u64));
+        let many = (0..100).map(|gap| push(&mut reassembler, 0, &piece(4, 5000, gap * 16, true, b"........")));
+        assert_eq!(many.last(), Some(Outcome::Discarded(Kind::BadValue)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_in_any_order(
+            version in prop::sample::select(vec![4_u8, 6]),
+            payload in prop::collection::vec(any::<u8>(), 9..600),
+            cuts in prop::collection::btree_set(1_usize..75, 1..8),
+            seed: u64,
+        ) {
+            let mut edges: Vec<usize> = cuts.into_iter().map(|cut| cut * 8).filter(|cut| *cut < payload.len()).collect();
+            prop_assume!(!edges.is_empty());
+            edges.insert(0, 0);
+            edges.push(payload.len());
+            let mut pieces: Vec<Vec<u8>> = edges
+                .windows(2)
+                .map(|edge| piece(version, 7, edge[0] as u16, edge[1] < payload.len(), &payload[edge[0]..edge[1]]))
+                .collect();
+            let count = pieces.len();
+            pieces.rotate_left(seed as usize % count);
+            pieces.swap(0, (seed >> 32) as usize % count);
+            let mut reassembler = Reassembler::new();
+            let outcomes: Vec<Outcome> = pieces.iter().map(|piece| push(&mut reassembler, 0, piece)).collect();
+            prop_assert_eq!(outcomes.last(), Some(&Outcome::Complete(payload)));
+        }
+    }
+}

@@ -1,15 +1,14 @@
 //! Frames of any link type to one transport datagram: `parse`, and `resume` once fragments were put together.
 
 use etherparse::{
-    IpAuthHeaderSlice, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice,
-    UdpHeaderSlice,
+    IpAuthHeaderSlice, Ipv4HeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice, UdpHeaderSlice,
     err::ipv4::{HeaderError as Ipv4HeaderError, HeaderSliceError as Ipv4SliceError},
     err::ipv6::HeaderSliceError as Ipv6SliceError,
 };
 
 use super::{
     Content, Endpoint, Fragment, Kind, Layer, LinkType, Malformed, Packet, TcpHeader, Tunnel, icmp, link, tunnel,
-    walk::{Walk, mixed},
+    walk::{NOWHERE, Walk, mixed},
 };
 
 /// Reads one frame down to its innermost packet.
@@ -215,6 +214,7 @@ pub(super) struct Ip {
 impl Ip {
     /// The extension headers from `next` on (RFC 8200 section 4), and what follows them.
     fn extensions(mut self, mut walk: Walk<'_>, mut next: u8) -> Result<Packet, Malformed> {
+        const FRAGMENT_HEADER: usize = 8;
         for _ in 0..MAX_EXTENSIONS {
             match next {
                 protocol::HOP_BY_HOP
@@ -234,21 +234,22 @@ impl Ip {
                     self.advance(&mut walk, header.slice().len());
                 }
                 protocol::FRAGMENT => {
-                    let Ok(header) = Ipv6FragmentHeaderSlice::from_slice(walk.rest()) else {
-                        return Err(walk.cut(Layer::Ip, walk.available() + 1, self.length));
+                    // Not etherparse's slice: version 0.19 takes the offset and the flag from the wrong bits.
+                    let mut reader = walk.reader(Layer::Ip);
+                    let Ok([following, _, high, low]) = reader.array() else {
+                        return Err(walk.cut(Layer::Ip, FRAGMENT_HEADER, self.length));
                     };
-                    next = header.next_header().0;
-                    self.identification = header.identification();
-                    self.advance(&mut walk, header.slice().len());
+                    let Ok(identification) = reader.u32() else {
+                        return Err(walk.cut(Layer::Ip, FRAGMENT_HEADER, self.length));
+                    };
+                    next = following;
+                    self.identification = identification;
+                    self.advance(&mut walk, FRAGMENT_HEADER);
+                    let (offset, more) = (u16::from_be_bytes([high, low & 0xf8]), low & 1 != 0);
                     // An atomic fragment (RFC 6946) is a whole packet.
-                    if header.is_fragmenting_payload() {
-                        let fragment = Fragment {
-                            version: 6,
-                            identification: self.identification,
-                            offset: u32::from(header.fragment_offset().value()) * 8,
-                            more: header.more_fragments(),
-                            protocol: next,
-                        };
+                    if offset != 0 || more {
+                        let fragment =
+                            Fragment { version: 6, identification, offset: u32::from(offset), more, protocol: next };
                         return Ok(self.packet(&walk, Content::Fragment(fragment)));
                     }
                 }
@@ -275,6 +276,7 @@ impl Ip {
     }
 
     /// A UDP datagram (RFC 768). The checksum is not verified: sending hosts leave it to the network card.
+    #[inline]
     fn udp(&self, walk: &Walk<'_>) -> Result<Packet, Malformed> {
         const HEADER: usize = 8;
         let Ok(header) = UdpHeaderSlice::from_slice(walk.rest()) else {
@@ -287,16 +289,22 @@ impl Ip {
             stated => stated.min(self.length),
         };
         let (source, destination) = (header.source_port(), header.destination_port());
-        let packet = self.over(walk, Content::Udp, HEADER, length, source, destination);
-        if tunnel::is_port(source) || tunnel::is_port(destination) {
-            let mut inside = *walk;
-            inside.limit(length);
-            inside.advance(HEADER);
-            if let Ok(inner) = tunnel::udp(&inside, self, source, destination, packet.length as usize) {
-                return Ok(inner);
-            }
+        if (tunnel::is_port(source) || tunnel::is_port(destination))
+            && let Some(inner) = self.udp_tunnel(walk, source, destination, length)
+        {
+            return Ok(inner);
         }
-        Ok(packet)
+        Ok(self.over(walk, Content::Udp, HEADER, length, source, destination))
+    }
+
+    /// What is inside of a UDP datagram of `length` bytes, header included, if it is one of a tunnel.
+    #[inline(never)]
+    fn udp_tunnel(&self, walk: &Walk<'_>, source: u16, destination: u16, length: usize) -> Option<Packet> {
+        const HEADER: usize = 8;
+        let mut inside = *walk;
+        inside.limit(length);
+        inside.advance(HEADER);
+        tunnel::udp(&inside, self, source, destination, length - HEADER).ok()
     }
 
     /// A TCP segment (RFC 9293). Read by hand, as the options may be cut where the rest of the header is there.
@@ -340,7 +348,15 @@ impl Ip {
                 Some(next) => self.transport(walk, next),
             },
             protocol::IPV4 | protocol::IPV6 | protocol::GRE | protocol::ETHER_IP | protocol::MPLS_IN_IP => {
-                Ok(tunnel::ip(&walk, &self, protocol).unwrap_or_else(|_| self.packet(&walk, Content::Ip(protocol))))
+                let mut packet = match tunnel::ip(&walk, &self, protocol) {
+                    Ok(packet) => packet,
+                    Err(_) => self.packet(&walk, Content::Ip(protocol)),
+                };
+                // What has no addresses of its own has those of the tunnel's ends.
+                if packet.source == NOWHERE && !packet.is_ip() {
+                    (packet.source, packet.destination) = (self.source, self.destination);
+                }
+                Ok(packet)
             }
             _ => Ok(self.packet(&walk, Content::Ip(protocol))),
         }
@@ -390,6 +406,307 @@ impl Ip {
             identity: mixed(walk.identity, u64::from(self.hop_limit)),
             tunnels: walk.tunnels,
             network: self.start as u32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::{IcmpError, Tunnel};
+
+    /// Bytes of hexadecimal digits and spaces.
+    fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<u32> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
+        digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
+    }
+
+    const ETHERNET_IPV4: &str = "0a0000000002 0a0000000001 0800";
+    /// 192.0.2.1:5004 to 198.51.100.2:5006, identification 0x1234, TTL 64, "hello".
+    const IPV4_UDP: &str = "45 b8 0021 1234 4000 40 11 0000 c0000201 c6336402  138c 138e 000d 0000 68656c6c6f";
+    /// [2001:db8::1]:5004 to [2001:db8::2]:5006, "hello".
+    const IPV6_UDP: &str = "6 b8 00000 000d 11 40 20010db8000000000000000000000001 20010db8000000000000000000000002
+        138c 138e 000d 0000 68656c6c6f";
+
+    /// The UDP datagram of both.
+    const UDP: &str = "138c 138e 000d 0000 68656c6c6f";
+
+    fn ethernet(payload: &str) -> Vec<u8> {
+        hex(&format!("{ETHERNET_IPV4}{payload}"))
+    }
+
+    fn hello(link: LinkType, frame: &[u8]) -> Packet {
+        let packet = parse(link, frame).unwrap();
+        assert_eq!(packet.content, Content::Udp, "{packet:?}");
+        let payload = &frame[packet.payload as usize..][..packet.captured as usize];
+        assert_eq!(payload, b"hello");
+        assert_eq!((packet.source.port(), packet.destination.port()), (5004, 5006));
+        packet
+    }
+
+    #[test]
+    fn ethernet_ipv4_udp_without_its_padding() {
+        let packet = hello(LinkType::ETHERNET, &ethernet(&format!("{IPV4_UDP} 00000000000000000000000000")));
+        assert_eq!(packet.source, Endpoint::v4([192, 0, 2, 1], 5004));
+        assert_eq!(packet.destination, Endpoint::v4([198, 51, 100, 2], 5006));
+        assert_eq!((packet.network, packet.payload, packet.captured, packet.length), (14, 42, 5, 5));
+        assert_eq!((packet.identification, packet.hop_limit, packet.traffic_class), (0x1234, 64, 0xb8));
+        assert!(packet.tunnels.is_empty());
+    }
+
+    #[test]
+    fn every_link_type_leads_to_the_same_packet() {
+        let frames = [
+            (LinkType::RAW, String::new()),
+            (LinkType(12), String::new()),
+            (LinkType::IPV4, String::new()),
+            (LinkType::NULL, "02000000".into()),
+            (LinkType::NULL, "00000002".into()),
+            (LinkType::LOOP, "00000002".into()),
+            (LinkType::PPP, "ff03 0021".into()),
+            (LinkType::PPP, "0021".into()),
+            (LinkType::PPP, "21".into()),
+            (LinkType::PPP_HDLC, "ff03 0021".into()),
+            (LinkType::PPP_WITH_DIR, "00 ff03 0021".into()),
+            (LinkType::PPP_ETHER, "11 00 0001 0023 0021".into()),
+            (LinkType::C_HDLC, "0f00 0800".into()),
+            (LinkType::LINUX_SLL, "0000 0001 0006 0a00000000010000 0800".into()),
+            (LinkType::LINUX_SLL2, "0800 0000 00000002 0001 00 06 0a00000000010000".into()),
+            (LinkType::ETHERNET, "0a0000000002 0a0000000001 8100 0064 0800".into()),
+            (LinkType::ETHERNET, "0a0000000002 0a0000000001 88a8 0064 8100 0065 0800".into()),
+            (LinkType::ETHERNET, "0a0000000002 0a0000000001 0029 aaaa03 000000 0800".into()),
+            (LinkType::ETHERNET, "0a0000000002 0a0000000001 8864 1100 0001 0023 0021".into()),
+            (LinkType::ETHERNET, "0a0000000002 0a0000000001 8847 00064040 00065140".into()),
+            (
+                LinkType::ETHERNET,
+                "0a0000000002 0a0000000001 8847 00064140 00000000 0a0000000004 0a0000000003 0800".into(),
+            ),
+            (LinkType::IEEE802_11, format!("0802 0000 {} 0000 aaaa03 000000 0800", "0a0000000001".repeat(3))),
+            (
+                LinkType::IEEE802_11,
+                format!("8803 0000 {0} 0000 {1} 0000 aaaa03 000000 0800", "0a0000000001".repeat(3), "0a0000000009"),
+            ),
+            (
+                LinkType::IEEE802_11_RADIOTAP,
+                format!(
+                    "00 00 1200 03000000 0000000000000000 20 00 8802 0000 {} 0000 0000 0000 aaaa03 000000 0800",
+                    "0a0000000001".repeat(3)
+                ),
+            ),
+            (LinkType::NFLOG, "02 00 0000 0800 0100 08000300 0500 0a00 41000000 2500 0900".into()),
+            (LinkType::NFLOG, "02 00 0000 0008 0001 08000300 0025 0009".into()),
+        ];
+        for (link, head) in frames {
+            let frame = hex(&format!("{head}{IPV4_UDP}"));
+            let packet = hello(link, &frame);
+            assert_eq!(packet.source, Endpoint::v4([192, 0, 2, 1], 5004), "{link} {head}");
+        }
+        for (link, head) in
+            [(LinkType::RAW, ""), (LinkType::IPV6, ""), (LinkType::NULL, "1e000000"), (LinkType::PPP, "57")]
+        {
+            hello(link, &hex(&format!("{head}{IPV6_UDP}")));
+        }
+    }
+
+    #[test]
+    fn tunnels_are_unwrapped() {
+        let udp = |port: &str, header: &str, inside: &str| {
+            let payload = hex(&format!("{header}{inside}"));
+            let mut frame = ethernet("45000000 0000 4000 40 11 0000 0a000001 0a000002 c000");
+            frame.extend(hex(port));
+            frame.extend((payload.len() as u16 + 8).to_be_bytes());
+            frame.extend([0, 0]);
+            frame.extend(payload);
+            frame
+        };
+        let ip = |protocol: &str, inside: &str| {
+            ethernet(&format!("45000000 0000 4000 40 {protocol} 0000 0a000001 0a000002 {inside}"))
+        };
+        let inner_ethernet = format!("{ETHERNET_IPV4}{IPV4_UDP}");
+        let frames = [
+            (Tunnel::Vxlan, udp("12b5", "08000000 00000100", &inner_ethernet)),
+            (Tunnel::Vxlan, udp("2118", "88000001 00000100", &inner_ethernet)),
+            (Tunnel::Geneve, udp("17c1", "0100 6558 00000100 01020304", &inner_ethernet)),
+            (Tunnel::Geneve, udp("17c1", "0000 86dd 00000100", IPV6_UDP)),
+            (Tunnel::GtpU, udp("0868", "30 ff 0021 00000001", IPV4_UDP)),
+            (Tunnel::GtpU, udp("0868", "34 ff 0029 00000001 0000 00 85 01 0000 00", IPV4_UDP)),
+            (Tunnel::Teredo, udp("0dd8", "", &IPV6_UDP.replace("20010db80000", "200100000000"))),
+            (Tunnel::Teredo, udp("0dd8", "0000 1234 01020304", &IPV6_UDP.replace("20010db80000", "200100000000"))),
+            (Tunnel::IpInIp, ip("04", IPV4_UDP)),
+            (Tunnel::SixInFour, ip("29", IPV6_UDP)),
+            (Tunnel::Gre, ip("2f", &format!("0000 0800 {IPV4_UDP}"))),
+            (Tunnel::Gre, ip("2f", &format!("b000 86dd 00000000 00000001 00000002 {IPV6_UDP}"))),
+            (Tunnel::Gre, ip("2f", &format!("0000 6558 {inner_ethernet}"))),
+            (Tunnel::Erspan, ip("2f", &format!("1000 88be 00000001 10000001 00000000 {inner_ethernet}"))),
+            (
+                Tunnel::Erspan,
+                ip("2f", &format!("1000 22eb 00000001 20000001 00000000 0000 0001 0000000000000000 {inner_ethernet}")),
+            ),
+            (Tunnel::Pptp, ip("2f", &format!("3081 880b 0023 0001 00000001 00000000 0021 {IPV4_UDP}"))),
+            (Tunnel::EtherIp, ip("61", &format!("3000 {inner_ethernet}"))),
+            (Tunnel::Ah, ip("33", &format!("11 04 0000 00000001 00000001 000000000000000000000000 {}", UDP))),
+        ];
+        for (tunnel, frame) in frames {
+            let packet = hello(LinkType::ETHERNET, &frame);
+            assert!(packet.tunnels.contains(tunnel), "{tunnel:?} in {packet:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_tunnel_stays_a_datagram() {
+        // RTP, STUN and DTLS between tunnel ports.
+        for port in ["12b5", "2118", "17c1", "0868", "0dd8"] {
+            for first in ["8060 0001", "0001 0000", "16fe fd00", "3001 0203"] {
+                let frame = ethernet(&format!(
+                    "45000030 0000 4000 40 11 0000 0a000001 0a000002 {port}{port}001c0000 {first} 0800450000000000 0a0b0c0d0e0f1011"
+                ));
+                let packet = parse(LinkType::ETHERNET, &frame).unwrap();
+                assert_eq!((packet.content, packet.length, packet.tunnels.is_empty()), (Content::Udp, 20, true));
+            }
+        }
+        let broken = ethernet("45000019 0000 4000 40 2f 0000 0a000001 0a000002 0000 0800 45");
+        assert_eq!(parse(LinkType::ETHERNET, &broken).unwrap().content, Content::Ip(47));
+    }
+
+    #[test]
+    fn identity_is_of_the_place_and_not_of_the_packet() {
+        let of = |frame: &str| parse(LinkType::ETHERNET, &hex(frame)).unwrap().identity;
+        let here = of(&format!("{ETHERNET_IPV4}{IPV4_UDP}"));
+        assert_eq!(
+            here,
+            of(&format!("{ETHERNET_IPV4}{}", IPV4_UDP.replace("1234", "1235").replace("68656c6c6f", "6a656c6c79")))
+        );
+        assert_ne!(here, of(&format!("0a0000000003 0a0000000001 0800{IPV4_UDP}")));
+        assert_ne!(here, of(&format!("{ETHERNET_IPV4}{}", IPV4_UDP.replace("40 11", "3f 11"))));
+        assert_ne!(here, of(&format!("0a0000000002 0a0000000001 8100 0064 0800{IPV4_UDP}")));
+    }
+
+    #[test]
+    fn snapped_packets_keep_what_their_headers_say() {
+        let frame = ethernet(IPV4_UDP);
+        let packet = parse(LinkType::ETHERNET, &frame[..42]).unwrap();
+        assert_eq!((packet.content, packet.captured, packet.length), (Content::Udp, 0, 5));
+        assert_eq!(parse(LinkType::ETHERNET, &frame[..41]), Err(Malformed::new(Layer::Udp, Kind::Snapped, 41)));
+        assert_eq!(parse(LinkType::ETHERNET, &frame[..33]), Err(Malformed::new(Layer::Ip, Kind::TooShort, 33)));
+        // TCP with its options cut: 32 bytes of header, 8 of payload.
+        let tcp = ethernet(
+            "4500003c 0001 4000 40 06 0000 0a000001 0a000002 01bb 1000 00000001 00000002 80 12 ffff 0000 0000",
+        );
+        let packet = parse(LinkType::ETHERNET, &tcp).unwrap();
+        let header =
+            TcpHeader { sequence: 1, acknowledgment: 2, flags: TcpHeader::SYN | TcpHeader::ACK, window: 0xffff };
+        assert_eq!((packet.content, packet.captured, packet.length), (Content::Tcp(header), 0, 8));
+    }
+
+    #[test]
+    fn lengths_that_lie() {
+        let fault = |payload: &str| parse(LinkType::ETHERNET, &ethernet(payload)).unwrap_err();
+        assert_eq!(fault(&IPV4_UDP.replace("0021", "0013")), Malformed::new(Layer::Ip, Kind::BadLength, 14));
+        assert_eq!(fault(&IPV4_UDP.replace("45 b8", "44 b8")), Malformed::new(Layer::Ip, Kind::BadLength, 14));
+        assert_eq!(fault(&IPV4_UDP.replace("45 b8", "55 b8")), Malformed::new(Layer::Ip, Kind::BadVersion, 14));
+        assert_eq!(fault(&IPV4_UDP.replace("000d", "0007")), Malformed::new(Layer::Udp, Kind::BadLength, 34));
+        // Offload leaves lengths out; a UDP length beyond the packet is its own.
+        hello(LinkType::ETHERNET, &ethernet(&IPV4_UDP.replace("0021", "0000")));
+        hello(LinkType::ETHERNET, &ethernet(&IPV4_UDP.replace("000d", "0000")));
+        hello(LinkType::ETHERNET, &ethernet(&IPV4_UDP.replace("000d", "ffff")));
+        assert_eq!(parse(LinkType::FRELAY, &[0; 64]), Err(Malformed::new(Layer::Link, Kind::Unsupported, 0)));
+    }
+
+    #[test]
+    fn ipv6_extension_headers() {
+        // RFC 8200 order: hop-by-hop, destination, routing, atomic fragment, UDP.
+        let chain = IPV6_UDP
+            .replace("000d 11", "002d 00")
+            .replace("138c 138e", "3c00010400000000 2b00010400000000 2c00000000000000 1100000000000007 138c 138e");
+        let packet = hello(LinkType::RAW, &hex(&chain));
+        assert_eq!((packet.payload, packet.identification), (80, 7));
+        let jumbo = IPV6_UDP.replace("000d 11", "0000 00").replace("138c 138e 000d", "1100c20400000015 138c 138e 0000");
+        hello(LinkType::RAW, &hex(&jumbo));
+    }
+
+    #[test]
+    fn icmp_errors_cite() {
+        // Port unreachable about the datagram above, with 8 bytes of it.
+        let frame =
+            ethernet(&format!("4500003d 0000 4000 40 01 0000 c6336402 c0000201 0303 0000 00000000 {}", IPV4_UDP));
+        let Content::IcmpError(error) = parse(LinkType::ETHERNET, &frame).unwrap().content else { panic!() };
+        let cited = IcmpError {
+            version: 4,
+            kind: 3,
+            code: 3,
+            protocol: 17,
+            mtu: None,
+            original_source: Endpoint::v4([192, 0, 2, 1], 5004),
+            original_destination: Endpoint::v4([198, 51, 100, 2], 5006),
+        };
+        assert_eq!(error, cited);
+        let too_big = hex(&format!(
+            "60000000 003d 3a 40 20010db8000000000000000000000003 20010db8000000000000000000000001 0200 0000 00000500 {IPV6_UDP}"
+        ));
+        let Content::IcmpError(error) = parse(LinkType::RAW, &too_big).unwrap().content else { panic!() };
+        assert_eq!((error.mtu, error.original_source.port(), error.protocol), (Some(1280), 5004, 17));
+        let echo = ethernet("4500001c 0000 4000 40 01 0000 c6336402 c0000201 0800 0000 00010001");
+        assert_eq!(parse(LinkType::ETHERNET, &echo).unwrap().content, Content::Icmp { kind: 8, code: 0 });
+    }
+
+    #[test]
+    fn fragments_wait_for_their_rest() {
+        let first = ethernet(&IPV4_UDP.replace("4000", "2000"));
+        let packet = parse(LinkType::ETHERNET, &first).unwrap();
+        let fragment = Fragment { version: 4, identification: 0x1234, offset: 0, more: true, protocol: 17 };
+        assert_eq!((packet.content, packet.source.port()), (Content::Fragment(fragment), 0));
+        let payload = hex(UDP);
+        let whole = resume(&packet, &payload).unwrap();
+        assert_eq!((whole.content, whole.source.port(), whole.payload, whole.captured), (Content::Udp, 5004, 8, 5));
+        // The bits of RFC 8200 section 4.5: 13 of offset, 2 reserved, 1 for more.
+        let piece = IPV6_UDP.replace("000d 11", "0015 2c").replace("138c 138e", "1100 0b31 00000002 138c 138e");
+        let packet = parse(LinkType::RAW, &hex(&piece)).unwrap();
+        let fragment = Fragment { version: 6, identification: 2, offset: 0x0b30, more: true, protocol: 17 };
+        assert_eq!((packet.content, packet.captured), (Content::Fragment(fragment), 13));
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let outer = "45000000 0000 4000 40 04 0000 0a000001 0a000002";
+        let nested = |levels: usize| hex(&format!("{}{IPV4_UDP}", outer.repeat(levels)));
+        hello(LinkType::RAW, &nested(8));
+        assert_eq!(parse(LinkType::RAW, &nested(9)).unwrap().content, Content::Ip(4));
+        // Framings that may hold each other, to the end of a long frame.
+        for (link, unit) in [
+            (LinkType::PPP, "0f00 880b"),
+            (LinkType::ETHERNET, "8100 0001 0100 aaaa03 000000"),
+            (LinkType::ETHERNET, "8847 0000"),
+        ] {
+            let mut frame = hex("0a0000000002 0a0000000001");
+            frame.extend(hex(unit).repeat(50_000));
+            let _ = parse(link, &frame);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_of_any_link_type(link in 0_u16..300, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(packet) = parse(LinkType(link), &bytes) {
+                prop_assert!(packet.payload as usize + packet.captured as usize <= bytes.len());
+                prop_assert!(packet.captured <= packet.length);
+            }
+        }
+
+        #[test]
+        fn any_bytes_after_any_ip_protocol(protocol: u8, port in 0..6_usize, bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+            let port = [0x12b5_u16, 0x2118, 0x17c1, 0x0868, 0x0dd8, 5004][port];
+            for head in [&hex("45000000 0000 4000 40 11 0000 0a000001 0a000002"), &hex(IPV6_UDP)[..40]] {
+                let mut frame = head.to_vec();
+                if frame[0] == 0x45 { frame[9] = protocol } else { frame[4..7].copy_from_slice(&[0, 120, protocol]) }
+                frame.extend(port.to_be_bytes());
+                frame.extend(&bytes);
+                if let Ok(packet) = parse(LinkType::RAW, &frame) {
+                    prop_assert!(packet.payload as usize + packet.captured as usize <= frame.len());
+                    let _ = resume(&packet, &bytes);
+                }
+            }
         }
     }
 }

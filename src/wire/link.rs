@@ -4,7 +4,7 @@ use std::fmt;
 
 use etherparse::{Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 
-use super::{Kind, Layer, Malformed, Packet, Tunnel, ppp, walk::Walk, wlan};
+use super::{Kind, Layer, Malformed, Packet, Tunnel, ppp, tunnel, walk::Walk, wlan};
 
 /// A link-layer type as captures number it (<https://www.tcpdump.org/linktypes.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,7 +134,11 @@ pub(super) mod ether_type {
     pub(in crate::wire) const MPLS_MULTICAST: u16 = 0x8848;
     pub(in crate::wire) const PPPOE_SESSION: u16 = 0x8864;
     pub(in crate::wire) const SERVICE_VLAN: u16 = 0x88a8;
+    pub(in crate::wire) const MACSEC: u16 = 0x88e5;
     pub(in crate::wire) const BACKBONE_SERVICE: u16 = 0x88e7;
+    pub(in crate::wire) const FABRIC_PATH: u16 = 0x8903;
+    pub(in crate::wire) const VN_TAG: u16 = 0x8926;
+    pub(in crate::wire) const NSH: u16 = 0x894f;
     /// Service tags before 802.1ad.
     pub(in crate::wire) const OLD_SERVICE_VLAN: [u16; 3] = [0x9100, 0x9200, 0x9300];
 }
@@ -184,7 +188,7 @@ pub(super) fn ethernet(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
 /// What follows an EtherType or, in its place, a length.
 pub(super) fn network(mut walk: Walk<'_>, mut kind: u16) -> Result<Packet, Malformed> {
     let mut tagged = false;
-    // Every tag takes four bytes, so this ends.
+    // Every tag takes four bytes or six, so this ends.
     loop {
         match kind {
             ether_type::IPV4 => return walk.ipv4(),
@@ -201,7 +205,18 @@ pub(super) fn network(mut walk: Walk<'_>, mut kind: u16) -> Result<Packet, Malfo
                 return ppp::ppp(walk);
             }
             ether_type::BACKBONE_SERVICE => return mac_in_mac(walk),
+            ether_type::FABRIC_PATH => return fabric_path(walk),
+            ether_type::MACSEC => return macsec(walk),
+            ether_type::NSH => return tunnel::service_header(walk),
             ether_type::TRANSPARENT_BRIDGING => return bridged(walk),
+            ether_type::VN_TAG => {
+                let mut reader = walk.reader(Layer::Link);
+                let (tag, following) = (reader.u32()?, reader.u16()?);
+                walk.move_to(&reader);
+                walk.mix(u64::from(tag));
+                kind = following;
+                continue;
+            }
             length if length < ether_type::FIRST => {
                 walk.limit(usize::from(length));
                 walk.nest(Layer::Link)?;
@@ -266,6 +281,38 @@ fn mac_in_mac(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
     bridged(walk)
 }
 
+/// Cisco FabricPath after its EtherType: forwarding tag and time to live, and the frame it carries.
+fn fabric_path(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
+    let mut reader = walk.reader(Layer::Link);
+    let tag = reader.u16()?;
+    walk.move_to(&reader);
+    walk.mix(u64::from(tag));
+    walk.note(Tunnel::FabricPath);
+    bridged(walk)
+}
+
+/// MACsec (IEEE 802.1AE section 9.3): what it leaves in clear is read, the integrity check value at the end is beyond
+/// what IP says it has.
+fn macsec(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
+    const ENCRYPTED_OR_CHANGED: u8 = 0x0c;
+    const HAS_CHANNEL: u8 = 0x20;
+    let mut reader = walk.reader(Layer::Link);
+    let [control, _short_length] = reader.array()?;
+    if control & ENCRYPTED_OR_CHANGED != 0 {
+        return Ok(walk.not_ip(ether_type::MACSEC));
+    }
+    let packet_number = 4;
+    reader.skip(packet_number)?;
+    if control & HAS_CHANNEL != 0 {
+        walk.mix(reader.u64()?);
+    }
+    let kind = reader.u16()?;
+    walk.move_to(&reader);
+    walk.note(Tunnel::Macsec);
+    walk.nest(Layer::Link)?;
+    network(walk, kind)
+}
+
 /// An MPLS label stack (RFC 3032). Nothing says what is below it but its first bits: an IP version, or the zeros of a
 /// control word before Ethernet (RFC 4385 section 3).
 pub(super) fn mpls(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
@@ -304,6 +351,10 @@ fn pseudo_wire(mut walk: Walk<'_>) -> Option<Packet> {
 fn loopback(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
     const INET: u32 = 2;
     let mut reader = walk.reader(Layer::Link);
+    // Some point-to-point interfaces of BSD systems write their own framing under this link type.
+    if reader.peek().first_chunk().is_some_and(|head| ppp::FRAMING.contains(head)) {
+        return ppp::ppp(walk);
+    }
     let family = reader.u32()?;
     walk.move_to(&reader);
     match family.min(family.swap_bytes()) {

@@ -143,6 +143,12 @@ pub enum Tunnel {
     QinQ,
     /// 802.1ah provider backbone bridging.
     MacInMac,
+    /// Cisco FabricPath.
+    FabricPath,
+    /// MACsec (IEEE 802.1AE) that authenticates without encrypting.
+    Macsec,
+    /// A network service header (RFC 8300).
+    Nsh,
     /// An MPLS label stack (RFC 3032).
     Mpls,
     /// Ethernet over MPLS (RFC 4448).
@@ -178,10 +184,13 @@ pub enum Tunnel {
 }
 
 impl Tunnel {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 22] = [
         Self::Vlan,
         Self::QinQ,
         Self::MacInMac,
+        Self::FabricPath,
+        Self::Macsec,
+        Self::Nsh,
         Self::Mpls,
         Self::PseudoWire,
         Self::Pppoe,
@@ -207,6 +216,9 @@ impl Tunnel {
             Self::Vlan => "VLAN",
             Self::QinQ => "QinQ",
             Self::MacInMac => "802.1ah",
+            Self::FabricPath => "FabricPath",
+            Self::Macsec => "MACsec",
+            Self::Nsh => "NSH",
             Self::Mpls => "MPLS",
             Self::PseudoWire => "Ethernet over MPLS",
             Self::Pppoe => "PPPoE",

@@ -6,6 +6,15 @@ use super::{
     walk::Walk,
 };
 
+/// Address and control bytes of HDLC framing.
+const HDLC: [u8; 2] = [0xff, 0x03];
+
+/// Those of Cisco HDLC, which occurs under PPP link types: for unicast and for multicast.
+const CISCO: [[u8; 2]; 2] = [[0x0f, 0x00], [0x8f, 0x00]];
+
+/// What a frame of this file may start with.
+pub(super) const FRAMING: [[u8; 2]; 3] = [HDLC, CISCO[0], CISCO[1]];
+
 /// PPPoE (RFC 2516 section 4).
 pub(super) fn pppoe(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
     const VERSION_AND_TYPE: u8 = 0x11;
@@ -29,9 +38,6 @@ pub(super) fn pppoe(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
 /// PPP (RFC 1661) with or without the address and control bytes of HDLC framing (RFC 1662), which peers may agree to
 /// leave out, as they may the first byte of the protocol.
 pub(super) fn ppp(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
-    const HDLC: [u8; 2] = [0xff, 0x03];
-    /// Cisco HDLC on a PPP link type: unicast and multicast addresses.
-    const CISCO: [[u8; 2]; 2] = [[0x0f, 0x00], [0x8f, 0x00]];
     const IPV4: u16 = 0x0021;
     const IPV6: u16 = 0x0057;
     const MPLS: u16 = 0x0281;

@@ -1,10 +1,13 @@
 //! Packets inside packets. An error from here means "not a tunnel": the packet is then what it is outside.
 
+use std::ops::RangeInclusive;
+
 use super::{
     Kind, Layer, Malformed, Packet, Tunnel,
     inet::{Ip, protocol},
     link, ppp,
     walk::Walk,
+    wlan,
 };
 
 const VXLAN: u16 = 4789;
@@ -20,8 +23,8 @@ pub(super) const fn is_port(port: u16) -> bool {
     matches!(port, VXLAN | VXLAN_LINUX | GENEVE | GTP_U | TEREDO)
 }
 
-/// What is inside a UDP payload between such ports. Media may use these ports too, so every header is held to all its
-/// RFC says, and there must be an IP packet inside.
+/// What is inside a UDP payload between such ports. Media may use these ports too, so headers are held to what
+/// their RFCs say, and there must be an IP packet inside that ends where the datagram ends or before.
 pub(super) fn udp(walk: &Walk<'_>, ip: &Ip, source: u16, destination: u16, length: usize) -> Result<Packet, Malformed> {
     let inside = walk.inside(ip)?;
     let packet = match (destination, source) {
@@ -30,7 +33,11 @@ pub(super) fn udp(walk: &Walk<'_>, ip: &Ip, source: u16, destination: u16, lengt
         (GTP_U, _) | (_, GTP_U) => gtp_u(inside, length),
         _ => teredo(inside, length),
     }?;
-    if packet.is_ip() { Ok(packet) } else { Err(walk.fault(Layer::Tunnel, Kind::Unsupported)) }
+    let end = packet.payload as usize + packet.length as usize;
+    if !packet.is_ip() || end > walk.at + length {
+        return Err(walk.fault(Layer::Tunnel, Kind::BadLength));
+    }
+    Ok(packet)
 }
 
 /// What is inside an IP packet of one of the tunnel protocols.
@@ -84,6 +91,8 @@ fn gre(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
     const ERSPAN_1_OR_2: u16 = 0x88be;
     const ERSPAN_3: u16 = 0x22eb;
     const PPP: u16 = 0x880b;
+    /// 802.11 frames between Aruba access points and controllers, one number for each tunnel.
+    const ARUBA: RangeInclusive<u16> = 0x8200..=0x83f0;
 
     let mut reader = walk.reader(Layer::Tunnel);
     let (flags, kind) = (reader.u16()?, reader.u16()?);
@@ -106,6 +115,7 @@ fn gre(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
             match kind {
                 ERSPAN_1_OR_2 => erspan_2(walk, flags & SEQUENCE != 0),
                 ERSPAN_3 => erspan_3(walk),
+                aruba if ARUBA.contains(&aruba) && aruba & 0xf == 0 => wlan::frame(walk, false),
                 other => link::network(walk, other),
             }
         }
@@ -163,15 +173,48 @@ fn erspan_3(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
     }
 }
 
-/// VXLAN (RFC 7348 section 5), also with a group policy id, which takes the reserved bytes.
+/// A network service header after its EtherType (RFC 8300 section 2.2).
+pub(super) fn service_header(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
+    const VERSION: u16 = 0xc000;
+    const LENGTH_IN_WORDS: u16 = 0x003f;
+    const NEXT_IPV4: u8 = 1;
+    const NEXT_IPV6: u8 = 2;
+    const NEXT_ETHERNET: u8 = 3;
+    const NEXT_MPLS: u8 = 5;
+    const BASE_AND_PATH: usize = 8;
+    const ETHER_TYPE: u16 = 0x894f;
+    let mut reader = walk.reader(Layer::Tunnel);
+    let lengths = reader.u16()?;
+    let [_metadata_type, next] = reader.array()?;
+    let path = reader.u32()?;
+    let Some(context) = (usize::from(lengths & LENGTH_IN_WORDS) * 4).checked_sub(BASE_AND_PATH) else {
+        return Err(walk.fault(Layer::Tunnel, Kind::BadLength));
+    };
+    if lengths & VERSION != 0 {
+        return Err(walk.fault(Layer::Tunnel, Kind::BadVersion));
+    }
+    reader.skip(context)?;
+    walk.move_to(&reader);
+    walk.mix(u64::from(path));
+    walk.note(Tunnel::Nsh);
+    walk.nest(Layer::Tunnel)?;
+    match next {
+        NEXT_IPV4 => walk.ipv4(),
+        NEXT_IPV6 => walk.ipv6(),
+        NEXT_ETHERNET => link::ethernet(walk),
+        NEXT_MPLS => link::mpls(walk),
+        _ => Ok(walk.not_ip(ETHER_TYPE)),
+    }
+}
+
+/// VXLAN (RFC 7348 section 5). Of the flags only the one for the network id is looked at: extensions (group policy,
+/// GPE) use the others and the reserved bytes.
 fn vxlan(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
     const HAS_ID: u8 = 0x08;
-    const HAS_GROUP_POLICY: u8 = 0x80;
     let mut reader = walk.reader(Layer::Tunnel);
-    let [flags, policy_flags, group_high, group_low] = reader.array()?;
+    let [flags, ..] = reader.array::<4>()?;
     let (network, reserved) = (reader.u24()?, reader.u8()?);
-    let plain = flags == HAS_ID && [policy_flags, group_high, group_low] == [0; 3];
-    if !(plain || flags == HAS_ID | HAS_GROUP_POLICY) || reserved != 0 {
+    if flags & HAS_ID == 0 || reserved != 0 {
         return Err(walk.fault(Layer::Tunnel, Kind::BadValue));
     }
     walk.move_to(&reader);

@@ -14,14 +14,11 @@ pub(super) struct Walk<'a> {
     pub(super) identity: u32,
     pub(super) tunnels: Tunnels,
     depth: u8,
-    /// Offset and endpoints of the IP header around, for what is not IP inside of it.
-    around: (Endpoint, Endpoint),
 }
 
 impl<'a> Walk<'a> {
     /// At the start of a frame.
     pub(super) fn new(frame: &'a [u8]) -> Self {
-        let nowhere = Endpoint::v4([0; 4], 0);
         Self {
             frame,
             at: 0,
@@ -29,7 +26,6 @@ impl<'a> Walk<'a> {
             identity: 0,
             tunnels: Tunnels::default(),
             depth: 0,
-            around: (nowhere, nowhere),
         }
     }
 
@@ -74,7 +70,6 @@ impl<'a> Walk<'a> {
     pub(super) fn inside(&self, ip: &Ip) -> Result<Self, Malformed> {
         let mut inner = *self;
         inner.nest(Layer::Tunnel)?;
-        inner.around = (ip.source, ip.destination);
         for (high, low) in [ip.source.words(), ip.destination.words()] {
             inner.mix(high);
             inner.mix(low);
@@ -118,8 +113,8 @@ impl<'a> Walk<'a> {
     pub(super) fn not_ip(&self, ether_type: u16) -> Packet {
         let available = self.available() as u32;
         Packet {
-            source: self.around.0,
-            destination: self.around.1,
+            source: NOWHERE,
+            destination: NOWHERE,
             content: Content::NotIp(ether_type),
             payload: self.at as u32,
             captured: available,
@@ -133,6 +128,9 @@ impl<'a> Walk<'a> {
         }
     }
 }
+
+/// The address of what has none.
+pub(super) const NOWHERE: Endpoint = Endpoint::v4([0; 4], 0);
 
 /// One round of a multiplicative hash: the upper half of the product depends on all bits of both.
 pub(super) const fn mixed(state: u32, word: u64) -> u32 {
