@@ -107,7 +107,7 @@ fn what_is_cut_is_counted_and_reported() {
     let mut bytes = data(1, 1);
     bytes[15] = 0xff;
     assert!(association.packet(&bytes, bytes.len(), 0, Timestamp(0), PacketId::new(0, 1)).is_err());
-    assert!(association.packet(&bytes[..11], 300, 0, Timestamp(0), 2).is_err());
+    assert!(association.packet(&bytes[..11], 300, 0, Timestamp(0), PacketId::new(0, 2)).is_err());
     let record = association.finish();
     assert_eq!((record.directions[0].packets, record.directions[0].data_chunks), (1, 1));
 }
@@ -122,7 +122,7 @@ proptest! {
             if let Some(first) = bytes.get_mut(12) {
                 *first = kind % 16;
             }
-            let _ = association.packet(&bytes, bytes.len() + 3, direction.into(), Timestamp(time), 1);
+            let _ = association.packet(&bytes, bytes.len() + 3, direction.into(), Timestamp(time), PacketId::new(0, 1));
         }
         let _ = association.finish();
     }
