@@ -9,7 +9,7 @@ use std::{
 };
 
 use rtcscope::{
-    flow::{Outcome, Reassembler},
+    flow::fragment::{Outcome, Reassembler},
     time::Timestamp,
     wire::{Content, Endpoint, LinkType, Packet, parse, resume},
 };
