@@ -1,0 +1,39 @@
+//! Judgement: what in an analysis is worth a sentence. One rule, one place: its code, its weight, its words, its proof.
+
+mod input;
+
+use crate::{engine::Analysis, session::Sessions, time::PacketId};
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The call, or the reading of the capture, failed.
+    Error,
+    /// Quality or trust suffers.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+/// One thing worth knowing, with its proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule's code.
+    pub rule: &'static str,
+    /// How much it weighs.
+    pub severity: Severity,
+    /// What happened, in one sentence.
+    pub message: String,
+    /// What to do, in one sentence.
+    pub advice: Option<&'static str>,
+    /// The packets that prove it.
+    pub packets: Vec<PacketId>,
+}
+
+/// All findings, by severity and then in the order of the rules.
+#[must_use]
+pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
+    let mut findings = input::judge(analysis, sessions);
+    findings.sort_by_key(|finding| finding.severity);
+    findings
+}

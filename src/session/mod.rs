@@ -1,0 +1,33 @@
+//! Flows to calls. Which flows belong together is said by addresses and identifiers in the packets, never by chance of
+//! time alone: two calls between the same hosts at the same time stay apart.
+
+mod assemble;
+mod repair;
+
+pub use assemble::assemble;
+pub use repair::{Repair, StreamRole, repairs};
+
+use crate::{engine::Analysis, flow::flow::FlowRecord};
+
+/// A call: the flows it is made of, as indices into [`Analysis::flows`], in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its flows by their first packet.
+    pub flows: Vec<usize>,
+}
+
+/// All calls, and the flows of none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sessions {
+    /// Calls by their first packet.
+    pub calls: Vec<Session>,
+    /// Flows that belong to no call, in the order of [`Analysis::flows`].
+    pub others: Vec<usize>,
+}
+
+impl Session {
+    /// Its flows.
+    pub fn flows<'a>(&'a self, analysis: &'a Analysis) -> impl Iterator<Item = &'a FlowRecord> + Clone {
+        self.flows.iter().filter_map(|index| analysis.flows.get(*index))
+    }
+}

@@ -1,0 +1,69 @@
+//! Which stream repairs which: RTX (RFC 4588) found by its timestamps, and bandwidth probes that repair nothing.
+
+use crate::flow::{flow::FlowRecord, stream::Stream};
+
+/// What a stream is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamRole {
+    /// Audio, video or text.
+    Media,
+    /// Retransmissions of another stream.
+    Retransmission,
+    /// Padding only.
+    Probe,
+}
+
+/// A stream's role and, for retransmissions, the index of the stream that it repairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// What it is for.
+    pub role: StreamRole,
+    /// The stream that it repairs, as an index into the flow's streams.
+    pub of: Option<usize>,
+}
+
+/// The role of each stream of a flow, in the order of [`FlowRecord::streams`].
+#[must_use]
+pub fn repairs(flow: &FlowRecord) -> Vec<Repair> {
+    let originals: Vec<Option<usize>> = (0..flow.streams.len()).map(|index| original_of(&flow.streams, index)).collect();
+    let roles = flow.streams.iter().zip(&originals).map(|(stream, original)| match original {
+        Some(_) => Repair { role: StreamRole::Retransmission, of: *original },
+        None if is_probe(stream) => Repair { role: StreamRole::Probe, of: None },
+        None => Repair { role: StreamRole::Media, of: None },
+    });
+    roles.collect()
+}
+
+/// The stream whose timestamps the packets of `index` repeat, if most of them do.
+fn original_of(streams: &[Stream], index: usize) -> Option<usize> {
+    let stream = streams.get(index)?;
+    if !repeats(stream) {
+        return None;
+    }
+    let original = streams.iter().position(|other| {
+        other.ssrc == stream.repairs.ssrc && other.direction == stream.direction && other.ssrc != stream.ssrc
+    })?;
+    let other = streams.get(original)?;
+    let shared = stream.payload_types().iter().any(|count| {
+        other.payload_types().iter().any(|theirs| theirs.payload_type == count.payload_type)
+    });
+    // Two streams may each repeat a few of the other's timestamps: the one that does so more is the repair.
+    let mutual = repeats(other) && other.repairs.ssrc == stream.ssrc && share(other) >= share(stream);
+    (!shared && !mutual).then_some(original)
+}
+
+/// Whether most packets that are no padding have timestamps of one other stream.
+fn repeats(stream: &Stream) -> bool {
+    let matched = u64::from(stream.repairs.matched);
+    let checked = u64::from(stream.repairs.checked).saturating_sub(stream.padded.min(stream.packets / 2));
+    matched > 0 && (matched * 2 >= checked || stream.padded * 2 >= stream.packets)
+}
+
+fn share(stream: &Stream) -> u32 {
+    stream.repairs.matched * 1000 / stream.repairs.checked.max(1)
+}
+
+/// SSRC 0 and streams of nothing but padding probe the path's capacity.
+fn is_probe(stream: &Stream) -> bool {
+    stream.padded == stream.packets && (stream.ssrc == 0 || stream.packets > 1)
+}
