@@ -2,9 +2,7 @@
 
 use crate::time::Timestamp;
 
-/// A link-layer type as captures number it (<https://www.tcpdump.org/linktypes.html>).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkType(pub u16);
+pub use crate::wire::LinkType;
 
 /// One captured frame: where its bytes are and what the container said of it. 48 bytes, `Copy`.
 #[derive(Clone, Copy, Debug)]

@@ -5,9 +5,20 @@
 //! be made of are a [`Malformed`], which says where and why without building a string.
 
 mod address;
+mod icmp;
+mod inet;
+mod link;
 mod malformed;
+mod packet;
+mod ppp;
 mod reader;
+mod tunnel;
+mod walk;
+mod wlan;
 
 pub use address::Endpoint;
+pub use inet::{parse, resume};
+pub use link::LinkType;
 pub use malformed::{Kind, Layer, Malformed};
+pub use packet::{Content, Fragment, IcmpError, Packet, TcpHeader, Tunnel, Tunnels};
 pub use reader::Reader;
