@@ -180,7 +180,7 @@ pub(super) fn ethernet(mut walk: Walk<'_>) -> Result<Packet, Malformed> {
     walk.mix(address(header.destination()));
     walk.mix(address(header.source()));
     match header.ether_type().0 {
-        ether_type::IPV4 => walk.ipv4(),
+        ether_type::IPV4 => walk.ipv4_inlined(),
         other => network(walk, other),
     }
 }

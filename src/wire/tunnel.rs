@@ -20,7 +20,8 @@ const TEREDO: u16 = 3544;
 /// Whether a UDP port is that of a tunnel.
 #[inline]
 pub(super) const fn is_port(port: u16) -> bool {
-    matches!(port, VXLAN | VXLAN_LINUX | GENEVE | GTP_U | TEREDO)
+    // One comparison for nearly all media, whose ports are above.
+    port <= VXLAN_LINUX && matches!(port, VXLAN | VXLAN_LINUX | GENEVE | GTP_U | TEREDO)
 }
 
 /// What is inside a UDP payload between such ports. Media may use these ports too, so headers are held to what
