@@ -4,5 +4,6 @@
 //! `time < wire < capture, flow < engine < session < finding < report < cli`.
 
 pub mod capture;
+pub mod report;
 pub mod time;
 pub mod wire;

@@ -3,10 +3,10 @@
 //! A datagram holds one record or several. What they carry is in clear in epoch 0 only; [`Record::handshakes`] and
 //! [`Record::alert`] give nothing in other epochs, so that no field is ever read out of ciphertext.
 
-mod handshake;
+pub mod handshake;
 mod names;
 
-pub use handshake::{ClientHello, Extension, Extensions, Handshake, Handshakes, ServerHello, handshake_type};
+use handshake::Handshakes;
 pub use names::{
     alert_name, cipher_suite_name, content_type_name, extension_name, group_name, handshake_name, srtp_profile_name,
     version_name,

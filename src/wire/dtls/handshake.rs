@@ -4,7 +4,7 @@ use super::version;
 use crate::wire::{Kind, Layer, Malformed, Reader, Words};
 
 /// Bytes of a handshake header (RFC 6347 section 4.2.2).
-pub(super) const HEADER_LENGTH: usize = 12;
+pub const HEADER_LENGTH: usize = 12;
 
 /// Handshake message types (IANA "TLS HandshakeType") that are told apart here.
 pub mod handshake_type {
@@ -17,13 +17,19 @@ pub mod handshake_type {
 }
 
 /// Extension types (IANA "TLS ExtensionType Values") that are read here.
-mod extension_type {
-    pub(super) const SERVER_NAME: u16 = 0;
-    pub(super) const SUPPORTED_GROUPS: u16 = 10;
-    pub(super) const USE_SRTP: u16 = 14;
-    pub(super) const SUPPORTED_VERSIONS: u16 = 43;
-    pub(super) const COOKIE: u16 = 44;
-    pub(super) const KEY_SHARE: u16 = 51;
+pub mod extension_type {
+    /// `server_name` (RFC 6066).
+    pub const SERVER_NAME: u16 = 0;
+    /// `supported_groups` (RFC 8446).
+    pub const SUPPORTED_GROUPS: u16 = 10;
+    /// `use_srtp` (RFC 5764).
+    pub const USE_SRTP: u16 = 14;
+    /// `supported_versions` (RFC 8446).
+    pub const SUPPORTED_VERSIONS: u16 = 43;
+    /// `cookie` (RFC 8446).
+    pub const COOKIE: u16 = 44;
+    /// `key_share` (RFC 8446).
+    pub const KEY_SHARE: u16 = 51;
 }
 
 /// The random of a HelloRetryRequest: SHA-256 of the words "HelloRetryRequest" (RFC 8446 section 4.1.3).
