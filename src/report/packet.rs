@@ -117,6 +117,25 @@ pub fn tree(protocol: Protocol, payload: &[u8], base_offset: usize, wire_length:
     nodes(protocol, View::new(payload, wire_length, base_offset))
 }
 
+/// As [`line`], of a TURN message whose datagram inside is `inner`, as the relayed flow has it.
+#[must_use]
+pub fn relayed_line(protocol: Protocol, inner: Protocol, payload: &[u8], wire_length: usize) -> Line {
+    let view = View { inner: Some(inner), ..View::new(payload, wire_length, 0) };
+    Line { protocol: protocol.name(), summary: summary(protocol, view) }
+}
+
+/// As [`tree`], of a TURN message whose datagram inside is `inner`, as the relayed flow has it.
+#[must_use]
+pub fn relayed_tree(
+    protocol: Protocol,
+    inner: Protocol,
+    payload: &[u8],
+    base_offset: usize,
+    wire_length: usize,
+) -> Vec<Node> {
+    nodes(protocol, View { inner: Some(inner), ..View::new(payload, wire_length, base_offset) })
+}
+
 /// A payload, where it is in its frame, and how deep inside others.
 #[derive(Clone, Copy, Debug)]
 struct View<'a> {
@@ -124,23 +143,24 @@ struct View<'a> {
     wire_length: usize,
     base: usize,
     depth: u8,
+    /// The protocol of the datagram inside this one, where a flow knows it.
+    inner: Option<Protocol>,
+    /// Whether the protocol of this one was guessed from its bytes. RTP may then be SRTP.
+    guessed: bool,
 }
 
 impl<'a> View<'a> {
     fn new(bytes: &'a [u8], wire_length: usize, base: usize) -> Self {
-        Self { bytes, wire_length: wire_length.max(bytes.len()), base, depth: 0 }
+        Self { bytes, wire_length: wire_length.max(bytes.len()), base, depth: 0, inner: None, guessed: false }
     }
 
-    /// The datagram `bytes` of `wire_length` that starts `offset` bytes into this one; `None` where it is empty, or so
-    /// deep that it stays closed.
-    fn inside(self, bytes: &'a [u8], wire_length: usize, offset: usize) -> Option<Self> {
+    /// The datagram `bytes` of `wire_length` that starts `offset` bytes into this one, and its protocol; `None` where
+    /// it is empty, or so deep that it stays closed.
+    fn inside(self, bytes: &'a [u8], wire_length: usize, offset: usize) -> Option<(Protocol, Self)> {
         let depth = self.depth + 1;
-        let inner = Self { depth, ..Self::new(bytes, wire_length, self.base + offset) };
-        (depth < MAX_DEPTH && wire_length > 0).then_some(inner)
-    }
-
-    fn protocol(self) -> Protocol {
-        Protocol::of_bytes(self.bytes, self.wire_length)
+        let view = Self { depth, guessed: self.inner.is_none(), ..Self::new(bytes, wire_length, self.base + offset) };
+        let protocol = self.inner.unwrap_or_else(|| Protocol::of_bytes(bytes, wire_length));
+        (depth < MAX_DEPTH && wire_length > 0).then_some((protocol, view))
     }
 
     /// A node of `length` bytes, `offset` bytes into this payload; what was not captured is not counted.
@@ -183,3 +203,6 @@ fn nodes(protocol: Protocol, view: View<'_>) -> Vec<Node> {
     }
     nodes
 }
+
+#[cfg(test)]
+mod tests;

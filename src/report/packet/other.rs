@@ -20,28 +20,28 @@ pub(super) fn channel_summary(view: View<'_>) -> String {
     };
     let number = message.number;
     match view.inside(message.data, message.length, HEADER_LENGTH) {
-        Some(inner) => {
-            let protocol = inner.protocol();
+        Some((protocol, inner)) => {
             format!("0x{number:04x} [{} {}]", protocol.name(), summary_of(protocol, inner))
         }
         None => format!("0x{number:04x} {}", words::bytes(message.length)),
     }
 }
 
-/// The header, and beside it what is inside.
+/// The header and what is inside.
 pub(super) fn channel_nodes(view: View<'_>) -> Vec<Node> {
     let message = match ChannelData::parse(view.bytes, view.wire_length) {
         Ok(message) => message,
         Err(fault) => return vec![view.fault(fault)],
     };
-    let fields = vec![
+    let mut fields = vec![
         view.node(format!("channel: 0x{:04x}", message.number), 0, 2),
         view.node(format!("length: {}", message.length), 2, 2),
     ];
+    if let Some((protocol, inner)) = view.inside(message.data, message.length, HEADER_LENGTH) {
+        fields.extend(nodes_of(protocol, inner));
+    }
     let end = HEADER_LENGTH + message.length;
     let mut nodes = vec![view.node(format!("ChannelData 0x{:04x}", message.number), 0, end).with(fields)];
-    let inner = view.inside(message.data, message.length, HEADER_LENGTH);
-    nodes.extend(inner.map(|inner| nodes_of(inner.protocol(), inner)).unwrap_or_default());
     if message.trailing > 0 {
         let name = if message.fits_datagram() { "padding" } else { "behind the message" };
         nodes.push(view.node(format!("{name}: {}", words::bytes(message.trailing)), end, message.trailing));
@@ -49,7 +49,7 @@ pub(super) fn channel_nodes(view: View<'_>) -> Vec<Node> {
     nodes
 }
 
-/// `version 1 Initial dcid 8394c8f03e515708 scid -`.
+/// `Initial version 1 dcid 8394c8f03e515708 scid -`.
 pub(super) fn quic_summary(view: View<'_>) -> String {
     match LongHeader::parse(view.bytes) {
         Ok(header) => format!(

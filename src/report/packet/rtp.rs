@@ -32,7 +32,7 @@ pub(super) fn summary(protocol: Protocol, view: View<'_>) -> String {
         let _ = write!(text, " ext {}", extension_words(&extension));
     }
     let _ = write!(text, " {}", words::bytes(header.payload_length()));
-    match header.padding_length(protocol == Protocol::Srtp) {
+    match header.padding_length(may_be_encrypted(protocol, view)) {
         Ok(Some(0)) => {}
         Ok(Some(padding)) => {
             let _ = write!(text, ", {padding} of padding");
@@ -75,6 +75,11 @@ pub(super) fn nodes(protocol: Protocol, view: View<'_>) -> Vec<Node> {
         Err(fault) => fields.push(view.fault(fault)),
     }
     vec![view.node(protocol.name(), 0, view.bytes.len()).with(fields)]
+}
+
+/// Whether the end of the packet may be ciphertext: nothing is read there then.
+fn may_be_encrypted(protocol: Protocol, view: View<'_>) -> bool {
+    protocol == Protocol::Srtp || view.guessed
 }
 
 fn payload_type(number: u8) -> String {
@@ -120,7 +125,7 @@ fn element_node(element: &Element<'_>, header_length: usize, view: View<'_>) -> 
 
 fn payload_nodes(protocol: Protocol, header: &Header<'_>, view: View<'_>, fields: &mut Vec<Node>) {
     let (start, length) = (header.length(), header.payload_length());
-    let padding = match header.padding_length(protocol == Protocol::Srtp) {
+    let padding = match header.padding_length(may_be_encrypted(protocol, view)) {
         Ok(padding) => padding.unwrap_or_default(),
         Err(fault) => {
             fields.push(view.fault(fault));

@@ -102,8 +102,7 @@ fn said(message: &Message<'_>, attribute: &Attribute<'_>, view: View<'_>) -> Opt
         (_, Value::ChangeRequest { address, port }) => change(address, port).to_owned(),
         (_, Value::Unknown(types)) => format!("unknown={}", words::names(types, attribute_name)),
         (_, Value::Data(bytes)) => {
-            let inner = view.inside(bytes, attribute.length, attribute.offset + 4)?;
-            let protocol = inner.protocol();
+            let (protocol, inner) = view.inside(bytes, attribute.length, attribute.offset + 4)?;
             let name = if attribute.kind == kind::DATA { "data" } else { "dtls" };
             format!("{name}=[{} {}]", protocol.name(), summary_of(protocol, inner))
         }
@@ -118,7 +117,7 @@ fn attribute_node(message: &Message<'_>, attribute: &Attribute<'_>, view: View<'
         Ok(Value::Data(bytes)) => {
             let children = view
                 .inside(bytes, attribute.length, attribute.offset + 4)
-                .map(|inner| nodes_of(inner.protocol(), inner))
+                .map(|(protocol, inner)| nodes_of(protocol, inner))
                 .unwrap_or_default();
             (format!("{name}: {}", words::bytes(attribute.length)), children)
         }

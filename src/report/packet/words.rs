@@ -12,7 +12,14 @@ const MAX_HEX: usize = 32;
 
 /// Text that a peer sent, in quotes, its control characters escaped: a terminal must not obey it.
 pub(super) fn quoted(text: &str) -> String {
-    let mut shown: String = text.chars().take(MAX_TEXT).flat_map(char::escape_debug).collect();
+    let mut shown = String::with_capacity(text.len().min(MAX_TEXT) + 4);
+    for character in text.chars().take(MAX_TEXT) {
+        match character {
+            // Harmless between double quotes, and frequent in the names of servers.
+            '\'' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
     if text.chars().nth(MAX_TEXT).is_some() {
         shown.push('\u{2026}');
     }
@@ -93,7 +100,7 @@ mod tests {
     #[test]
     fn text_of_peers_is_tame() {
         assert_eq!(word("evtj:h6vY"), "evtj:h6vY");
-        assert_eq!(word("a b"), "\"a b\"");
+        assert_eq!(word("a 'b'"), "\"a 'b'\"");
         assert_eq!(word("\u{1b}[31m"), "\"\\u{1b}[31m\"");
         assert_eq!(quoted(&"x".repeat(200)).chars().count(), MAX_TEXT + 3);
         assert_eq!(hex(&[0xab; 33]).chars().count(), 65);
