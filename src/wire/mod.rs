@@ -5,18 +5,22 @@
 //! be made of are a [`Malformed`], which says where and why without building a string.
 
 mod address;
+mod entries;
 mod malformed;
 mod reader;
-mod words;
 
 pub mod channel;
 pub mod dtls;
+pub mod feedback;
 pub mod quic;
+pub mod rtcp;
 pub mod rtp;
+pub mod sctp;
 pub mod stun;
+pub mod xr;
 pub mod zrtp;
 
 pub use address::Endpoint;
+pub use entries::{Entries, Entry};
 pub use malformed::{Kind, Layer, Malformed};
 pub use reader::Reader;
-pub use words::Words;

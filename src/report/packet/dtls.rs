@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Node, View, words};
 use crate::wire::{
-    Malformed, Words,
+    Malformed,
     dtls::{
         self, Header, Record, content_type,
         handshake::{self, ClientHello, Extension, Handshake, ServerHello, extension_type, handshake_type},
@@ -54,8 +54,7 @@ fn version_of(record: &Record<'_>) -> Option<u16> {
         return Some(hello.selected_version());
     }
     match first.message_type {
-        handshake_type::CLIENT_HELLO | handshake_type::SERVER_HELLO if first.fragment_offset > 0 => None,
-        handshake_type::CLIENT_HELLO | handshake_type::SERVER_HELLO => Words::new(first.body).next(),
+        handshake_type::CLIENT_HELLO | handshake_type::SERVER_HELLO => first.legacy_version(),
         _ => Some(version),
     }
 }
@@ -224,8 +223,11 @@ fn client_nodes(hello: &ClientHello<'_>, body: usize, view: View<'_>) -> Vec<Nod
     }
     let suites = hello.cipher_suites();
     let suites_at = cookie_at + 1 + cookie.len();
-    let label = format!("cipher suites: {}", words::names(suites, dtls::cipher_suite_name));
-    nodes.push(view.node(label, suites_at, 2 + suites.len() * 2));
+    let each = suites
+        .enumerate()
+        .map(|(index, suite)| view.node(words::named(suite, dtls::cipher_suite_name), suites_at + 2 + index * 2, 2));
+    let label = format!("cipher suites: {}", suites.len());
+    nodes.push(view.node(label, suites_at, 2 + suites.len() * 2).with(each.collect()));
     nodes.extend(hello.extensions().map(|extension| {
         let said = match extension.kind {
             extension_type::SERVER_NAME => hello.server_name().map(words::quoted),

@@ -1,7 +1,7 @@
 //! Attributes: their numbers, names and values (RFC 8489 section 14, RFC 8656 section 18, and what is in the field).
 
 use super::{HEADER_LENGTH, MAGIC_COOKIE};
-use crate::wire::{Endpoint, Kind, Layer, Malformed, Reader, words::Words};
+use crate::wire::{Endpoint, Entries, Kind, Layer, Malformed, Reader};
 
 macro_rules! attributes {
     ($($constant:ident = $number:literal, $name:literal;)+) => {
@@ -167,7 +167,7 @@ pub enum Value<'a> {
         cost: u16,
     },
     /// UNKNOWN-ATTRIBUTES: the types that were not understood (RFC 8489 section 14.9).
-    Unknown(Words<'a>),
+    Unknown(Entries<'a, u16>),
     /// Bytes that mean something to their peers only, or to nobody we know.
     Opaque(&'a [u8]),
 }
@@ -247,7 +247,7 @@ impl<'a> Attribute<'a> {
             kind::DATA | kind::DTLS_IN_STUN => Value::Data(reader.take_rest()),
             kind::FINGERPRINT => Value::Fingerprint(reader.u32()?),
             kind::GOOG_NETWORK_INFO => Value::Network { id: reader.u16()?, cost: reader.u16()? },
-            kind::UNKNOWN_ATTRIBUTES => Value::Unknown(Words::new(reader.take_rest())),
+            kind::UNKNOWN_ATTRIBUTES => Value::Unknown(Entries::all(reader)),
             _ => Value::Opaque(reader.take_rest()),
         };
         Ok(value)

@@ -1,0 +1,152 @@
+//! Names of numbers, as IANA's *SCTP Parameters* registry has them.
+
+/// The name of a chunk type.
+#[must_use]
+pub const fn chunk_name(kind: u8) -> &'static str {
+    match kind {
+        0 => "DATA",
+        1 => "INIT",
+        2 => "INIT ACK",
+        3 => "SACK",
+        4 => "HEARTBEAT",
+        5 => "HEARTBEAT ACK",
+        6 => "ABORT",
+        7 => "SHUTDOWN",
+        8 => "SHUTDOWN ACK",
+        9 => "ERROR",
+        10 => "COOKIE ECHO",
+        11 => "COOKIE ACK",
+        12 => "ECNE",
+        13 => "CWR",
+        14 => "SHUTDOWN COMPLETE",
+        15 => "AUTH",
+        64 => "I-DATA",
+        128 => "ASCONF-ACK",
+        130 => "RE-CONFIG",
+        132 => "PAD",
+        192 => "FORWARD TSN",
+        193 => "ASCONF",
+        194 => "I-FORWARD-TSN",
+        _ => super::UNASSIGNED,
+    }
+}
+
+/// The name of a parameter type.
+#[must_use]
+pub const fn parameter_name(kind: u16) -> &'static str {
+    match kind {
+        1 => "Heartbeat Info",
+        5 => "IPv4 Address",
+        6 => "IPv6 Address",
+        7 => "State Cookie",
+        8 => "Unrecognized Parameter",
+        9 => "Cookie Preservative",
+        11 => "Host Name Address",
+        12 => "Supported Address Types",
+        13 => "Outgoing SSN Reset Request",
+        14 => "Incoming SSN Reset Request",
+        15 => "SSN/TSN Reset Request",
+        16 => "Re-configuration Response",
+        17 => "Add Outgoing Streams Request",
+        18 => "Add Incoming Streams Request",
+        0x8000 => "ECN Capable",
+        0x8001 => "Zero Checksum Acceptable",
+        0x8002 => "Random",
+        0x8003 => "Chunk List",
+        0x8004 => "Requested HMAC Algorithm",
+        0x8005 => "Padding",
+        0x8008 => "Supported Extensions",
+        0xc000 => "Forward TSN supported",
+        0xc001 => "Add IP Address",
+        0xc002 => "Delete IP Address",
+        0xc003 => "Error Cause Indication",
+        0xc004 => "Set Primary Address",
+        0xc005 => "Success Indication",
+        0xc006 => "Adaptation Layer Indication",
+        _ => super::UNASSIGNED,
+    }
+}
+
+/// The name of an error cause.
+#[must_use]
+pub const fn cause_name(code: u16) -> &'static str {
+    match code {
+        1 => "Invalid Stream Identifier",
+        2 => "Missing Mandatory Parameter",
+        3 => "Stale Cookie",
+        4 => "Out of Resource",
+        5 => "Unresolvable Address",
+        6 => "Unrecognized Chunk Type",
+        7 => "Invalid Mandatory Parameter",
+        8 => "Unrecognized Parameters",
+        9 => "No User Data",
+        10 => "Cookie Received While Shutting Down",
+        11 => "Restart of an Association with New Addresses",
+        12 => "User-Initiated Abort",
+        13 => "Protocol Violation",
+        0xa0 => "Request to Delete Last Remaining IP Address",
+        0xa1 => "Operation Refused Due to Resource Shortage",
+        0xa2 => "Request to Delete Source IP Address",
+        0xa3 => "Association Aborted Due to Illegal ASCONF-ACK",
+        0xa4 => "Request Refused - No Authorization",
+        0x105 => "Unsupported HMAC Identifier",
+        _ => super::UNASSIGNED,
+    }
+}
+
+/// The name of a payload protocol identifier.
+#[must_use]
+pub const fn payload_protocol_name(identifier: u32) -> &'static str {
+    match identifier {
+        0 => "unspecified",
+        1 => "IUA",
+        2 => "M2UA",
+        3 => "M3UA",
+        4 => "SUA",
+        5 => "M2PA",
+        6 => "V5UA",
+        7 => "H.248",
+        8 => "BICC/Q.2150.3",
+        9 => "TALI",
+        10 => "DUA",
+        11 => "ASAP",
+        12 => "ENRP",
+        13 => "H.323",
+        14 => "Q.IPC/Q.2150.3",
+        15 => "SIMCO",
+        16 => "DDP Segment",
+        17 => "DDP Stream Session Control",
+        18 => "S1AP",
+        19 => "RUA",
+        20 => "HNBAP",
+        21 => "ForCES-HP",
+        22 => "ForCES-MP",
+        23 => "ForCES-LP",
+        24 => "SBc-AP",
+        25 => "NBAP",
+        27 => "X2AP",
+        28 => "IRCP",
+        29 => "LCS-AP",
+        31 => "SABP",
+        43 => "M2AP",
+        44 => "M3AP",
+        46 => "Diameter",
+        47 => "Diameter over DTLS",
+        50 => "WebRTC DCEP",
+        51 => "WebRTC String",
+        52 => "WebRTC Binary Partial",
+        53 => "WebRTC Binary",
+        54 => "WebRTC String Partial",
+        55 => "3GPP PUA",
+        56 => "WebRTC String Empty",
+        57 => "WebRTC Binary Empty",
+        58 => "XwAP",
+        59 => "Xw-Control Plane",
+        60 => "NGAP",
+        61 => "XnAP",
+        62 => "F1AP",
+        63 => "HTTP/SCTP",
+        64 => "E1AP",
+        _ => super::UNASSIGNED,
+    }
+}
