@@ -5,7 +5,9 @@
 
 mod dtls;
 mod other;
+mod rtcp;
 mod rtp;
+mod sctp;
 mod stun;
 mod words;
 
@@ -35,7 +37,13 @@ impl Node {
         Self { label: label.into(), offset, length, children: Vec::new() }
     }
 
-    fn with(mut self, children: Vec<Self>) -> Self {
+    /// With `children`. A field of a list that lies about its length ends where the list does.
+    fn with(mut self, mut children: Vec<Self>) -> Self {
+        let end = self.offset + self.length;
+        for child in &mut children {
+            child.offset = child.offset.min(end);
+            child.length = child.length.min(end - child.offset);
+        }
         self.children = children;
         self
     }
@@ -56,6 +64,12 @@ pub enum Protocol {
     Rtp,
     /// SRTP: RTP whose payload and padding are encrypted.
     Srtp,
+    /// RTCP in clear.
+    Rtcp,
+    /// SRTCP: all but the first header is encrypted.
+    Srtcp,
+    /// SCTP (RFC 9260), over IP or UDP.
+    Sctp,
     /// QUIC (RFC 9000).
     Quic,
     /// ZRTP (RFC 6189).
@@ -74,6 +88,9 @@ impl Protocol {
             Self::Dtls => "DTLS",
             Self::Rtp => "RTP",
             Self::Srtp => "SRTP",
+            Self::Rtcp => "RTCP",
+            Self::Srtcp => "SRTCP",
+            Self::Sctp => "SCTP",
             Self::Quic => "QUIC",
             Self::Zrtp => "ZRTP",
             Self::Unknown => "data",
@@ -85,6 +102,12 @@ impl Protocol {
     fn of_bytes(bytes: &[u8], wire_length: usize) -> Self {
         if wire::stun::Message::parse_captured(bytes, wire_length).is_ok() {
             return Self::Stun;
+        }
+        // RFC 5761 section 4 keeps these second bytes free of RTP.
+        if let [0x80..=0xbf, 192..=223, ..] = bytes
+            && let Ok(rtcp) = wire::rtcp::classify_snapped(bytes, wire_length)
+        {
+            return if let wire::rtcp::Rtcp::Clear(_) = rtcp { Self::Rtcp } else { Self::Srtcp };
         }
         match bytes.first() {
             Some(0x14..=0x3f) if wire::dtls::looks_like_dtls(bytes, wire_length) => Self::Dtls,
@@ -165,13 +188,13 @@ impl<'a> View<'a> {
 
     /// A node of `length` bytes, `offset` bytes into this payload; what was not captured is not counted.
     fn node(self, label: impl Into<String>, offset: usize, length: usize) -> Node {
-        let captured = self.bytes.len().saturating_sub(offset).min(length);
-        Node::new(label, self.base + offset, captured)
+        let offset = offset.min(self.bytes.len());
+        Node::new(label, self.base + offset, length.min(self.bytes.len() - offset))
     }
 
     /// A node that says what is wrong, at the place where it is.
     fn fault(self, fault: wire::Malformed) -> Node {
-        self.node(words::fault(fault), fault.offset.min(self.bytes.len()), 0)
+        self.node(words::fault(fault), fault.offset, 0)
     }
 }
 
@@ -181,6 +204,8 @@ fn summary(protocol: Protocol, view: View<'_>) -> String {
         Protocol::ChannelData => other::channel_summary(view),
         Protocol::Dtls => dtls::summary(view),
         Protocol::Rtp | Protocol::Srtp => rtp::summary(protocol, view),
+        Protocol::Rtcp | Protocol::Srtcp => rtcp::summary(protocol, view),
+        Protocol::Sctp => sctp::summary(view),
         Protocol::Quic => other::quic_summary(view),
         Protocol::Zrtp => other::zrtp_summary(view),
         Protocol::Unknown => words::bytes(view.wire_length),
@@ -193,6 +218,8 @@ fn nodes(protocol: Protocol, view: View<'_>) -> Vec<Node> {
         Protocol::ChannelData => other::channel_nodes(view),
         Protocol::Dtls => dtls::nodes(view),
         Protocol::Rtp | Protocol::Srtp => rtp::nodes(protocol, view),
+        Protocol::Rtcp | Protocol::Srtcp => rtcp::nodes(protocol, view),
+        Protocol::Sctp => sctp::nodes(view),
         Protocol::Quic => other::quic_nodes(view),
         Protocol::Zrtp => other::zrtp_nodes(view),
         Protocol::Unknown => vec![view.node(format!("data: {}", words::hex(view.bytes)), 0, view.bytes.len())],

@@ -121,14 +121,10 @@ fn attribute_node(message: &Message<'_>, attribute: &Attribute<'_>, view: View<'
                 .unwrap_or_default();
             (format!("{name}: {}", words::bytes(attribute.length)), children)
         }
-        Ok(value) => (labelled(&name, &described(message, attribute, value)), Vec::new()),
+        Ok(value) => (words::labelled(&name, &described(message, attribute, value)), Vec::new()),
         Err(fault) => (format!("{name}: {}", words::fault(fault)), Vec::new()),
     };
     view.node(label, attribute.offset, 4 + attribute.length).with(children)
-}
-
-fn labelled(name: &str, value: &str) -> String {
-    if value.is_empty() { name.to_owned() } else { format!("{name}: {value}") }
 }
 
 fn described(message: &Message<'_>, attribute: &Attribute<'_>, value: Value<'_>) -> String {

@@ -44,6 +44,11 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// `name: value`, or the name alone of what has no value.
+pub(super) fn labelled(name: &str, value: &str) -> String {
+    if value.is_empty() { name.to_owned() } else { format!("{name}: {value}") }
+}
+
 /// `1 byte`, `1400 bytes`.
 pub(super) fn bytes(count: usize) -> String {
     if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
