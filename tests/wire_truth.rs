@@ -3,28 +3,15 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    path::{Path, PathBuf},
-};
+mod lab;
+
+use std::{collections::BTreeMap, fs, path::Path};
 
 use pcap_parser::{Block, PcapBlockOwned, PcapError, PcapNGReader, traits::PcapReaderIterator};
 use rtcscope::wire::{channel::ChannelData, dtls, stun};
 use serde_json::{Value, json};
 
 type Counts = BTreeMap<String, u64>;
-
-/// The folder of the captures, or `None` where this machine has none.
-fn captures() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures");
-    let folder = env::var_os("RTCSCOPE_CAPTURES").map_or_else(beside, PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: no captures at {} (set RTCSCOPE_CAPTURES)", folder.display());
-    None
-}
 
 /// What every UDP datagram of an Ethernet pcapng carries, and its length on the wire. Fragments are put together in
 /// the simplest way: in order, one datagram at a time for each identification.
@@ -145,7 +132,7 @@ impl Seen {
 /// Counts in the lab's `truth.json`, per capture.
 #[test]
 fn lab_counts() {
-    let Some(folder) = captures() else { return };
+    let Some(folder) = lab::captures() else { return };
     let mut compared = 0;
     for call in fs::read_dir(folder.join("lab")).unwrap() {
         let call = call.unwrap().path();
@@ -188,7 +175,7 @@ fn hello(entry: &Value) -> Option<Value> {
 /// The fuzz seeds of other projects, as every protocol that starts like them: nothing may panic.
 #[test]
 fn seeds() {
-    let Some(folder) = captures() else { return };
+    let Some(folder) = lab::captures() else { return };
     for seed in fs::read_dir(folder.join("public/raw_seeds")).unwrap() {
         let bytes = fs::read(seed.unwrap().path()).unwrap();
         for length in 0..=bytes.len() {

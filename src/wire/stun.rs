@@ -396,6 +396,17 @@ mod tests {
     }
 
     #[test]
+    fn attributes_without_padding() {
+        // MS-TURN: SOFTWARE of nine bytes, LIFETIME right behind it.
+        let mut bytes = vec![1, 3, 0, 21, 0x21, 0x12, 0xa4, 0x42];
+        bytes.extend([7; 12]);
+        bytes.extend(b"\x80\x22\x00\x092.0.1.211\x00\x0d\x00\x04\x00\x00\x00\x3c");
+        assert_eq!(Message::parse(&bytes).unwrap().fault(), None);
+        assert_eq!(value(&bytes, kind::SOFTWARE), Value::Text("2.0.1.211"));
+        assert_eq!(value(&bytes, kind::LIFETIME), Value::Number(60));
+    }
+
+    #[test]
     fn values_of_the_wrong_size_are_faults() {
         let mut bytes = REQUEST.to_vec();
         // PRIORITY of two bytes (the padding takes the other two).

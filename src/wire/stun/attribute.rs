@@ -277,14 +277,25 @@ pub struct Attributes<'a> {
     reader: Reader<'a>,
     length: usize,
     transaction: u128,
+    padded: bool,
     fault: Option<Malformed>,
 }
 
 impl<'a> Attributes<'a> {
+    /// The attributes of a message. RFC 3489 and MS-TURN (Teams to this day) do not pad values to four bytes: where
+    /// the lengths chain to the end only without padding, they are read without.
     pub(super) fn new(message: &'a [u8], length: usize, transaction: u128) -> Self {
         let mut reader = Reader::new(Layer::Stun, message);
         let fault = reader.skip(HEADER_LENGTH).err();
-        Self { reader, length, transaction, fault }
+        let padded = Self { reader, length, transaction, padded: true, fault };
+        let unpadded = Self { padded: false, ..padded };
+        if padded.is_torn() && !unpadded.is_torn() { unpadded } else { padded }
+    }
+
+    /// Whether a length lies.
+    fn is_torn(mut self) -> bool {
+        self.by_ref().for_each(drop);
+        self.fault.is_some_and(|fault| fault.kind == Kind::BadLength)
     }
 
     /// What ended the attributes before the message ended; `None` before that and at a good end.
@@ -303,7 +314,7 @@ impl<'a> Attributes<'a> {
         // Only a snapped message can have less than its length promises.
         let value = self.reader.take(length.min(self.reader.len()))?;
         // Padding to four bytes is not counted in the length; some senders leave it out at the end of a message.
-        let padding = (4 - length % 4) % 4;
+        let padding = if self.padded { (4 - length % 4) % 4 } else { 0 };
         self.reader.skip(padding.min(self.reader.len()))?;
         Ok(Attribute { kind, length, value, offset, transaction: self.transaction })
     }
