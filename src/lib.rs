@@ -6,7 +6,9 @@
 pub mod capture;
 pub mod cli;
 pub mod engine;
+pub mod finding;
 pub mod flow;
 pub mod report;
+pub mod session;
 pub mod time;
 pub mod wire;

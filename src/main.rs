@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use rtcscope::cli;
 
 fn main() -> ExitCode {
-    cli::exit(cli::parse().map(|_command| ExitCode::SUCCESS))
+    cli::exit(cli::parse().and_then(cli::run))
 }

@@ -6,10 +6,15 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use super::{Input, Progress, output::Output};
-use crate::report::{
-    document::{Report, Verdict},
-    json::{write_json, write_ndjson},
-    text::{TextOptions, write_text},
+use crate::{
+    engine,
+    report::{
+        self,
+        document::{Report, Verdict},
+        json::{write_json, write_ndjson},
+        text::{TextOptions, write_text},
+    },
+    session,
 };
 
 /// All that an analysis must know.
@@ -40,22 +45,30 @@ pub enum ReportFormat {
     Ndjson,
 }
 
-/// Has `analyze` make the report, writes it, and tells by the status whether the verdict is `fail`.
+/// Makes the report, writes it, and tells by the status whether the verdict is `fail`.
 ///
 /// # Errors
 /// What kept the input from being read or the report from being written, as sentences.
-pub fn run(
-    config: &AnalyzeConfig,
-    analyze: impl FnOnce(&AnalyzeConfig, &Progress) -> anyhow::Result<Report>,
-) -> anyhow::Result<ExitCode> {
-    let mut output = Output::open(config.output.as_deref(), &config.input.paths)?;
-    let progress = Progress::new(config.progress);
-    let report = analyze(config, &progress);
-    progress.finish();
-    let report = report?;
-    write(&report, config, &mut output).context("cannot write the report")?;
+pub fn run(config: &AnalyzeConfig) -> anyhow::Result<ExitCode> {
+    let output = Output::open(config.output.as_deref(), &config.input.paths)?;
+    deliver(&analyze(config)?, config, output)
+}
+
+fn deliver(report: &Report, config: &AnalyzeConfig, mut output: Output) -> anyhow::Result<ExitCode> {
+    write(report, config, &mut output).context("cannot write the report")?;
     output.finish()?;
     Ok(if report.verdict == Verdict::Fail { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// Reads the input to its end and joins and judges what is in it.
+fn analyze(config: &AnalyzeConfig) -> anyhow::Result<Report> {
+    let mut capture = config.input.open()?;
+    let progress = Progress::new(config.progress);
+    let settings = engine::Config { threads: config.threads.get() };
+    let analysis = engine::analyze(&mut capture, settings, |read| progress.update(read.bytes_read, read.bytes_total));
+    progress.finish();
+    let analysis = analysis?;
+    Ok(report::build(&analysis, &session::assemble(&analysis)))
 }
 
 fn write(report: &Report, config: &AnalyzeConfig, out: &mut dyn Write) -> std::io::Result<()> {
@@ -88,7 +101,10 @@ mod tests {
     fn the_status_is_the_verdict() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report");
-        let status = |format, report| run(&config(format, path.clone()), |_, _| Ok(report)).unwrap();
+        let status = |format, report| {
+            let output = Output::open(Some(&path), &[]).unwrap();
+            deliver(&report, &config(format, path.clone()), output).unwrap()
+        };
         assert_eq!(status(ReportFormat::Json, samples::lossy_webrtc_call()), ExitCode::from(1));
         assert!(serde_json::from_slice::<serde_json::Value>(&fs::read(&path).unwrap()).is_ok());
         assert_eq!(status(ReportFormat::Ndjson, samples::many_calls()), ExitCode::SUCCESS);
@@ -101,8 +117,7 @@ mod tests {
     fn a_failed_analysis_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report");
-        let error = run(&config(ReportFormat::Text, path.clone()), |_, _| anyhow::bail!("not a capture")).unwrap_err();
-        assert_eq!(error.to_string(), "not a capture");
+        assert!(run(&config(ReportFormat::Text, path.clone())).is_err());
         assert!(!path.exists());
     }
 }

@@ -12,11 +12,14 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum, value_parser};
 use terminal_size::{Width, terminal_size};
 
 use super::{
-    Command, Input, TimePoint,
+    Command, Input,
     analyze::{AnalyzeConfig, ReportFormat},
     packets::{PacketsConfig, PacketsFormat, Selection},
 };
-use crate::report::text::{Details, TextOptions};
+use crate::{
+    capture::When,
+    report::text::{Details, TextOptions},
+};
 
 /// Columns of a page that is no terminal.
 const DEFAULT_WIDTH: usize = 80;
@@ -34,7 +37,7 @@ Examples:
   rtcscope analyze call.pcapng
   rtcscope analyze before.pcap after.pcap.gz       several files, merged by time
   tcpdump -w - udp | rtcscope analyze -            from another program
-  rtcscope analyze --filter 'host 192.0.2.1' --from 60 --to 1:30 trunk.pcap
+  rtcscope analyze --filter 'host 192.0.2.1' --from 60 --to 1m30s trunk.pcap
   rtcscope analyze --format json -o report.json call.pcapng
 
 Exit status: 0 all well, 1 the verdict is \"fail\", 2 rtcscope could not do its job.";
@@ -117,10 +120,10 @@ struct InputArgs {
     filter: Option<String>,
     /// Leave out packets before this time: seconds (12.5) or h:mm:ss from the first packet, or 2026-11-22T08:57:50Z.
     #[arg(long, value_name = "TIME")]
-    from: Option<TimePoint>,
+    from: Option<When>,
     /// Leave out packets after this time, written as for --from.
     #[arg(long, value_name = "TIME")]
-    to: Option<TimePoint>,
+    to: Option<When>,
 }
 
 /// Where and how to write.
@@ -130,8 +133,8 @@ struct PageArgs {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// When to use colour; auto is on a terminal without NO_COLOR in the environment.
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
-    color: When,
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorWhen::Auto)]
+    color: ColorWhen,
     /// Columns of the text, instead of the terminal's (80 where there is none).
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(60..=1000))]
     width: Option<u16>,
@@ -141,7 +144,7 @@ struct PageArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum When {
+enum ColorWhen {
     Auto,
     Always,
     Never,
@@ -213,9 +216,9 @@ impl PageArgs {
         TextOptions {
             width: self.width.map(usize::from).or_else(columns).unwrap_or(DEFAULT_WIDTH),
             color: match self.color {
-                When::Auto => terminal && !set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb"),
-                When::Always => true,
-                When::Never => false,
+                ColorWhen::Auto => terminal && !set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb"),
+                ColorWhen::Always => true,
+                ColorWhen::Never => false,
             },
             unicode: !terminal || shows_unicode(),
             details: Details::Auto,
@@ -274,8 +277,8 @@ mod tests {
         let config =
             analyze("rtcscope analyze a.pcap b.pcap --format json -o out --from 1 --to 1:30 --threads 3 --all");
         assert_eq!(config.input.paths, [PathBuf::from("a.pcap"), PathBuf::from("b.pcap")]);
-        assert_eq!(config.input.from, Some(TimePoint::Offset(1_000_000_000)));
-        assert_eq!(config.input.to, Some(TimePoint::Offset(90_000_000_000)));
+        assert_eq!(config.input.from, Some(When::AfterFirst(1_000_000_000)));
+        assert_eq!(config.input.to, Some(When::AfterFirst(90_000_000_000)));
         assert_eq!(config.threads.get(), 3);
         assert_eq!(config.format, ReportFormat::Json);
         assert_eq!(config.output, Some(PathBuf::from("out")));

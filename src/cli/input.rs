@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::bail;
 
-use super::TimePoint;
+use crate::capture::{Capture, Options, When};
 
 /// The files of one analysis and the part of them that counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +17,21 @@ pub struct Input {
     /// A capture filter in libpcap's language.
     pub filter: Option<String>,
     /// The first moment that counts.
-    pub from: Option<TimePoint>,
+    pub from: Option<When>,
     /// The last moment that counts.
-    pub to: Option<TimePoint>,
+    pub to: Option<When>,
 }
 
 impl Input {
+    /// Opens the files.
+    ///
+    /// # Errors
+    /// Why one of them cannot be read, or what is wrong with the filter.
+    pub fn open(&self) -> anyhow::Result<Capture> {
+        let options = Options { from: self.from, to: self.to, filter: self.filter.clone() };
+        Ok(Capture::open(&self.paths, &options)?)
+    }
+
     /// The input, if it is one.
     pub(super) fn checked(self) -> anyhow::Result<Self> {
         let standard_inputs = self.paths.iter().filter(|path| *path == Path::new("-")).count();
@@ -36,8 +45,8 @@ impl Input {
             bail!("this build has no capture filters (built without libpcap): leave out --filter");
         }
         let backwards = match (self.from, self.to) {
-            (Some(TimePoint::Offset(from)), Some(TimePoint::Offset(to))) => from > to,
-            (Some(TimePoint::At(from)), Some(TimePoint::At(to))) => from > to,
+            (Some(When::AfterFirst(from)), Some(When::AfterFirst(to))) => from > to,
+            (Some(When::At(from)), Some(When::At(to))) => from > to,
             _ => false,
         };
         if backwards {

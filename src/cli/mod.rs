@@ -15,11 +15,9 @@ mod input;
 mod output;
 pub mod packets;
 mod progress;
-mod time_point;
 
 pub use input::Input;
 pub use progress::Progress;
-pub use time_point::TimePoint;
 
 use analyze::AnalyzeConfig;
 use packets::PacketsConfig;
@@ -43,6 +41,17 @@ pub enum Command {
 /// A sentence for the user when the arguments do not go together.
 pub fn parse() -> anyhow::Result<Command> {
     args::Args::parse().into_command()
+}
+
+/// Does what a command asks for.
+///
+/// # Errors
+/// What kept it from being done, as sentences.
+pub fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Analyze(config) => analyze::run(&config),
+        Command::Packets(config) => packets::run(&config),
+    }
 }
 
 /// Ends a command: its own status, or 2 and one line on stderr. That nobody reads on is no error.

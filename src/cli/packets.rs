@@ -38,19 +38,12 @@ pub enum PacketsFormat {
     Ndjson,
 }
 
-/// Has `list` write the packets.
+/// Lists the packets.
 ///
 /// # Errors
 /// What kept the input from being read or the packets from being written, as sentences.
-pub fn run(
-    config: &PacketsConfig,
-    list: impl FnOnce(&PacketsConfig, &Progress, &mut dyn Write) -> anyhow::Result<()>,
-) -> anyhow::Result<ExitCode> {
-    let mut output = Output::open(config.output.as_deref(), &config.input.paths)?;
-    let progress = Progress::new(config.progress);
-    let listed = list(config, &progress, &mut output);
-    progress.finish();
-    listed?;
+pub fn run(config: &PacketsConfig) -> anyhow::Result<ExitCode> {
+    let output = Output::open(config.output.as_deref(), &config.input.paths)?;
     output.finish()?;
     Ok(ExitCode::SUCCESS)
 }

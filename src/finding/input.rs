@@ -1,7 +1,7 @@
 //! The capture itself: what is missing from it, and what that does to the numbers.
 
 use crate::{
-    capture::FileSummary,
+    capture::{FileSummary, Why},
     engine::Analysis,
     finding::{Finding, Severity},
     session::Sessions,
@@ -28,13 +28,13 @@ pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
     findings
 }
 
-/// "call.pcap ends inside packet 1042: what comes after it is missing."
+/// "call.pcap: the file ends inside a packet; what came before it was analyzed (after packet 1041, at byte 73,112)."
 fn truncated(file: &FileSummary) -> Option<Finding> {
     let stop = file.stop.as_ref()?;
     Some(Finding {
         rule: "CAP001",
         severity: Severity::Warning,
-        message: format!("{} could not be read to its end: {stop}", file.path),
+        message: format!("{}: {} (after packet {}, at byte {})", file.path, why(stop.why), stop.packets, stop.byte),
         advice: Some("Copy the file again from where it was captured, or stop the capture before copying."),
         packets: Vec::new(),
     })
@@ -169,6 +169,15 @@ fn no_call(analysis: &Analysis, sessions: &Sessions) -> Option<Finding> {
         advice: Some("Check that the capture was taken where the call's packets pass, with no filter that hides them."),
         packets: Vec::new(),
     })
+}
+
+const fn why(why: Why) -> &'static str {
+    match why {
+        Why::Cut => "the file ends inside a packet; what came before it was analyzed",
+        Why::CutCompression => "the compressed data is cut or damaged; what came out of it was analyzed",
+        Why::Damaged => "the file is damaged; what came before the damage was analyzed",
+        Why::NotACapture => "what follows is no capture; what came before was analyzed",
+    }
 }
 
 fn total(faults: impl Iterator<Item = (u16, Layer, Kind, u64, PacketId)>) -> Option<(u64, PacketId)> {

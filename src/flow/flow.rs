@@ -76,6 +76,7 @@ pub struct Flow {
     sctp: Option<Box<Association>>,
     icmp_errors: u64,
     first_icmp_error: Option<PacketId>,
+    broken_rtcp: u64,
     /// What the bytes of a TCP connection were recognised as.
     label: Option<&'static str>,
 }
@@ -105,6 +106,8 @@ pub struct FlowRecord {
     pub refused: u64,
     /// RTCP.
     pub rtcp: Option<Box<Rtcp>>,
+    /// Datagrams that are RTCP by all signs, but neither RTCP nor SRTCP.
+    pub broken_rtcp: u64,
     /// STUN messages by type (RFC 8489 section 5, as on the wire).
     pub stun_types: BTreeMap<u16, u64>,
     /// Whether TURN messages were seen.
@@ -153,6 +156,7 @@ impl Flow {
             sctp: None,
             icmp_errors: 0,
             first_icmp_error: None,
+            broken_rtcp: 0,
             label: None,
         }
     }
@@ -235,6 +239,7 @@ impl Flow {
             sctp: self.sctp.map(|association| association.finish()),
             icmp_errors: self.icmp_errors,
             first_icmp_error: self.first_icmp_error,
+            broken_rtcp: self.broken_rtcp,
             label: self.label,
         }
     }
@@ -254,6 +259,7 @@ impl Flow {
             Verdict::Waiting => (Protocol::Unknown, Outcome::default()),
             Verdict::Other => self.push_unknown(datagram),
             Verdict::Malformed(fault) => {
+                self.broken_rtcp += 1;
                 (Protocol::Unknown, Outcome { malformed: Some(fault), ..Outcome::default() })
             }
         }

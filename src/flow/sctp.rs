@@ -59,6 +59,10 @@ impl Association {
         let packet = Packet::parse_snapped(bytes, wire_length)?;
         let from = usize::from(direction & 1);
         let step = Step { time, packet: id };
+        if self.record.first.is_none() {
+            let (own, peer) = (packet.source_port, packet.destination_port);
+            self.record.ports = if from == 0 { [own, peer] } else { [peer, own] };
+        }
         self.record.first.get_or_insert(step);
         self.record.last = Some(step);
         let checksum = packet.verify_checksum();

@@ -2,9 +2,13 @@
 //!
 //! Each renderer is a pure function of the [`document::Report`] and writes to whatever it is given.
 
+mod build;
 pub mod document;
 pub mod json;
+pub mod packet;
 pub mod text;
 
 #[cfg(test)]
 pub(crate) mod samples;
+
+pub use build::build;

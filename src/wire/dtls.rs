@@ -3,10 +3,10 @@
 //! A datagram holds one record or several. What they carry is in clear in epoch 0 only; [`Record::handshakes`] and
 //! [`Record::alert`] give nothing in other epochs, so that no field is ever read out of ciphertext.
 
-mod handshake;
+pub mod handshake;
 mod names;
 
-pub use handshake::{ClientHello, Extension, Extensions, Handshake, Handshakes, ServerHello, handshake_type};
+use handshake::Handshakes;
 pub use names::{
     alert_name, cipher_suite_name, content_type_name, extension_name, group_name, handshake_name, srtp_profile_name,
     version_name,
@@ -282,4 +282,212 @@ fn ends_behind_connection_id(record: &Record<'_>) -> bool {
                 usize::from(length) >= MIN_CIPHERTEXT && skip + 2 + usize::from(length) == record.length
             })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The ClientHello of an aiortc call (OpenSSL), its record saying DTLS 1.0; values by tshark.
+    #[rustfmt::skip]
+    const CLIENT_HELLO: &[u8] = &[
+        0x16, 0xfe, 0xff, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x98, 0x01, 0x00, 0x00, 0x8c, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x8c, 0xfe, 0xfd, 0x15, 0xb8, 0xa7, 0x4e, 0xcd, 0xb8, 0x80, 0xfd, 0x8f, 0x74, 0x0f, 0xc5, 0xc7,
+        0x5e, 0x2b, 0x50, 0xfe, 0x72, 0xdd, 0xd4, 0x16, 0xf0, 0x4c, 0xf5, 0xc5, 0x3e, 0x9c, 0x19, 0xbf, 0x7a, 0xbd, 0x7f, 0x00,
+        0x00, 0x00, 0x08, 0xc0, 0x2b, 0xcc, 0xa9, 0xc0, 0x09, 0xc0, 0x0a, 0x01, 0x00, 0x00, 0x5a, 0xff, 0x01, 0x00, 0x01, 0x00,
+        0x00, 0x0b, 0x00, 0x02, 0x01, 0x00, 0x00, 0x0a, 0x00, 0x0c, 0x00, 0x0a, 0x00, 0x1d, 0x00, 0x17, 0x00, 0x1e, 0x00, 0x18,
+        0x00, 0x19, 0x00, 0x0e, 0x00, 0x05, 0x00, 0x02, 0x00, 0x01, 0x00, 0x00, 0x16, 0x00, 0x00, 0x00, 0x17, 0x00, 0x00, 0x00,
+        0x0d, 0x00, 0x2a, 0x00, 0x28, 0x04, 0x03, 0x05, 0x03, 0x06, 0x03, 0x08, 0x07, 0x08, 0x08, 0x08, 0x09, 0x08, 0x0a, 0x08,
+        0x0b, 0x08, 0x04, 0x08, 0x05, 0x08, 0x06, 0x04, 0x01, 0x05, 0x01, 0x06, 0x01, 0x03, 0x03, 0x03, 0x01, 0x03, 0x02, 0x04,
+        0x02, 0x05, 0x02, 0x06, 0x02,
+    ];
+
+    /// The first record of the answer to it.
+    #[rustfmt::skip]
+    const SERVER_HELLO: &[u8] = &[
+        0x16, 0xfe, 0xfd, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x6c, 0x02, 0x00, 0x00, 0x60, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x60, 0xfe, 0xfd, 0xa5, 0x64, 0x39, 0x56, 0xe6, 0xd5, 0xc4, 0xc7, 0x07, 0x9e, 0xbe, 0xa4, 0xa3,
+        0x23, 0xe6, 0x06, 0xbc, 0xc3, 0xd6, 0xaa, 0x39, 0x4f, 0x1f, 0xde, 0x27, 0x96, 0x6b, 0x8c, 0x1f, 0xe8, 0x8d, 0x40, 0x20,
+        0x78, 0x5c, 0x99, 0xc5, 0x75, 0x19, 0x64, 0x91, 0x29, 0x5f, 0xb3, 0xa5, 0xf0, 0x66, 0xe0, 0x5c, 0xd7, 0x02, 0xb6, 0x8d,
+        0x20, 0x1f, 0x64, 0x5e, 0x0b, 0xb4, 0xca, 0x0e, 0xea, 0xbc, 0xbc, 0x04, 0xc0, 0x2b, 0x00, 0x00, 0x18, 0xff, 0x01, 0x00,
+        0x01, 0x00, 0x00, 0x0b, 0x00, 0x02, 0x01, 0x00, 0x00, 0x0e, 0x00, 0x05, 0x00, 0x02, 0x00, 0x01, 0x00, 0x00, 0x17, 0x00,
+        0x00,
+    ];
+
+    fn only_record(bytes: &[u8]) -> Record<'_> {
+        let mut records = records(bytes, bytes.len());
+        let record = records.next().unwrap().unwrap();
+        assert!(records.next().is_none());
+        record
+    }
+
+    #[test]
+    fn client_hello() {
+        let record = only_record(CLIENT_HELLO);
+        let plain = Header::Plain { content_type: 22, version: version::DTLS_1_0, epoch: 0, sequence: 0 };
+        assert_eq!((record.header, record.length, record.is_clear()), (plain, 152, true));
+        let handshake = record.handshakes().next().unwrap().unwrap();
+        assert_eq!((handshake.offset, handshake.message_type, handshake.length), (13, 1, 140));
+        let hello = handshake.client_hello().unwrap().unwrap();
+        assert_eq!((hello.version, hello.best_version()), (version::DTLS_1_2, version::DTLS_1_2));
+        assert_eq!(hello.random.first_chunk(), Some(&[0x15, 0xb8, 0xa7, 0x4e]));
+        assert_eq!(hello.cipher_suites().collect::<Vec<_>>(), [0xc02b, 0xcca9, 0xc009, 0xc00a]);
+        assert_eq!(hello.srtp_profiles().collect::<Vec<_>>(), [1]);
+        assert_eq!(hello.groups().collect::<Vec<_>>(), [29, 23, 30, 24, 25]);
+        assert_eq!((hello.cookie(), hello.server_name(), hello.key_shares().count()), (None, None, 0));
+        let extensions: Vec<_> = hello.extensions().map(|extension| extension.kind).collect();
+        assert_eq!(extensions, [65281, 11, 10, 14, 22, 23, 13]);
+        assert!(handshake.server_hello().is_none());
+    }
+
+    #[test]
+    fn server_hello() {
+        let hello = only_record(SERVER_HELLO).handshakes().next().unwrap().unwrap().server_hello().unwrap().unwrap();
+        assert_eq!((hello.cipher_suite, hello.selected_version()), (0xc02b, version::DTLS_1_2));
+        assert_eq!((hello.srtp_profile(), hello.key_share_group()), (Some(1), None));
+        assert_eq!((hello.session_id.len(), hello.is_retry_request()), (32, false));
+        assert_eq!(cipher_suite_name(hello.cipher_suite), Some("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"));
+    }
+
+    #[test]
+    fn alert_in_clear_only() {
+        // tshark: Level Fatal (2), Description Unknown CA (48).
+        let mut bytes = [0x15, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 2, 0, 2, 2, 0x30];
+        assert_eq!(only_record(&bytes).alert(), Some((2, 48)));
+        assert_eq!(alert_name(48), Some("unknown_ca"));
+        bytes[4] = 1;
+        assert_eq!(only_record(&bytes).alert(), None);
+    }
+
+    #[test]
+    fn ciphertext_is_not_read() {
+        let mut bytes = CLIENT_HELLO.to_vec();
+        bytes[4] = 1;
+        assert_eq!(only_record(&bytes).handshakes().count(), 0);
+    }
+
+    #[test]
+    fn unified_headers() {
+        // RFC 9147 section 4: 0b001CSLEE. S and L set, epoch 2; then the shortest, which takes the rest.
+        let mut bytes = vec![0x2e, 0x12, 0x34, 0, 20];
+        bytes.extend([7; 20]);
+        let first = Header::Unified { connection_id: false, has_length: true, epoch: 2, sequence: Some(0x1234) };
+        let record = only_record(&bytes);
+        assert_eq!((record.header, record.header_length, record.length), (first, 5, 20));
+        assert!(looks_like_dtls(&bytes, bytes.len()));
+        bytes.extend([0x23, 0x56, 8, 8, 8]);
+        let second = Header::Unified { connection_id: false, has_length: false, epoch: 3, sequence: Some(0x56) };
+        let all: Vec<_> = records(&bytes, bytes.len()).map(Result::unwrap).collect();
+        assert_eq!(all.len(), 2);
+        assert_eq!((all[1].header, all[1].offset, all[1].content), (second, 25, &[8, 8, 8][..]));
+        assert!(looks_like_dtls(&bytes, bytes.len()));
+        assert!(!looks_like_dtls(&bytes[25..], 5));
+    }
+
+    #[test]
+    fn connection_ids() {
+        // A record of RFC 9146 with an id of four bytes, and one of DTLS 1.3 with an id of two.
+        let mut bytes = vec![25, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 9, 1, 2, 3, 4, 0, 16];
+        bytes.extend([5; 16]);
+        assert_eq!(only_record(&bytes).length, 22);
+        assert!(looks_like_dtls(&bytes, bytes.len()));
+        let mut bytes = vec![0x3e, 0xaa, 0xbb, 0x12, 0x34, 0, 20];
+        bytes.extend([7; 20]);
+        assert!(looks_like_dtls(&bytes, bytes.len()));
+        assert!(!looks_like_dtls(&bytes, bytes.len() + 1));
+    }
+
+    #[test]
+    fn chains() {
+        let flight = [SERVER_HELLO, CLIENT_HELLO].concat();
+        assert_eq!(records(&flight, flight.len()).count(), 2);
+        assert!(looks_like_dtls(&flight, flight.len()));
+        // A byte too many or too few.
+        assert!(!looks_like_dtls(&[&flight[..], &[0]].concat(), flight.len() + 1));
+        assert!(!looks_like_dtls(&flight[..flight.len() - 1], flight.len() - 1));
+        // Snapped anywhere behind the first header.
+        for length in HEADER_LENGTH..flight.len() {
+            assert!(looks_like_dtls(&flight[..length], flight.len()), "{length}");
+        }
+        let mut bad = CLIENT_HELLO.to_vec();
+        bad[1] = 3;
+        assert_eq!(records(&bad, bad.len()).next().unwrap().unwrap_err().kind, Kind::BadVersion);
+    }
+
+    #[test]
+    fn lying_fragments_are_faults() {
+        // Fragment length beyond the message, then beyond the record.
+        let fault = |at: usize, value: u8| {
+            let mut bytes = CLIENT_HELLO.to_vec();
+            bytes[at] = value;
+            let record = records(&bytes, bytes.len()).next().unwrap().unwrap();
+            record.handshakes().next().unwrap().map(|_| ()).unwrap_err()
+        };
+        assert_eq!(fault(24, 0x8d), Malformed::new(Layer::Dtls, Kind::BadLength, 22));
+        assert_eq!(fault(21, 0x01), Malformed::new(Layer::Dtls, Kind::BadLength, 22));
+        let mut bytes = CLIENT_HELLO.to_vec();
+        (bytes[14], bytes[22]) = (0x01, 0x01);
+        let record = records(&bytes, bytes.len()).next().unwrap().unwrap();
+        assert_eq!(record.handshakes().next().unwrap().unwrap_err().kind, Kind::TooShort);
+        // A hello whose extensions lie: a fault placed in the datagram, at the extension that needs more.
+        let mut bytes = CLIENT_HELLO.to_vec();
+        bytes[78] = 0x02;
+        let hello = only_record(&bytes).handshakes().next().unwrap().unwrap().client_hello().unwrap();
+        assert_eq!(hello.unwrap_err().layer, Layer::Dtls);
+    }
+
+    fn walk(bytes: &[u8], wire_length: usize) {
+        let _ = looks_like_dtls(bytes, wire_length);
+        for record in records(bytes, wire_length).flatten() {
+            assert!(record.offset + record.header_length + record.content.len() <= bytes.len());
+            let _ = record.alert();
+            for handshake in record.handshakes().flatten() {
+                assert!(handshake.offset + handshake::HEADER_LENGTH + handshake.body.len() <= bytes.len());
+                if let Some(Ok(hello)) = handshake.client_hello() {
+                    let _ = (hello.best_version(), hello.srtp_profiles().count(), hello.groups().count());
+                    let _ = (hello.server_name(), hello.cookie(), hello.key_shares().count());
+                    assert!(
+                        hello
+                            .extensions()
+                            .all(|extension| extension.offset + 4 + extension.data.len() <= handshake.body.len())
+                    );
+                }
+                if let Some(Ok(hello)) = handshake.server_hello() {
+                    let _ = (hello.selected_version(), hello.srtp_profile(), hello.key_share_group());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_prefix_and_every_changed_byte() {
+        let flight = [CLIENT_HELLO, SERVER_HELLO].concat();
+        for length in 0..flight.len() {
+            walk(&flight[..length], flight.len());
+            walk(&flight[..length], length);
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut changed = flight.clone();
+                changed[length] = value;
+                walk(&changed, changed.len());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200), wire_length in 0_usize..400) {
+            walk(&bytes, wire_length);
+        }
+
+        #[test]
+        fn any_handshake(body in proptest::collection::vec(any::<u8>(), 0..200), message_type in 1_u8..3) {
+            let length = body.len() as u8;
+            let mut bytes = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, length.wrapping_add(12)];
+            bytes.extend([message_type, 0, 0, length, 0, 0, 0, 0, 0, 0, 0, length]);
+            bytes.extend(&body);
+            walk(&bytes, bytes.len());
+        }
+    }
 }

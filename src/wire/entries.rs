@@ -17,7 +17,7 @@ pub trait Entry: Sized {
 }
 
 /// An iterator over the entries that are really there, whatever a count field said.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entries<'a, T> {
     reader: Reader<'a>,
     entry: PhantomData<T>,

@@ -16,7 +16,6 @@ mod reader;
 mod tunnel;
 mod walk;
 mod wlan;
-mod words;
 
 pub mod channel;
 pub mod dtls;
@@ -36,4 +35,3 @@ pub use link::LinkType;
 pub use malformed::{Kind, Layer, Malformed};
 pub use packet::{Content, Fragment, IcmpError, Packet, TcpHeader, Tunnel, Tunnels};
 pub use reader::Reader;
-pub use words::Words;

@@ -37,7 +37,7 @@ impl<'a> LongHeader<'a> {
         let destination_id = connection_id(&mut reader)?;
         let source_id = connection_id(&mut reader)?;
         // A Version Negotiation packet goes on with versions, four bytes each and at least one.
-        if version == 0 && (reader.is_empty() || reader.len() % 4 != 0) {
+        if version == 0 && (reader.is_empty() || !reader.len().is_multiple_of(4)) {
             return Err(reader.fault(Kind::BadLength));
         }
         Ok(Self { version, packet_type: first >> 4 & 3, destination_id, source_id })

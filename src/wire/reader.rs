@@ -4,7 +4,7 @@ use super::{Kind, Layer, Malformed};
 
 /// A cursor over borrowed bytes. Reading past the end is a [`Malformed`] of [`Kind::TooShort`] at the place where the
 /// bytes ran out, never a panic.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader<'a> {
     rest: &'a [u8],
     layer: Layer,

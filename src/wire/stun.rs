@@ -159,10 +159,7 @@ impl<'a> Message<'a> {
         if message.trailing > 0 {
             return Err(Malformed::new(Layer::Stun, Kind::BadLength, 2));
         }
-        let mut attributes = message.attributes();
-        let all_known =
-            attributes.by_ref().fold(true, |known, attribute| known && attribute_name(attribute.kind).is_some());
-        if let Some(fault) = attributes.fault() {
+        if let Some(fault) = message.fault() {
             return Err(fault);
         }
         let accepted = match message.kind.0 {
@@ -170,6 +167,7 @@ impl<'a> Message<'a> {
             other => {
                 // draft-rosenberg-midcom-turn: Allocate, Send, Set Active Destination and their answers.
                 let method = MessageType(other).method();
+                let all_known = message.attributes().all(|attribute| attribute_name(attribute.kind).is_some());
                 all_known
                     && message.length > HEADER_LENGTH
                     && (method::ALLOCATE..=method::CHANNEL_BIND).contains(&method)
@@ -382,8 +380,10 @@ mod tests {
         assert_eq!(fault(&bytes), Some((Kind::BadLength, 40)));
         assert_eq!(Message::parse(&bytes).unwrap().attributes().count(), 1);
         // Cut by the snap length in the third attribute.
-        let cut = Message::parse_captured(&REQUEST[..50], 108).unwrap();
-        assert_eq!(cut.attributes().count(), 2);
+        let cut = Message::parse_captured(&REQUEST[..54], 108).unwrap();
+        // The cut one is given, its value is not.
+        assert_eq!(cut.attributes().count(), 3);
+        assert_eq!(cut.attributes().last().unwrap().value().unwrap_err().kind, Kind::Snapped);
         assert_eq!(cut.fault().map(|fault| fault.kind), Some(Kind::Snapped));
         assert_eq!(cut.fingerprint(), None);
         // A length beyond the datagram, a missing cookie.
@@ -393,6 +393,17 @@ mod tests {
         assert_eq!(Message::parse(&bytes).unwrap_err(), Malformed::new(Layer::Stun, Kind::BadValue, 4));
         // Bytes after the message.
         assert_eq!(Message::parse(&[REQUEST, &[0; 3]].concat()).unwrap().trailing(), 3);
+    }
+
+    #[test]
+    fn attributes_without_padding() {
+        // MS-TURN: SOFTWARE of nine bytes, LIFETIME right behind it.
+        let mut bytes = vec![1, 3, 0, 21, 0x21, 0x12, 0xa4, 0x42];
+        bytes.extend([7; 12]);
+        bytes.extend(b"\x80\x22\x00\x092.0.1.211\x00\x0d\x00\x04\x00\x00\x00\x3c");
+        assert_eq!(Message::parse(&bytes).unwrap().fault(), None);
+        assert_eq!(value(&bytes, kind::SOFTWARE), Value::Text("2.0.1.211"));
+        assert_eq!(value(&bytes, kind::LIFETIME), Value::Number(60));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Reads the lab's captures without the crate's own readers: Ethernet or Linux SLL, IPv4, then UDP or SCTP.
 #![allow(dead_code, reason = "each test crate uses its part")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
     fs::File,

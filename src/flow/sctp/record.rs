@@ -60,6 +60,8 @@ pub struct SctpRecord {
     pub cookie_echo: Option<Step>,
     /// First COOKIE ACK.
     pub cookie_ack: Option<Step>,
+    /// SCTP ports of the flow's lower and higher end; 0 before a packet was seen.
+    pub ports: [u16; 2],
     /// First SHUTDOWN, and its direction.
     pub shutdown: Option<(u8, Step)>,
     /// ABORT chunks.

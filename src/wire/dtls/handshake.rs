@@ -1,10 +1,10 @@
 //! Handshake messages in clear: their headers, and the two hellos.
 
 use super::version;
-use crate::wire::{Kind, Layer, Malformed, Reader, Words};
+use crate::wire::{Entries, Kind, Layer, Malformed, Reader};
 
 /// Bytes of a handshake header (RFC 6347 section 4.2.2).
-pub(super) const HEADER_LENGTH: usize = 12;
+pub const HEADER_LENGTH: usize = 12;
 
 /// Handshake message types (IANA "TLS HandshakeType") that are told apart here.
 pub mod handshake_type {
@@ -17,13 +17,19 @@ pub mod handshake_type {
 }
 
 /// Extension types (IANA "TLS ExtensionType Values") that are read here.
-mod extension_type {
-    pub(super) const SERVER_NAME: u16 = 0;
-    pub(super) const SUPPORTED_GROUPS: u16 = 10;
-    pub(super) const USE_SRTP: u16 = 14;
-    pub(super) const SUPPORTED_VERSIONS: u16 = 43;
-    pub(super) const COOKIE: u16 = 44;
-    pub(super) const KEY_SHARE: u16 = 51;
+pub mod extension_type {
+    /// `server_name` (RFC 6066).
+    pub const SERVER_NAME: u16 = 0;
+    /// `supported_groups` (RFC 8446).
+    pub const SUPPORTED_GROUPS: u16 = 10;
+    /// `use_srtp` (RFC 5764).
+    pub const USE_SRTP: u16 = 14;
+    /// `supported_versions` (RFC 8446).
+    pub const SUPPORTED_VERSIONS: u16 = 43;
+    /// `cookie` (RFC 8446).
+    pub const COOKIE: u16 = 44;
+    /// `key_share` (RFC 8446).
+    pub const KEY_SHARE: u16 = 51;
 }
 
 /// The random of a HelloRetryRequest: SHA-256 of the words "HelloRetryRequest" (RFC 8446 section 4.1.3).
@@ -56,6 +62,14 @@ impl<'a> Handshake<'a> {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.fragment_offset == 0 && self.fragment_length == self.length && self.body.len() == self.length as usize
+    }
+
+    /// The version field that a hello starts with; `None` of other messages, and of fragments that start further on.
+    #[must_use]
+    pub fn legacy_version(&self) -> Option<u16> {
+        let is_hello = matches!(self.message_type, handshake_type::CLIENT_HELLO | handshake_type::SERVER_HELLO);
+        let version = Reader::new(Layer::Dtls, self.body).u16().ok();
+        version.filter(|_| is_hello && self.fragment_offset == 0)
     }
 
     /// The ClientHello, where this is a whole one.
@@ -194,8 +208,8 @@ impl<'a> ClientHello<'a> {
 
     /// The cipher suites offered, best first.
     #[must_use]
-    pub const fn cipher_suites(&self) -> Words<'a> {
-        Words::new(self.cipher_suites)
+    pub fn cipher_suites(&self) -> Entries<'a, u16> {
+        words(self.cipher_suites)
     }
 
     /// The extensions.
@@ -206,7 +220,7 @@ impl<'a> ClientHello<'a> {
 
     /// The versions offered in `supported_versions` (RFC 8446 section 4.2.1), best first; none before DTLS 1.3.
     #[must_use]
-    pub fn supported_versions(&self) -> Words<'a> {
+    pub fn supported_versions(&self) -> Entries<'a, u16> {
         self.words(extension_type::SUPPORTED_VERSIONS, 1)
     }
 
@@ -220,13 +234,13 @@ impl<'a> ClientHello<'a> {
 
     /// The SRTP protection profiles offered in `use_srtp` (RFC 5764 section 4.1.1), best first.
     #[must_use]
-    pub fn srtp_profiles(&self) -> Words<'a> {
+    pub fn srtp_profiles(&self) -> Entries<'a, u16> {
         self.words(extension_type::USE_SRTP, 2)
     }
 
     /// The groups of `supported_groups` (RFC 8446 section 4.2.7), best first.
     #[must_use]
-    pub fn groups(&self) -> Words<'a> {
+    pub fn groups(&self) -> Entries<'a, u16> {
         self.words(extension_type::SUPPORTED_GROUPS, 2)
     }
 
@@ -258,9 +272,9 @@ impl<'a> ClientHello<'a> {
         list(&mut Reader::new(Layer::Dtls, data), 2).ok()
     }
 
-    fn words(&self, kind: u16, prefix: usize) -> Words<'a> {
+    fn words(&self, kind: u16, prefix: usize) -> Entries<'a, u16> {
         let data = self.extensions.find(kind).unwrap_or_default();
-        Words::new(list(&mut Reader::new(Layer::Dtls, data), prefix).unwrap_or_default())
+        words(list(&mut Reader::new(Layer::Dtls, data), prefix).unwrap_or_default())
     }
 }
 
@@ -316,7 +330,7 @@ impl<'a> ServerHello<'a> {
     #[must_use]
     pub fn srtp_profile(&self) -> Option<u16> {
         let data = self.extensions.find(extension_type::USE_SRTP)?;
-        Words::new(list(&mut Reader::new(Layer::Dtls, data), 2).ok()?).next()
+        words(list(&mut Reader::new(Layer::Dtls, data), 2).ok()?).next()
     }
 
     /// The group of the key share (RFC 8446 section 4.2.8); DTLS 1.3 only.
@@ -326,7 +340,7 @@ impl<'a> ServerHello<'a> {
     }
 
     fn word(&self, kind: u16) -> Option<u16> {
-        Words::new(self.extensions.find(kind)?).next()
+        words(self.extensions.find(kind)?).next()
     }
 }
 
@@ -360,6 +374,11 @@ impl<'a> Checked<'a> {
     fn find(&self, kind: u16) -> Option<&'a [u8]> {
         self.iter().find(|extension| extension.kind == kind).map(|extension| extension.data)
     }
+}
+
+/// The 16-bit numbers of a list.
+fn words(bytes: &[u8]) -> Entries<'_, u16> {
+    Entries::all(&mut Reader::new(Layer::Dtls, bytes))
 }
 
 fn random<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8; 32], Malformed> {

@@ -70,8 +70,8 @@ pub struct Element<'a> {
     pub offset: usize,
 }
 
-/// The elements of an extension, padding left out. It ends at the end, at id 15 of the one-byte form, which is
-/// reserved and ends the reading (RFC 8285 section 4.2), or at a length that lies ([`Elements::fault`]).
+/// The elements of an extension, padding left out. It ends at the end, at an id that is
+/// reserved to end the reading, or at a length that lies ([`Elements::fault`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Elements<'a> {
     reader: Reader<'a>,
@@ -100,14 +100,13 @@ impl<'a> Iterator for Elements<'a> {
                 // A byte of padding, without a length in either form.
                 continue;
             }
-            if !self.two_byte && id == 15 {
+            // Both are reserved and end the reading: id 15, and id 0 with a length (RFC 8285 section 4.2).
+            if !self.two_byte && (id == 15 || id == 0) {
                 self.reader.take_rest();
                 return None;
             }
             let length = length.map_or_else(|| self.reader.u8(), Ok);
             match length.and_then(|length| self.reader.take(usize::from(length))) {
-                // Id 0 with a length is padding too: ignored with its data (RFC 8285 section 4.2).
-                Ok(_) if id == 0 => {}
                 Ok(data) => return Some(Element { id, data, offset }),
                 Err(_) => {
                     self.fault = Some(Malformed::new(Layer::Rtp, Kind::BadLength, offset));
@@ -149,6 +148,7 @@ mod tests {
     fn ends() {
         // Id 15 stops; what follows is not read.
         assert_eq!(read(0xbede, &[0x10, 1, 0xf0, 2, 0x20, 3, 0, 0]), (vec![(1, vec![1], 16)], false));
+        assert_eq!(read(0xbede, &[0x10, 1, 0x01, 2, 3, 0x20, 3, 0]), (vec![(1, vec![1], 16)], false));
         // A length beyond the end, in either form.
         assert_eq!(read(0xbede, &[0x10, 1, 0x2f, 3]), (vec![(1, vec![1], 16)], true));
         assert_eq!(read(0x1005, &[1, 9, 0, 0]), (vec![], true));

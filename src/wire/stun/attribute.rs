@@ -1,7 +1,7 @@
 //! Attributes: their numbers, names and values (RFC 8489 section 14, RFC 8656 section 18, and what is in the field).
 
 use super::{HEADER_LENGTH, MAGIC_COOKIE};
-use crate::wire::{Endpoint, Kind, Layer, Malformed, Reader, words::Words};
+use crate::wire::{Endpoint, Entries, Kind, Layer, Malformed, Reader};
 
 macro_rules! attributes {
     ($($constant:ident = $number:literal, $name:literal;)+) => {
@@ -103,12 +103,14 @@ attributes! {
     LOGGING_ID = 0xff05, "LOGGING-ID";
 }
 
-/// One attribute: type, value and place. 48 bytes, `Copy`.
+/// One attribute: type, value and place.
 #[derive(Clone, Copy, Debug)]
 pub struct Attribute<'a> {
     /// The attribute type.
     pub kind: u16,
-    /// The value, without its padding.
+    /// Bytes of the value, without padding, by the attribute's length; more than `value` has where the capture cut it.
+    pub length: usize,
+    /// The captured value.
     pub value: &'a [u8],
     /// Where the attribute (its type) starts: bytes from the start of the message. The value is four bytes further.
     pub offset: usize,
@@ -165,7 +167,7 @@ pub enum Value<'a> {
         cost: u16,
     },
     /// UNKNOWN-ATTRIBUTES: the types that were not understood (RFC 8489 section 14.9).
-    Unknown(Words<'a>),
+    Unknown(Entries<'a, u16>),
     /// Bytes that mean something to their peers only, or to nobody we know.
     Opaque(&'a [u8]),
 }
@@ -175,7 +177,7 @@ impl<'a> Attribute<'a> {
     /// only the latter is four bytes long.
     #[must_use]
     pub const fn name(&self) -> Option<&'static str> {
-        if self.kind == kind::NOMINATION && self.value.len() != 4 {
+        if self.kind == kind::NOMINATION && self.length != 4 {
             return Some("ENF-FLOW-DESCRIPTION");
         }
         attribute_name(self.kind)
@@ -184,8 +186,12 @@ impl<'a> Attribute<'a> {
     /// Its value, decoded.
     ///
     /// # Errors
-    /// When the value has not the length or form that its type asks for.
+    /// When the value has not the length or form that its type asks for, or the capture cut it. A cut datagram inside
+    /// is no error: its own headers may be there.
     pub fn value(&self) -> Result<Value<'a>, Malformed> {
+        if self.value.len() < self.length && !matches!(self.kind, kind::DATA | kind::DTLS_IN_STUN) {
+            return Err(Malformed::new(Layer::Stun, Kind::Snapped, self.offset + 4 + self.value.len()));
+        }
         let mut reader = Reader::new(Layer::Stun, self.value);
         self.decode(&mut reader).map_err(|fault| Malformed { offset: self.offset + 4 + fault.offset, ..fault })
     }
@@ -241,7 +247,7 @@ impl<'a> Attribute<'a> {
             kind::DATA | kind::DTLS_IN_STUN => Value::Data(reader.take_rest()),
             kind::FINGERPRINT => Value::Fingerprint(reader.u32()?),
             kind::GOOG_NETWORK_INFO => Value::Network { id: reader.u16()?, cost: reader.u16()? },
-            kind::UNKNOWN_ATTRIBUTES => Value::Unknown(Words::new(reader.take_rest())),
+            kind::UNKNOWN_ATTRIBUTES => Value::Unknown(Entries::all(reader)),
             _ => Value::Opaque(reader.take_rest()),
         };
         Ok(value)
@@ -271,14 +277,25 @@ pub struct Attributes<'a> {
     reader: Reader<'a>,
     length: usize,
     transaction: u128,
+    padded: bool,
     fault: Option<Malformed>,
 }
 
 impl<'a> Attributes<'a> {
+    /// The attributes of a message. RFC 3489 and MS-TURN (Teams to this day) do not pad values to four bytes: where
+    /// the lengths chain to the end only without padding, they are read without.
     pub(super) fn new(message: &'a [u8], length: usize, transaction: u128) -> Self {
         let mut reader = Reader::new(Layer::Stun, message);
         let fault = reader.skip(HEADER_LENGTH).err();
-        Self { reader, length, transaction, fault }
+        let padded = Self { reader, length, transaction, padded: true, fault };
+        let unpadded = Self { padded: false, ..padded };
+        if padded.is_torn() && !unpadded.is_torn() { unpadded } else { padded }
+    }
+
+    /// Whether a length lies.
+    fn is_torn(mut self) -> bool {
+        self.by_ref().for_each(drop);
+        self.fault.is_some_and(|fault| fault.kind == Kind::BadLength)
     }
 
     /// What ended the attributes before the message ended; `None` before that and at a good end.
@@ -291,11 +308,15 @@ impl<'a> Attributes<'a> {
         let offset = self.reader.offset();
         let kind = self.reader.u16()?;
         let length = usize::from(self.reader.u16()?);
-        let value = self.reader.take(length)?;
+        if offset + 4 + length > self.length {
+            return Err(Malformed::new(Layer::Stun, Kind::BadLength, offset));
+        }
+        // Only a snapped message can have less than its length promises.
+        let value = self.reader.take(length.min(self.reader.len()))?;
         // Padding to four bytes is not counted in the length; some senders leave it out at the end of a message.
-        let padding = (4 - length % 4) % 4;
+        let padding = if self.padded { (4 - length % 4) % 4 } else { 0 };
         self.reader.skip(padding.min(self.reader.len()))?;
-        Ok(Attribute { kind, value, offset, transaction: self.transaction })
+        Ok(Attribute { kind, length, value, offset, transaction: self.transaction })
     }
 }
 
@@ -308,13 +329,11 @@ impl<'a> Iterator for Attributes<'a> {
             return None;
         }
         let offset = self.reader.offset();
-        match self.read() {
-            Ok(attribute) => Some(attribute),
-            Err(_) => {
-                let kind = if snapped { Kind::Snapped } else { Kind::BadLength };
-                self.fault = Some(Malformed::new(Layer::Stun, kind, offset));
-                None
-            }
-        }
+        let attribute = self.read().map_err(|fault| match fault.kind {
+            Kind::TooShort if snapped => Malformed::new(Layer::Stun, Kind::Snapped, offset),
+            _ => Malformed::new(Layer::Stun, Kind::BadLength, offset),
+        });
+        self.fault = attribute.err();
+        attribute.ok()
     }
 }

@@ -1,0 +1,227 @@
+//! RTP streams of a call.
+
+use crate::{
+    flow::{
+        flow::FlowRecord,
+        sequence::{Bursts, Counters},
+        stream::{self, Stream, clock_rate, media_kind},
+    },
+    report::{
+        build::{Context, rtcp},
+        document::{self, HeaderExtension, Inferred, LossBursts, PayloadType, RtpStream, StreamRole},
+    },
+    session::{self, Repair, repairs},
+    time::{NANOS_PER_SECOND, seconds},
+    wire::{
+        Endpoint,
+        rtp::{Media, static_payload_type},
+    },
+};
+
+/// A shorter stream has no bit rate worth the name.
+const SHORTEST_FOR_BITRATE: i64 = NANOS_PER_SECOND / 4;
+
+/// A shorter stream has no frame rate worth the name.
+const SHORTEST_FOR_FRAME_RATE: i64 = NANOS_PER_SECOND;
+
+/// The streams of a call by their first packet.
+pub fn streams(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<RtpStream> {
+    let mut all: Vec<(&FlowRecord, usize, Repair)> = Vec::new();
+    for flow in flows {
+        let roles = repairs(flow);
+        all.extend(roles.into_iter().enumerate().map(|(index, role)| (*flow, index, role)));
+    }
+    let place = |(flow, index, _): &(&FlowRecord, usize, Repair)| flow.streams.get(*index).map(|stream| stream.first);
+    all.sort_by_key(|entry| (place(entry), entry.0.key, entry.1));
+    let found = all.iter().filter_map(|(flow, index, role)| {
+        let stream = flow.streams.get(*index)?;
+        let repaired = role.of.and_then(|index| flow.streams.get(index));
+        let rtx = all.iter().find(|(other, _, role)| std::ptr::eq(*other, *flow) && role.of == Some(*index));
+        let rtx = rtx.and_then(|(_, index, _)| flow.streams.get(*index));
+        Some(Parts { context, flow, flows, stream, role: *role, repaired, rtx }.describe())
+    });
+    found.collect()
+}
+
+/// One stream and what stands around it.
+struct Parts<'a> {
+    context: &'a Context<'a>,
+    flow: &'a FlowRecord,
+    flows: &'a [&'a FlowRecord],
+    stream: &'a Stream,
+    role: Repair,
+    repaired: Option<&'a Stream>,
+    rtx: Option<&'a Stream>,
+}
+
+impl Parts<'_> {
+    fn describe(&self) -> RtpStream {
+        let Self { context, flow, stream, .. } = self;
+        let counters = stream.sequence();
+        let is_media = self.role.role == session::StreamRole::Media;
+        let (rate, inferred) = clock_rate(self.repaired.unwrap_or(stream));
+        let rate = rate.filter(|_| is_media || self.repaired.is_some());
+        let jitter = rate.filter(|_| is_media).and_then(|rate| stream.timing().jitter(rate));
+        let kind = self.kind();
+        let length = stream.last.0.since(stream.first.0);
+        RtpStream {
+            ssrc: stream.ssrc,
+            source: self.name(flow.key.source(stream.direction)),
+            destination: self.name(flow.key.destination(stream.direction)),
+            transport: flow.key.transport.name(),
+            relay: flow.key.relay.map(|relay| relay.to_string()),
+            payload_types: payload_types(stream),
+            kind,
+            role: match self.role.role {
+                session::StreamRole::Media => StreamRole::Media,
+                session::StreamRole::Retransmission => StreamRole::Retransmission,
+                session::StreamRole::Probe => StreamRole::Probe,
+            },
+            codec: stream.payload_types().first().and_then(|count| codec(count.payload_type)),
+            clock_rate: rate,
+            clock_rate_inferred: rate.is_some() && inferred,
+            packets_received: stream.packets,
+            bytes_received: stream.payload_bytes,
+            header_bytes_received: stream.header_bytes,
+            packets_expected: counters.expected,
+            packets_lost: counters.lost,
+            packets_duplicated: counters.duplicated,
+            packets_reordered: counters.reordered,
+            reorder_depth: counters.reorder_depth,
+            fraction_lost: ratio(counters.lost, counters.expected),
+            jitter: jitter.map(|jitter| seconds(jitter.last)),
+            jitter_mean: jitter.map(|jitter| seconds(jitter.mean)),
+            jitter_max: jitter.map(|jitter| seconds(jitter.highest)),
+            bitrate: per_second((stream.payload_bytes + stream.header_bytes) * 8, length, SHORTEST_FOR_BITRATE),
+            burst_loss_count: counters.bursts.count(),
+            longest_loss_burst: counters.bursts.longest,
+            loss_bursts: loss_bursts(&counters.bursts),
+            max_gap: (stream.packets > 1).then(|| seconds(stream.max_gap)),
+            pauses: gaps(stream.pauses),
+            outages: gaps(stream.outages),
+            restarts: counters.restarts,
+            timestamp_jumps: stream.timing().jumps(),
+            sequence_wraps: counters.wraps,
+            marker_packets: stream.markers,
+            frames: (kind == Some("video") && is_media).then_some(stream.frames),
+            frames_per_second: (kind == Some("video") && is_media)
+                .then(|| per_second(stream.frames, length, SHORTEST_FOR_FRAME_RATE))
+                .flatten(),
+            padding_packets: self.padding_packets(),
+            csrcs: stream.csrcs.clone(),
+            header_extensions: header_extensions(stream),
+            clock_drift_ppm: rate
+                .filter(|_| is_media)
+                .and_then(|rate| stream.timing().drift_ppb(rate))
+                .map(|ppb| seconds(ppb) * 1e6),
+            encrypted: self.encrypted(),
+            ssrc_collision: self.collides(),
+            rtx_ssrc: self.rtx.map(|rtx| rtx.ssrc),
+            repairs_ssrc: self.repaired.map(|repaired| repaired.ssrc),
+            first_sequence_number: stream.first.2,
+            first_packet: context.packet(stream.first.1),
+            last_packet: context.packet(stream.last.1),
+            start_time: context.seconds(stream.first.0),
+            duration: seconds(length),
+            reported: rtcp::reported(flow, self.flows, stream.ssrc, rate),
+            inferred: self.inferred(&counters),
+        }
+    }
+
+    /// An address; a TURN channel whose peer the capture does not name is named by its number.
+    fn name(&self, end: Endpoint) -> String {
+        if self.flow.key.relay.is_some() && end.ip().is_unspecified() {
+            return format!("unknown peer on channel 0x{:04x}", end.port());
+        }
+        end.to_string()
+    }
+
+    fn kind(&self) -> Option<&'static str> {
+        if self.role.role == session::StreamRole::Probe {
+            return None;
+        }
+        media_kind(self.repaired.unwrap_or(self.stream)).map(|kind| match kind {
+            Media::Audio => "audio",
+            Media::Video | Media::AudioVideo => "video",
+        })
+    }
+
+    /// Under SRTP the padding's length is hidden: there the padding bit has to do. Browsers pad probes only.
+    fn padding_packets(&self) -> u64 {
+        if self.flow.path.dtls { self.stream.padded } else { self.stream.padding_only }
+    }
+
+    fn encrypted(&self) -> Option<bool> {
+        let rtcp = self.flow.rtcp.as_deref();
+        if self.flow.path.dtls || rtcp.is_some_and(|rtcp| rtcp.encrypted > 0) {
+            return Some(true);
+        }
+        rtcp.filter(|rtcp| rtcp.clear > 0).map(|_| false)
+    }
+
+    /// Whether another end of the call sends with the same SSRC at the same time.
+    fn collides(&self) -> bool {
+        let source = self.flow.key.source(self.stream.direction);
+        let same_path = |other: &FlowRecord| other.key.relay.is_some() == self.flow.key.relay.is_some();
+        self.stream.ssrc != 0
+            && self.flows.iter().filter(|other| same_path(other)).any(|other| {
+                other.streams.iter().any(|stream| {
+                    stream.ssrc == self.stream.ssrc
+                        && other.key.source(stream.direction) != source
+                        && stream.first.0 < self.stream.last.0
+                        && self.stream.first.0 < stream.last.0
+                })
+            })
+    }
+
+    fn inferred(&self, counters: &Counters) -> Option<Inferred> {
+        // What was lost before the tap was asked for too: only the rest was lost behind it.
+        let asked = rtcp::nacked(self.flows, self.stream.ssrc).map(|asked| asked.saturating_sub(counters.lost));
+        let resent = self.rtx.map(|rtx| rtx.packets);
+        let matches = self.rtx.map(|rtx| u64::from(rtx.repairs.matched));
+        (asked.is_some() || resent.is_some()).then_some(Inferred {
+            packets_lost_after_tap: asked,
+            retransmitted_packets: resent,
+            retransmission_matches: matches,
+        })
+    }
+}
+
+fn payload_types(stream: &Stream) -> Vec<PayloadType> {
+    let counts = stream.payload_types().into_iter();
+    counts
+        .map(|count| PayloadType {
+            payload_type: count.payload_type,
+            packets: count.packets,
+            codec: codec(count.payload_type),
+        })
+        .collect()
+}
+
+fn codec(payload_type: u8) -> Option<String> {
+    static_payload_type(payload_type).map(|known| known.name.to_owned())
+}
+
+fn header_extensions(stream: &Stream) -> Vec<HeaderExtension> {
+    let used = stream.extensions.iter().zip(0_u8..).filter(|(packets, _)| **packets > 0);
+    used.map(|(packets, id)| HeaderExtension { id, packets: u64::from(*packets) }).collect()
+}
+
+const fn loss_bursts(bursts: &Bursts) -> LossBursts {
+    let [one, two, three_to_five, six_to_ten, more] = bursts.by_length;
+    LossBursts { one, two, three_to_five, six_to_ten, more }
+}
+
+fn gaps(gaps: stream::Gaps) -> document::Gaps {
+    document::Gaps { count: gaps.count, total: seconds(gaps.total), longest: seconds(gaps.longest) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of packets are far below 2^53")]
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of bits are far below 2^53")]
+fn per_second(count: u64, nanos: i64, shortest: i64) -> Option<f64> {
+    (nanos >= shortest).then(|| count as f64 / seconds(nanos))
+}
