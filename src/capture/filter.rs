@@ -82,9 +82,7 @@ mod program {
     /// on different systems; of those only raw IP can be filtered by what is of interest here.
     fn in_memory(link: LinkType) -> pcap::Linktype {
         match link {
-            LinkType::RAW | LinkType(12 | 14) => {
-                pcap::Linktype(if cfg!(target_os = "openbsd") { 14 } else { 12 })
-            }
+            LinkType::RAW | LinkType(12 | 14) => pcap::Linktype(if cfg!(target_os = "openbsd") { 14 } else { 12 }),
             LinkType(number) => pcap::Linktype(number.into()),
         }
     }

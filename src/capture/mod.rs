@@ -23,8 +23,8 @@ use memmap2::Mmap;
 
 use crate::time::Timestamp;
 
-pub use error::{OpenError, ReadError};
 pub use crate::wire::LinkType;
+pub use error::{OpenError, ReadError};
 pub use summary::{Compression, Fault, FileSummary, Format, Interface, Resolution, Secrets, Stop, Why};
 pub use walker::Walker;
 pub use window::{NotATime, When};

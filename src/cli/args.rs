@@ -216,7 +216,9 @@ impl PageArgs {
         TextOptions {
             width: self.width.map(usize::from).or_else(columns).unwrap_or(DEFAULT_WIDTH),
             color: match self.color {
-                ColorWhen::Auto => terminal && !set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb"),
+                ColorWhen::Auto => {
+                    terminal && !set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
+                }
                 ColorWhen::Always => true,
                 ColorWhen::Never => false,
             },

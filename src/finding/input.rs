@@ -34,6 +34,7 @@ fn truncated(file: &FileSummary) -> Option<Finding> {
     Some(Finding {
         rule: "CAP001",
         severity: Severity::Warning,
+        session: None,
         message: format!("{}: {} (after packet {}, at byte {})", file.path, why(stop.why), stop.packets, stop.byte),
         advice: Some("Copy the file again from where it was captured, or stop the capture before copying."),
         packets: Vec::new(),
@@ -46,6 +47,7 @@ fn dropped(file: &FileSummary) -> Option<Finding> {
     Some(Finding {
         rule: "CAP002",
         severity: Severity::Warning,
+        session: None,
         message: format!(
             "The capturing system dropped {drops} packets of {}: losses below may be the capture's own",
             file.path
@@ -61,6 +63,7 @@ fn backwards(file: &FileSummary, index: u16) -> Option<Finding> {
     Some(Finding {
         rule: "CAP003",
         severity: Severity::Info,
+        session: None,
         message: format!("Time goes backwards {} times in {}", file.time_backwards, file.path),
         advice: Some("Jitter, gaps and round trips around these packets are not to be trusted; reordercap sorts them."),
         packets: vec![PacketId::new(index, first)],
@@ -72,6 +75,7 @@ fn snapped(file: &FileSummary) -> Option<Finding> {
     (file.snapped > 0).then(|| Finding {
         rule: "CAP004",
         severity: Severity::Info,
+        session: None,
         message: format!(
             "{} of {} packets of {} were cut by the snap length: headers are used, contents may be missing",
             file.snapped, file.packets, file.path
@@ -87,6 +91,7 @@ fn copies(analysis: &Analysis, file: &FileSummary, index: u16) -> Option<Finding
     Some(Finding {
         rule: "CAP005",
         severity: Severity::Info,
+        session: None,
         message: format!(
             "{copies} packets of {} were captured twice, at different places of their path; each counts once",
             file.path
@@ -98,13 +103,13 @@ fn copies(analysis: &Analysis, file: &FileSummary, index: u16) -> Option<Finding
 
 /// "14 packets have a link type that rtcscope does not read."
 fn unsupported_link(analysis: &Analysis) -> Option<Finding> {
-    let unread = |(_, layer, kind, ..): &(u16, Layer, Kind, u64, PacketId)| {
-        *layer == Layer::Link && *kind == Kind::Unsupported
-    };
+    let unread =
+        |(_, layer, kind, ..): &(u16, Layer, Kind, u64, PacketId)| *layer == Layer::Link && *kind == Kind::Unsupported;
     let (count, first) = total(analysis.faults.iter().filter(unread))?;
     Some(Finding {
         rule: "CAP006",
         severity: Severity::Warning,
+        session: None,
         message: format!("{count} packets have a link type that rtcscope does not read; they were left out"),
         advice: Some("Capture at the IP level, or on an Ethernet interface."),
         packets: vec![first],
@@ -116,6 +121,7 @@ fn incomplete_fragments(analysis: &Analysis) -> Option<Finding> {
     (analysis.incomplete > 0).then(|| Finding {
         rule: "CAP007",
         severity: Severity::Info,
+        session: None,
         message: format!("{} fragmented IP packets are incomplete and were not read", analysis.incomplete),
         advice: Some("Fragments are often dropped by firewalls; keep datagrams under 1,200 bytes."),
         packets: Vec::new(),
@@ -130,6 +136,7 @@ fn limits(analysis: &Analysis) -> Option<Finding> {
     (beyond + refused.flows > 0).then(|| Finding {
         rule: "CAP008",
         severity: if beyond > 0 { Severity::Warning } else { Severity::Info },
+        session: None,
         message: format!(
             "The capture holds more flows than are followed at a time: {beyond} packets were not followed, and {} idle \
              flows without media ({} packets) are only counted",
@@ -149,7 +156,10 @@ fn malformed(analysis: &Analysis) -> Option<Finding> {
     Some(Finding {
         rule: "CAP009",
         severity: Severity::Info,
-        message: format!("{count} packets are malformed; \"malformed\" in the JSON report lists them by layer and kind"),
+        session: None,
+        message: format!(
+            "{count} packets are malformed; \"malformed\" in the JSON report lists them by layer and kind"
+        ),
         advice: None,
         packets: vec![first],
     })
@@ -161,10 +171,12 @@ fn no_call(analysis: &Analysis, sessions: &Sessions) -> Option<Finding> {
     sessions.calls.is_empty().then(|| Finding {
         rule: "CAP010",
         severity: Severity::Info,
+        session: None,
         message: if packets == 0 {
             "There are no packets to analyze".to_owned()
         } else {
-            "No call was found: no RTP stream, no RTCP, no ICE check, no TURN allocation, no SCTP association".to_owned()
+            "No call was found: no RTP stream, no RTCP, no ICE check, no TURN allocation, no SCTP association"
+                .to_owned()
         },
         advice: Some("Check that the capture was taken where the call's packets pass, with no filter that hides them."),
         packets: Vec::new(),
@@ -181,7 +193,7 @@ const fn why(why: Why) -> &'static str {
 }
 
 fn total(faults: impl Iterator<Item = (u16, Layer, Kind, u64, PacketId)>) -> Option<(u64, PacketId)> {
-    faults.map(|(.., count, first)| (count, first)).reduce(|(sum, earliest), (count, first)| {
-        (sum + count, earliest.min(first))
-    })
+    faults
+        .map(|(.., count, first)| (count, first))
+        .reduce(|(sum, earliest), (count, first)| (sum + count, earliest.min(first)))
 }

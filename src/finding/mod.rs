@@ -1,5 +1,6 @@
 //! Judgement: what in an analysis is worth a sentence. One rule, one place: its code, its weight, its words, its proof.
 
+mod communicating;
 mod input;
 
 use crate::{engine::Analysis, session::Sessions, time::PacketId};
@@ -22,6 +23,8 @@ pub struct Finding {
     pub rule: &'static str,
     /// How much it weighs.
     pub severity: Severity,
+    /// The number of the call that it is about, counted from 1; `None` when it is about the capture.
+    pub session: Option<u32>,
     /// What happened, in one sentence.
     pub message: String,
     /// What to do, in one sentence.
@@ -30,10 +33,13 @@ pub struct Finding {
     pub packets: Vec<PacketId>,
 }
 
-/// All findings, by severity and then in the order of the rules.
+/// All findings, by severity; those about calls before those about the capture; then in the order of calls and rules.
 #[must_use]
 pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
     let mut findings = input::judge(analysis, sessions);
-    findings.sort_by_key(|finding| finding.severity);
+    for (number, session) in (1..).zip(&sessions.calls) {
+        findings.extend(communicating::judge(analysis, number, session));
+    }
+    findings.sort_by_key(|finding| (finding.severity, finding.session.is_none()));
     findings
 }

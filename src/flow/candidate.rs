@@ -2,11 +2,7 @@
 //! fill the range. What tells is continuity: packets of one SSRC whose sequence numbers go on and whose timestamps
 //! follow the clock. Until that is seen packets wait here, and are counted back in when it is.
 
-use crate::{
-    flow::stream::Arrival,
-    time::NANOS_PER_SECOND,
-    wire::rtp::static_payload_type,
-};
+use crate::{flow::stream::Arrival, time::NANOS_PER_SECOND, wire::rtp::static_payload_type};
 
 /// SSRCs that wait in one flow at a time; the one that waits longest gives way.
 const CANDIDATES: usize = 8;

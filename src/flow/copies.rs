@@ -115,7 +115,7 @@ mod tests {
         let mut copies = Copies::default();
         let found = (0..100).filter(|&index| {
             assert!(!copies.is_copy(at(20 * index), 1, index as u64));
-            copies.is_copy(at(20 * index) , 2, index as u64)
+            copies.is_copy(at(20 * index), 2, index as u64)
         });
         assert_eq!(found.count(), 100);
     }

@@ -351,7 +351,8 @@ impl Flow {
 
     /// What no first byte explains: SCTP over UDP (RFC 6951), or nothing of ours.
     fn push_unknown<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
-        let is_sctp = self.sctp.is_some() || self.key.transport == Transport::Udp && looks_like_sctp_over_udp(datagram.bytes);
+        let is_sctp =
+            self.sctp.is_some() || self.key.transport == Transport::Udp && looks_like_sctp_over_udp(datagram.bytes);
         if is_sctp { self.push_sctp(datagram) } else { (Protocol::Unknown, Outcome::default()) }
     }
 }

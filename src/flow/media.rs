@@ -77,7 +77,7 @@ pub enum Verdict {
 }
 
 impl Media {
-    /// Takes a datagram whose first byte is 128 to 191. 
+    /// Takes a datagram whose first byte is 128 to 191.
     #[inline]
     pub fn push(&mut self, datagram: &Datagram<'_>, path: Path) -> Verdict {
         let Ok(fixed) = FixedHeader::parse(datagram.bytes) else { return self.push_short(datagram, path) };
@@ -224,7 +224,9 @@ impl Media {
     fn continues_srtcp(&self, srtcp: &Srtcp, direction: usize) -> bool {
         self.waiting_srtcp.iter().any(|(from, earlier)| {
             let step = srtcp.index.zip(earlier.index).map(|(now, before)| now.wrapping_sub(before));
-            *from == direction && earlier.ssrc == srtcp.ssrc && step.is_some_and(|step| (1..=INDEX_STEP).contains(&step))
+            *from == direction
+                && earlier.ssrc == srtcp.ssrc
+                && step.is_some_and(|step| (1..=INDEX_STEP).contains(&step))
         })
     }
 

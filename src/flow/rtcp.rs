@@ -252,7 +252,8 @@ impl Rtcp {
     }
 
     fn push_report(&mut self, time: Timestamp, reporter: u32, block: ReportBlock) {
-        let round_trip = self.senders.get(&block.ssrc).and_then(|sender| sender.round_trip(time, block.lsr, block.dlsr));
+        let round_trip =
+            self.senders.get(&block.ssrc).and_then(|sender| sender.round_trip(time, block.lsr, block.dlsr));
         let key = (reporter, block.ssrc);
         if self.reports.len() >= CAP && !self.reports.contains_key(&key) {
             self.refused += 1;

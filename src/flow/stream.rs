@@ -182,9 +182,9 @@ impl Stream {
     pub fn push(&mut self, arrival: &Arrival) {
         self.count(arrival);
         let (rate, timing) = (self.rate, &self.timing);
-        let step = self.sequence.push(arrival.sequence_number, |step| {
-            timing.continues(arrival.time, arrival.timestamp, rate, step)
-        });
+        let step = self
+            .sequence
+            .push(arrival.sequence_number, |step| timing.continues(arrival.time, arrival.timestamp, rate, step));
         if let Step::Forward(step) = step {
             self.interval(arrival, step);
         }
@@ -343,8 +343,11 @@ impl Stream {
 /// The second value tells whether it was inferred.
 #[must_use]
 pub fn clock_rate(stream: &Stream) -> (Option<u32>, bool) {
-    let certain =
-        stream.payload_types().first().and_then(|count| static_payload_type(count.payload_type)).map(|known| known.clock_rate);
+    let certain = stream
+        .payload_types()
+        .first()
+        .and_then(|count| static_payload_type(count.payload_type))
+        .map(|known| known.clock_rate);
     match certain {
         Some(rate) => (Some(rate), false),
         None => {

@@ -74,7 +74,14 @@ pub struct Findings {
 impl Connections {
     /// Takes a segment sent in `direction`. `length` is its payload on the wire; more than `payload` where it was
     /// snapped.
-    pub fn push(&mut self, key: FlowKey, direction: usize, header: TcpHeader, payload: &[u8], length: usize) -> Findings {
+    pub fn push(
+        &mut self,
+        key: FlowKey,
+        direction: usize,
+        header: TcpHeader,
+        payload: &[u8],
+        length: usize,
+    ) -> Findings {
         let mut findings = Findings::default();
         let syn = header.has(TcpHeader::SYN);
         if length == 0 && !syn || self.table.len() >= CONNECTIONS && !self.table.contains_key(&key) {

@@ -162,7 +162,8 @@ impl Timing {
         if self.elapsed < SHORTEST_FOR_RATE || self.ticks <= 0 {
             return None;
         }
-        let measured = i64::try_from(i128::from(self.ticks) * i128::from(NANOS_PER_SECOND) / i128::from(self.elapsed)).ok()?;
+        let measured =
+            i64::try_from(i128::from(self.ticks) * i128::from(NANOS_PER_SECOND) / i128::from(self.elapsed)).ok()?;
         // The first packets of a stream often leave in one burst; the share this can be off by shrinks with time.
         let tolerance_percent = (2 + 30 * NANOS_PER_SECOND / 10 / self.elapsed.max(1)).min(30);
         let rare = self.elapsed >= LONG_ENOUGH_FOR_RARE_RATES;
@@ -320,7 +321,8 @@ mod tests {
     fn reference(packets: &[(f64, u32)], rate: f64) -> (f64, f64) {
         let (mut jitter, mut highest) = (0.0_f64, 0.0_f64);
         for pair in packets.windows(2) {
-            let difference = (pair[1].0 - pair[0].0) / 1000.0 - f64::from(pair[1].1.wrapping_sub(pair[0].1) as i32) / rate;
+            let difference =
+                (pair[1].0 - pair[0].0) / 1000.0 - f64::from(pair[1].1.wrapping_sub(pair[0].1) as i32) / rate;
             jitter += (difference.abs() - jitter) / 16.0;
             highest = highest.max(jitter);
         }
@@ -331,7 +333,10 @@ mod tests {
         (0..count)
             .map(|index| {
                 let wobble = f64::from(index * 7919 % 13) * 0.4;
-                (f64::from(index) * step_ms * speed + wobble, index.wrapping_mul(step_ticks).wrapping_add(u32::MAX - 9_000))
+                (
+                    f64::from(index) * step_ms * speed + wobble,
+                    index.wrapping_mul(step_ticks).wrapping_add(u32::MAX - 9_000),
+                )
             })
             .collect()
     }

@@ -29,13 +29,12 @@ pub fn build(analysis: &Analysis, sessions: &Sessions) -> Report {
     let context = Context::new(analysis);
     let findings: Vec<document::Finding> =
         finding::judge(analysis, sessions).into_iter().map(|finding| context.finding(finding)).collect();
-    let calls: Vec<Session> =
-        sessions.calls.iter().enumerate().map(|(index, call)| session(&context, index, call)).collect();
+    let calls = (1..).zip(&sessions.calls).map(|(number, call)| session(&context, number, call, &findings)).collect();
     let (other_flows, other_flows_omitted) = others(analysis, sessions);
     Report {
         schema_version: document::SCHEMA_VERSION,
         tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
-        verdict: findings.iter().map(|finding| verdict_of(finding.severity)).max().unwrap_or(Verdict::Pass),
+        verdict: verdict(findings.iter()),
         captures: analysis.files.iter().enumerate().map(|(index, file)| capture(&context, index, file)).collect(),
         sessions: calls,
         other_flows,
@@ -74,7 +73,7 @@ impl<'a> Context<'a> {
                 Severity::Warning => document::Severity::Warning,
                 Severity::Info => document::Severity::Info,
             },
-            session: None,
+            session: finding.session,
             message: finding.message,
             advice: finding.advice.map(str::to_owned),
             packets: finding.packets.into_iter().take(CITED_PACKETS).map(|id| self.packet(id)).collect(),
@@ -82,12 +81,14 @@ impl<'a> Context<'a> {
     }
 }
 
-const fn verdict_of(severity: document::Severity) -> Verdict {
-    match severity {
+/// The worst of some findings.
+fn verdict<'a>(findings: impl Iterator<Item = &'a document::Finding>) -> Verdict {
+    let verdicts = findings.map(|finding| match finding.severity {
         document::Severity::Error => Verdict::Fail,
         document::Severity::Warning => Verdict::Warn,
         document::Severity::Info => Verdict::Pass,
-    }
+    });
+    verdicts.max().unwrap_or(Verdict::Pass)
 }
 
 fn capture(context: &Context<'_>, index: usize, file: &FileSummary) -> Capture {
@@ -169,14 +170,14 @@ const fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-fn session(context: &Context<'_>, index: usize, call: &session::Session) -> Session {
+fn session(context: &Context<'_>, id: u32, call: &session::Session, findings: &[document::Finding]) -> Session {
     let flows: Vec<&FlowRecord> = call.flows(context.analysis).collect();
     let start = flows.iter().map(|flow| flow.first.0).min().unwrap_or_default();
     let end = flows.iter().map(|flow| flow.last.0).max().unwrap_or_default();
     let communicating = steps::communicating(context, &flows);
     Session {
-        id: u32::try_from(index + 1).unwrap_or(u32::MAX),
-        verdict: Verdict::Pass,
+        id,
+        verdict: verdict(findings.iter().filter(|finding| finding.session == Some(id))),
         endpoints: endpoints(&flows),
         start_time: context.seconds(start),
         duration: end.seconds_since(start),

@@ -44,7 +44,10 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
 
 /// Whether a flow can be part of a call.
 fn may_belong(flow: &FlowRecord) -> bool {
-    makes_call(flow) || flow.turn || flow.count(Protocol::Stun) + flow.count(Protocol::ClassicStun) > 0 || flow.path.dtls
+    makes_call(flow)
+        || flow.turn
+        || flow.count(Protocol::Stun) + flow.count(Protocol::ClassicStun) > 0
+        || flow.path.dtls
 }
 
 /// Whether a flow is a sign of a call by itself: media, RTCP, ICE checks, SCTP, or an allocation at a TURN server.
@@ -102,8 +105,11 @@ fn join_agents(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
         }
     }
     for group in by_endpoint.values() {
-        let media: Vec<usize> =
-            group.iter().copied().filter(|index| flows.get(*index).is_some_and(|flow| !flow.streams.is_empty())).collect();
+        let media: Vec<usize> = group
+            .iter()
+            .copied()
+            .filter(|index| flows.get(*index).is_some_and(|flow| !flow.streams.is_empty()))
+            .collect();
         let side_by_side = media.iter().enumerate().any(|(place, one)| {
             media.iter().skip(place + 1).any(|other| match (flows.get(*one), flows.get(*other)) {
                 (Some(one), Some(other)) => overlap(one, other) && !is_relay_of(one, other),

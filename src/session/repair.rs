@@ -25,7 +25,8 @@ pub struct Repair {
 /// The role of each stream of a flow, in the order of [`FlowRecord::streams`].
 #[must_use]
 pub fn repairs(flow: &FlowRecord) -> Vec<Repair> {
-    let originals: Vec<Option<usize>> = (0..flow.streams.len()).map(|index| original_of(&flow.streams, index)).collect();
+    let originals: Vec<Option<usize>> =
+        (0..flow.streams.len()).map(|index| original_of(&flow.streams, index)).collect();
     let roles = flow.streams.iter().zip(&originals).map(|(stream, original)| match original {
         Some(_) => Repair { role: StreamRole::Retransmission, of: *original },
         None if is_probe(stream) => Repair { role: StreamRole::Probe, of: None },
@@ -44,9 +45,10 @@ fn original_of(streams: &[Stream], index: usize) -> Option<usize> {
         other.ssrc == stream.repairs.ssrc && other.direction == stream.direction && other.ssrc != stream.ssrc
     })?;
     let other = streams.get(original)?;
-    let shared = stream.payload_types().iter().any(|count| {
-        other.payload_types().iter().any(|theirs| theirs.payload_type == count.payload_type)
-    });
+    let shared = stream
+        .payload_types()
+        .iter()
+        .any(|count| other.payload_types().iter().any(|theirs| theirs.payload_type == count.payload_type));
     // Two streams may each repeat a few of the other's timestamps: the one that does so more is the repair.
     let mutual = repeats(other) && other.repairs.ssrc == stream.ssrc && share(other) >= share(stream);
     (!shared && !mutual).then_some(original)

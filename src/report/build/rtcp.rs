@@ -28,7 +28,8 @@ pub fn rtcp(context: &Context<'_>, flows: &[&FlowRecord]) -> Option<document::Rt
         for (key, count) in &rtcp.by_type {
             *sum.by_type.entry(name(*key)).or_default() += count;
         }
-        sum.cnames.extend(rtcp.cnames.iter().filter(|(_, name)| !name.is_empty()).map(|(ssrc, name)| (*ssrc, name.clone())));
+        sum.cnames
+            .extend(rtcp.cnames.iter().filter(|(_, name)| !name.is_empty()).map(|(ssrc, name)| (*ssrc, name.clone())));
         sum.byes.extend(rtcp.byes.iter().map(|bye| Bye {
             ssrc: bye.ssrc,
             reason: bye.reason.clone(),
@@ -76,7 +77,8 @@ fn name(key: TypeKey) -> String {
 /// What the receivers of `ssrc` said, in the stream's own flow or, where that says nothing, in others of the call.
 pub fn reported(flow: &FlowRecord, flows: &[&FlowRecord], ssrc: u32, clock_rate: Option<u32>) -> Option<Reported> {
     let own = flow.rtcp.as_deref().filter(|rtcp| speaks_of(rtcp, ssrc));
-    let rtcp = own.or_else(|| flows.iter().filter_map(|flow| flow.rtcp.as_deref()).find(|rtcp| speaks_of(rtcp, ssrc)))?;
+    let rtcp =
+        own.or_else(|| flows.iter().filter_map(|flow| flow.rtcp.as_deref()).find(|rtcp| speaks_of(rtcp, ssrc)))?;
     let reports: Vec<(&(u32, u32), &Report)> = rtcp.reports.iter().filter(|(key, _)| key.1 == ssrc).collect();
     let main = reports.iter().max_by_key(|(key, report)| (report.count, std::cmp::Reverse(key.0)));
     let mut reported = Reported {

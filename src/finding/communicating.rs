@@ -1,0 +1,108 @@
+//! What arrived: loss and silence that everybody would hear or see, and calls in which nothing arrived at all.
+
+use crate::{
+    engine::Analysis,
+    finding::{Finding, Severity},
+    flow::{
+        flow::{FlowRecord, Protocol},
+        stream::Stream,
+    },
+    session::{Session, StreamRole, repairs},
+    time::{NANOS_PER_SECOND, seconds},
+};
+
+/// Loss of one packet in a hundred is heard in speech and seen in video.
+const NOTABLE_LOSS_PERCENT: u64 = 1;
+
+/// Fewer lost packets than this are chance.
+const NOTABLE_LOST_PACKETS: u64 = 5;
+
+/// A second of silence is an outage to everyone.
+const NOTABLE_OUTAGE: i64 = NANOS_PER_SECOND;
+
+/// A call whose DTLS carried no more records than this carried no data channel: handshake and closing only.
+const HANDSHAKE_RECORDS: u64 = 16;
+
+/// The rules about what a call carried, each on its own. `number` is the call's.
+pub fn judge(analysis: &Analysis, number: u32, session: &Session) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = no_media(analysis, number, session).into_iter().collect();
+    for flow in session.flows(analysis) {
+        let media = flow.streams.iter().zip(repairs(flow)).filter(|(_, repair)| repair.role == StreamRole::Media);
+        for (stream, _) in media {
+            findings.extend(outage(number, flow, stream));
+            findings.extend(loss(number, flow, stream));
+        }
+    }
+    findings
+}
+
+/// "Call 1 carried nothing: 240 STUN requests were sent and none was answered."
+fn no_media(analysis: &Analysis, number: u32, session: &Session) -> Option<Finding> {
+    let carries = |flow: &FlowRecord| {
+        let records = [0, 23].iter().filter_map(|kind| flow.dtls_records.get(kind)).sum::<u64>();
+        !flow.streams.is_empty() || flow.sctp.is_some() || flow.rtcp.is_some() || records > HANDSHAKE_RECORDS
+    };
+    if session.flows(analysis).any(carries) || !session.flows(analysis).any(|flow| flow.path.ice) {
+        return None;
+    }
+    let count = |class: u16| -> u64 {
+        let types = session.flows(analysis).flat_map(|flow| &flow.stun_types);
+        types.filter(|(kind, _)| **kind & 0x0110 == class).map(|(_, count)| count).sum()
+    };
+    let (requests, answers) = (count(0x0000), count(0x0100));
+    let handshake = session.flows(analysis).any(|flow| flow.count(Protocol::Dtls) > 0);
+    let reached = match (answers, handshake) {
+        (0, _) => format!("{requests} STUN requests were sent and none was answered"),
+        (_, false) => "STUN was answered, but no DTLS handshake followed".to_owned(),
+        (_, true) => "a DTLS handshake was started, but no media or data followed".to_owned(),
+    };
+    Some(Finding {
+        rule: "COM001",
+        severity: Severity::Warning,
+        session: Some(number),
+        message: format!("Call {number} carried neither media nor data: {reached}"),
+        advice: Some("Look at the step named last: what came before it worked."),
+        packets: session.flows(analysis).find(|flow| flow.path.ice).map(|flow| flow.first.1).into_iter().collect(),
+    })
+}
+
+/// "Stream 0x8a2b7d32 of call 1 stopped for 6.0 s: packets were lost and none arrived."
+fn outage(number: u32, flow: &FlowRecord, stream: &Stream) -> Option<Finding> {
+    (stream.outages.longest >= NOTABLE_OUTAGE).then(|| Finding {
+        rule: "COM002",
+        severity: Severity::Warning,
+        session: Some(number),
+        message: format!(
+            "Stream 0x{:08x} from {} stopped for {:.1} s: packets were lost and none arrived",
+            stream.ssrc,
+            flow.key.source(stream.direction),
+            seconds(stream.outages.longest)
+        ),
+        advice: Some("The path before the tap was down; compare with a capture nearer to the sender."),
+        packets: vec![stream.last.1],
+    })
+}
+
+/// "4.7 % of stream 0x849b1400 from 10.21.0.2:5004 was lost before the tap (47 of 1001 packets)."
+fn loss(number: u32, flow: &FlowRecord, stream: &Stream) -> Option<Finding> {
+    let counters = stream.sequence();
+    let notable =
+        counters.lost >= NOTABLE_LOST_PACKETS && counters.lost * 100 >= counters.expected * NOTABLE_LOSS_PERCENT;
+    let permille = counters.lost * 1000 / counters.expected.max(1);
+    notable.then(|| Finding {
+        rule: "COM003",
+        severity: Severity::Warning,
+        session: Some(number),
+        message: format!(
+            "{}.{} % of stream 0x{:08x} from {} was lost before the tap ({} of {} packets)",
+            permille / 10,
+            permille % 10,
+            stream.ssrc,
+            flow.key.source(stream.direction),
+            counters.lost,
+            counters.expected
+        ),
+        advice: Some("Look for the loss between the sender and the place of the capture."),
+        packets: vec![stream.first.1],
+    })
+}
