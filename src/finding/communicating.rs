@@ -36,33 +36,35 @@ pub fn judge(analysis: &Analysis, number: u32, session: &Session) -> Vec<Finding
     findings
 }
 
-/// "Call 1 carried nothing: 240 STUN requests were sent and none was answered."
+/// "Call 1 carried neither media nor data: 240 STUN and TURN requests were sent and none was answered."
 fn no_media(analysis: &Analysis, number: u32, session: &Session) -> Option<Finding> {
     let carries = |flow: &FlowRecord| {
         let records = [0, 23].iter().filter_map(|kind| flow.dtls_records.get(kind)).sum::<u64>();
         !flow.streams.is_empty() || flow.sctp.is_some() || flow.rtcp.is_some() || records > HANDSHAKE_RECORDS
     };
-    if session.flows(analysis).any(carries) || !session.flows(analysis).any(|flow| flow.path.ice) {
+    let asks = |flow: &FlowRecord| flow.path.ice || flow.turn;
+    if session.flows(analysis).any(carries) || !session.flows(analysis).any(asks) {
         return None;
     }
     let count = |class: u16| -> u64 {
         let types = session.flows(analysis).flat_map(|flow| &flow.stun_types);
         types.filter(|(kind, _)| **kind & 0x0110 == class).map(|(_, count)| count).sum()
     };
-    let (requests, answers) = (count(0x0000), count(0x0100));
+    let (requests, answers, errors) = (count(0x0000), count(0x0100), count(0x0110));
     let handshake = session.flows(analysis).any(|flow| flow.count(Protocol::Dtls) > 0);
-    let reached = match (answers, handshake) {
-        (0, _) => format!("{requests} STUN requests were sent and none was answered"),
-        (_, false) => "STUN was answered, but no DTLS handshake followed".to_owned(),
-        (_, true) => "a DTLS handshake was started, but no media or data followed".to_owned(),
+    let reached = match (answers, errors, handshake) {
+        (0, 0, _) => format!("{requests} STUN and TURN requests were sent and none was answered"),
+        (0, _, _) => format!("{requests} STUN and TURN requests were sent, and all answers were errors ({errors})"),
+        (_, _, false) => "STUN was answered, but no DTLS handshake followed".to_owned(),
+        (_, _, true) => "a DTLS handshake was started, but no media or data followed".to_owned(),
     };
     Some(Finding {
         rule: "COM001",
         severity: Severity::Warning,
         session: Some(number),
         message: format!("Call {number} carried neither media nor data: {reached}"),
-        advice: Some("Look at the step named last: what came before it worked."),
-        packets: session.flows(analysis).find(|flow| flow.path.ice).map(|flow| flow.first.1).into_iter().collect(),
+        advice: Some("Start at the step named here: what comes before it in a call worked."),
+        packets: session.flows(analysis).find(|flow| asks(flow)).map(|flow| flow.first.1).into_iter().collect(),
     })
 }
 
