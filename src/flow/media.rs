@@ -154,10 +154,10 @@ impl Media {
     }
 
     fn push_slowly(&mut self, fixed: FixedHeader, datagram: &Datagram<'_>, path: Path) -> Verdict {
-        if is_rtcp(datagram.bytes) {
+        let direction = datagram.direction & 1;
+        if is_rtcp(datagram.bytes) && !self.is_marked_rtp(fixed, direction) {
             return self.push_rtcp(datagram, path);
         }
-        let direction = datagram.direction & 1;
         if let Some(index) = self.keys.iter().position(|key| *key == (fixed.ssrc, direction)) {
             if let Some(last) = self.last.get_mut(direction) {
                 *last = index;
@@ -176,6 +176,15 @@ impl Media {
             }
             None => Verdict::Waiting,
         }
+    }
+
+    /// Payload types 64 to 95 with the marker bit look like RTCP (RFC 5761 section 4). They are a stream's where the
+    /// stream has that payload type without the bit.
+    fn is_marked_rtp(&self, fixed: FixedHeader, direction: usize) -> bool {
+        let place = self.keys.iter().position(|key| *key == (fixed.ssrc, direction));
+        place
+            .and_then(|index| self.streams.get(index))
+            .is_some_and(|stream| stream.uses_payload_type(fixed.payload_type()))
     }
 
     /// A datagram too short for RTP: BYE and the like of RTCP.
@@ -242,7 +251,7 @@ impl Media {
     }
 
     fn context(&self, ssrc: u32, payload_type: u8, path: Path) -> Context {
-        let known = |stream: &Stream| stream.payload_types().iter().any(|count| count.payload_type == payload_type);
+        let known = |stream: &Stream| stream.uses_payload_type(payload_type);
         Context {
             call: path.is_call(),
             media: !self.streams.is_empty(),

@@ -7,7 +7,7 @@ use crate::{
     wire::{
         feedback::{PayloadFeedback, PayloadMessage, TransportFeedback, TransportMessage},
         rtcp::{Compound, Content, FirstHeader, Item, Packet, ReportBlock, Srtcp},
-        xr::{BlockContent, ExtendedReport},
+        xr::{BlockContent, ExtendedReport, StatisticsSummary, VoipMetrics},
     },
 };
 
@@ -36,6 +36,8 @@ pub struct Rtcp {
     pub by_type: BTreeMap<TypeKey, u64>,
     /// What receivers reported, by reporter and stream.
     pub reports: BTreeMap<(u32, u32), Report>,
+    /// What receivers said in extended reports, by reporter and stream.
+    pub extended: BTreeMap<(u32, u32), Extended>,
     /// What receivers asked for, by who asks and stream.
     pub requests: BTreeMap<(u32, u32), Requests>,
     /// What senders said of themselves.
@@ -76,10 +78,19 @@ pub struct Report {
     pub jitter_max: u32,
     /// Round trips between the tap and the receiver.
     pub round_trip: RoundTrip,
-    /// XR packets with a block on the stream.
-    pub extended: u64,
     /// When the last of them came.
     pub last_time: Timestamp,
+}
+
+/// What one receiver said of one stream in extended reports (RFC 3611).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extended {
+    /// Blocks on the stream.
+    pub blocks: u64,
+    /// The last statistics summary.
+    pub summary: Option<StatisticsSummary>,
+    /// The last VoIP metrics.
+    pub voip: Option<VoipMetrics>,
 }
 
 /// Round trips, in nanoseconds.
@@ -265,7 +276,6 @@ impl Rtcp {
             fraction_lost_max: 0,
             jitter_max: 0,
             round_trip: RoundTrip::default(),
-            extended: 0,
             last_time: time,
         });
         report.count += 1;
@@ -363,11 +373,25 @@ impl Rtcp {
                         }
                     }
                 }
-                _ => {}
+                BlockContent::LossRle(runs) | BlockContent::DuplicateRle(runs) => {
+                    self.extended(report.ssrc, runs.range.ssrc, |_| {});
+                }
+                BlockContent::PacketReceiptTimes { range, .. } => self.extended(report.ssrc, range.ssrc, |_| {}),
+                BlockContent::StatisticsSummary(summary) => {
+                    self.extended(report.ssrc, summary.ssrc, |extended| extended.summary = Some(summary));
+                }
+                BlockContent::VoipMetrics(metrics) => {
+                    self.extended(report.ssrc, metrics.ssrc, |extended| extended.voip = Some(metrics));
+                }
+                BlockContent::Raw(_) => {}
             }
         }
-        for known in self.reports.range_mut((report.ssrc, 0)..=(report.ssrc, u32::MAX)) {
-            known.1.extended += 1;
+    }
+
+    fn extended(&mut self, reporter: u32, ssrc: u32, note: impl FnOnce(&mut Extended)) {
+        if let Some(extended) = entry(&mut self.extended, (reporter, ssrc), &mut self.refused) {
+            extended.blocks += 1;
+            note(extended);
         }
     }
 

@@ -227,6 +227,12 @@ impl Stream {
         counts
     }
 
+    /// Whether packets of this payload type were seen.
+    #[must_use]
+    pub fn uses_payload_type(&self, payload_type: u8) -> bool {
+        self.payload_types.iter().any(|count| count.payload_type == payload_type)
+    }
+
     /// Whether one of the last frames had this timestamp.
     #[must_use]
     pub fn had_timestamp(&self, timestamp: u32) -> bool {

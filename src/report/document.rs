@@ -214,6 +214,8 @@ pub struct Connecting {
     pub candidate_pairs: Vec<serde_json::Value>,
     /// The pair that was chosen.
     pub selected_pair: Option<serde_json::Value>,
+    /// ICMP errors that speak of the call's packets.
+    pub icmp_errors: u64,
     /// Addresses that STUN servers and peers reported.
     pub mapped_addresses: Vec<serde_json::Value>,
     /// TURN allocations.
@@ -240,6 +242,8 @@ pub struct Securing {
     pub status: StepStatus,
     /// DTLS records of the call's flows.
     pub dtls: Option<DtlsCounts>,
+    /// ZRTP messages of the call's flows (RFC 6189).
+    pub zrtp_packets: u64,
     /// `1.2` or `1.3`.
     pub dtls_version: Option<String>,
     /// The cipher suite's IANA name.
@@ -497,10 +501,52 @@ pub struct Reported {
     pub fir_count: u64,
     /// Last REMB estimate that names this stream, in bits a second.
     pub remb_bitrate: Option<f64>,
-    /// XR packets on this stream.
-    pub xr_reports: u64,
+    /// What extended reports (RFC 3611) say of this stream; `null` without any.
+    pub extended: Option<Extended>,
     /// The SSRC of the last reporter.
     pub reporter_ssrc: Option<u32>,
+}
+
+/// What extended reports say of a stream (RFC 3611).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Extended {
+    /// Report blocks on this stream.
+    pub blocks: u64,
+    /// Packets lost in the range of the last statistics summary.
+    pub packets_lost: Option<u32>,
+    /// Packets duplicated in that range.
+    pub packets_duplicated: Option<u32>,
+    /// Mean jitter in that range, in seconds; `null` without a clock rate.
+    pub jitter_mean: Option<f64>,
+    /// The last VoIP metrics.
+    pub voip_metrics: Option<VoipMetrics>,
+}
+
+/// VoIP metrics as the receiver computed them (RFC 3611 section 4.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VoipMetrics {
+    /// Share of packets lost, 0 to 1.
+    pub loss_rate: f64,
+    /// Share of packets that came too late for the jitter buffer, 0 to 1.
+    pub discard_rate: f64,
+    /// Share of packets lost or discarded within bursts, 0 to 1.
+    pub burst_density: f64,
+    /// Mean length of bursts, in seconds.
+    pub burst_duration: f64,
+    /// Round trip between the RTP interfaces, in seconds.
+    pub round_trip_time: Option<f64>,
+    /// Delay inside the reporting end, in seconds.
+    pub end_system_delay: Option<f64>,
+    /// R factor, 0 to 100.
+    pub r_factor: Option<u8>,
+    /// Listening quality, 1 to 5.
+    pub mos_listening: Option<f64>,
+    /// Conversational quality, 1 to 5.
+    pub mos_conversational: Option<f64>,
+    /// Nominal delay of the jitter buffer, in seconds.
+    pub jitter_buffer_delay: f64,
 }
 
 /// What feedback and repair say was lost after the tap.

@@ -22,7 +22,8 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
     let members: Vec<usize> = (0..flows.len()).filter(|index| flows.get(*index).is_some_and(may_belong)).collect();
     let mut groups = Groups::new(flows.len());
     join_relayed(flows, &members, &mut groups);
-    join_companions(flows, &members, &mut groups);
+    join_rtcp_ports(flows, &members, &mut groups);
+    join_rtcp_sources(flows, &members, &mut groups);
     join_agents(flows, &members, &mut groups);
     join_names(flows, &members, &mut groups);
     let mut calls: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -76,8 +77,8 @@ fn join_relayed(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
     }
 }
 
-/// RTCP that has the ports one above those of RTP (RFC 3550 section 11).
-fn join_companions(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
+/// RTCP on the ports one above those of RTP (RFC 3550 section 11).
+fn join_rtcp_ports(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
     let by_key: BTreeMap<FlowKey, usize> =
         members.iter().filter_map(|index| flows.get(*index).map(|flow| (flow.key, *index))).collect();
     for index in members {
@@ -90,6 +91,30 @@ fn join_companions(flows: &[FlowRecord], members: &[usize], groups: &mut Groups)
             && !flow.streams.is_empty()
         {
             groups.join(*index, *other);
+        }
+    }
+}
+
+/// RTCP on any ports between the same two hosts (RFC 3605), if it speaks of the same SSRC.
+fn join_rtcp_sources(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
+    let hosts = |flow: &FlowRecord| {
+        let (low, high) = (flow.key.low.ip(), flow.key.high.ip());
+        (low.min(high), low.max(high))
+    };
+    let mut by_ssrc: BTreeMap<_, usize> = BTreeMap::new();
+    for index in members {
+        let Some(flow) = flows.get(*index) else { continue };
+        for stream in &flow.streams {
+            by_ssrc.entry((stream.ssrc, hosts(flow))).or_insert(*index);
+        }
+    }
+    for index in members {
+        let Some(flow) = flows.get(*index).filter(|flow| flow.streams.is_empty()) else { continue };
+        let Some(rtcp) = &flow.rtcp else { continue };
+        for ssrc in rtcp.senders.keys().copied().chain(rtcp.reports.keys().map(|key| key.1)) {
+            if let Some(media) = by_ssrc.get(&(ssrc, hosts(flow))) {
+                groups.join(*media, *index);
+            }
         }
     }
 }

@@ -9,12 +9,13 @@ use crate::{
     },
     report::{
         build::Context,
-        document::{self, BandwidthFeedback, BitrateRange, Bye, Reported},
+        document::{self, BandwidthFeedback, BitrateRange, Bye, Extended, Reported, VoipMetrics},
     },
     time::seconds,
     wire::{
         feedback::{payload_format_name, transport_format_name},
         rtcp::type_name,
+        xr as wire,
     },
 };
 
@@ -92,6 +93,7 @@ pub fn reported(flow: &FlowRecord, flows: &[&FlowRecord], ssrc: u32, clock_rate:
         describe(&mut reported, report, clock_rate);
         reported.reporter_ssrc = Some(key.0);
     }
+    reported.extended = extended(rtcp, ssrc, clock_rate);
     for (_, requests) in rtcp.requests.iter().filter(|(key, _)| key.1 == ssrc) {
         reported.nack_count += requests.nacks;
         reported.nacked_packets += requests.nacked_packets;
@@ -101,8 +103,40 @@ pub fn reported(flow: &FlowRecord, flows: &[&FlowRecord], ssrc: u32, clock_rate:
     Some(reported)
 }
 
+fn extended(rtcp: &Rtcp, ssrc: u32, clock_rate: Option<u32>) -> Option<Extended> {
+    let (_, extended) = rtcp.extended.iter().filter(|(key, _)| key.1 == ssrc).max_by_key(|(_, known)| known.blocks)?;
+    let ticks = |ticks: u32| clock_rate.map(|rate| f64::from(ticks) / f64::from(rate));
+    Some(Extended {
+        blocks: extended.blocks,
+        packets_lost: extended.summary.and_then(|summary| summary.lost),
+        packets_duplicated: extended.summary.and_then(|summary| summary.duplicated),
+        jitter_mean: extended.summary.and_then(|summary| summary.jitter).and_then(|jitter| ticks(jitter.mean)),
+        voip_metrics: extended.voip.map(|metrics| voip_metrics(&metrics)),
+    })
+}
+
+/// RFC 3611 section 4.7: shares in 1/256, times in milliseconds, MOS times ten, 127 for what is not known.
+fn voip_metrics(metrics: &wire::VoipMetrics) -> VoipMetrics {
+    let share = |share: u8| f64::from(share) / 256.0;
+    let time = |milliseconds: u16| f64::from(milliseconds) / 1000.0;
+    let known = |value: u8| (value != 127).then_some(value);
+    let mos = |value: u8| known(value).map(|value| f64::from(value) / 10.0);
+    VoipMetrics {
+        loss_rate: share(metrics.loss_rate),
+        discard_rate: share(metrics.discard_rate),
+        burst_density: share(metrics.burst_density),
+        burst_duration: time(metrics.burst_duration),
+        round_trip_time: (metrics.round_trip_delay > 0).then(|| time(metrics.round_trip_delay)),
+        end_system_delay: (metrics.end_system_delay > 0).then(|| time(metrics.end_system_delay)),
+        r_factor: known(metrics.r_factor),
+        mos_listening: mos(metrics.mos_listening),
+        mos_conversational: mos(metrics.mos_conversational),
+        jitter_buffer_delay: time(metrics.jitter_buffer_nominal),
+    }
+}
+
 fn speaks_of(rtcp: &Rtcp, ssrc: u32) -> bool {
-    rtcp.reports.keys().chain(rtcp.requests.keys()).any(|key| key.1 == ssrc)
+    rtcp.reports.keys().chain(rtcp.requests.keys()).chain(rtcp.extended.keys()).any(|key| key.1 == ssrc)
         || rtcp.senders.get(&ssrc).is_some_and(|sender| sender.reports > 0)
         || rtcp.remb.contains_key(&ssrc)
 }
@@ -122,7 +156,6 @@ fn describe(reported: &mut Reported, report: &Report, clock_rate: Option<u32>) {
         reported.round_trip_time_mean = Some(seconds(trip.sum / count));
         reported.round_trip_time_max = Some(seconds(trip.highest));
     }
-    reported.xr_reports = report.extended;
 }
 
 /// Bits a second, for people and programs that count in doubles.

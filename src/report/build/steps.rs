@@ -31,7 +31,8 @@ pub fn connecting(flows: &[&FlowRecord]) -> Connecting {
         counts.channel_data += flow.count(Protocol::ChannelData);
     }
     let seen = counts.messages + counts.channel_data > 0;
-    Connecting { stun: seen.then_some(counts), ..Connecting::default() }
+    let icmp_errors = flows.iter().map(|flow| flow.icmp_errors).sum();
+    Connecting { stun: seen.then_some(counts), icmp_errors, ..Connecting::default() }
 }
 
 /// DTLS records of the call's flows.
@@ -43,7 +44,8 @@ pub fn securing(flows: &[&FlowRecord]) -> Securing {
             *counts.records.entry(record_name(*kind).to_owned()).or_default() += count;
         }
     }
-    Securing { dtls: (counts.packets > 0).then_some(counts), ..Securing::default() }
+    let zrtp_packets = flows.iter().map(|flow| flow.count(Protocol::Zrtp)).sum();
+    Securing { dtls: (counts.packets > 0).then_some(counts), zrtp_packets, ..Securing::default() }
 }
 
 /// Media, RTCP and SCTP of the call's flows.

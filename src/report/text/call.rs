@@ -129,7 +129,9 @@ fn signalled(session: &Session) -> Vec<String> {
 }
 
 fn connected(session: &Session) -> Vec<String> {
-    let Some(stun) = session.connecting.stun.as_ref() else { return Vec::new() };
+    let errors = session.connecting.icmp_errors;
+    let unreachable = (errors > 0).then(|| counted(errors, "ICMP error"));
+    let Some(stun) = session.connecting.stun.as_ref() else { return unreachable.into_iter().collect() };
     let mut words = vec![format!("STUN: {}", counted(stun.messages, "message"))];
     if let Some(last) = words.last_mut().filter(|_| !stun.by_type.is_empty()) {
         last.push_str(&format!(" ({})", by_count(&stun.by_type)));
@@ -137,6 +139,7 @@ fn connected(session: &Session) -> Vec<String> {
     if stun.channel_data > 0 {
         words.push(format!("TURN: {}", counted(stun.channel_data, "ChannelData message")));
     }
+    words.extend(unreachable);
     words
 }
 
@@ -152,6 +155,9 @@ fn secured(session: &Session) -> Vec<String> {
         let name = if named { "" } else { "DTLS: " };
         let records = if dtls.records.is_empty() { String::new() } else { format!(" ({})", by_count(&dtls.records)) };
         words.push(format!("{name}{}{records}", counted(dtls.packets, "datagram")));
+    }
+    if securing.zrtp_packets > 0 {
+        words.push(format!("ZRTP: {}", counted(securing.zrtp_packets, "message")));
     }
     words.extend(securing.handshake_duration.map(|seconds| format!("handshake {}", short_time(seconds))));
     if let Some(count) = securing.retransmissions.filter(|count| *count > 0) {

@@ -5,7 +5,7 @@
 use std::io;
 
 use super::{
-    super::document::{Inferred, Reported, RtpStream, StreamRole},
+    super::document::{Extended, Inferred, Reported, RtpStream, StreamRole},
     grid::{Cell, Column, GUTTER, Grid, Note, Row},
     number::{bitrate, counted, duration, grouped, grouped_signed, milliseconds, moment, percent, short_time},
     page::{Page, Tone},
@@ -351,8 +351,21 @@ fn reported(reported: &Reported) -> Option<String> {
     words.extend(worth(reported.fir_count, |count| format!("{} FIR", grouped(count))));
     words.extend(reported.remb_bitrate.map(|rate| format!("REMB {}", bitrate(rate))));
     words.extend(worth(reported.reports, |count| counted(count, "report")));
-    words.extend(worth(reported.xr_reports, |count| counted(count, "XR report")));
+    words.extend(reported.extended.and_then(|extended| self::extended(&extended)));
     (!words.is_empty()).then(|| words.join("; "))
+}
+
+/// What extended reports add: the receiver's own view of the quality.
+fn extended(extended: &Extended) -> Option<String> {
+    let metrics = extended.voip_metrics;
+    let mos = metrics.and_then(|metrics| metrics.mos_listening).map(|mos| format!("MOS {mos:.1}"));
+    let r_factor = metrics.and_then(|metrics| metrics.r_factor).map(|factor| format!("R {factor}"));
+    let discarded = metrics.map(|metrics| format!("discarded {}", percent(metrics.discard_rate)));
+    let words: Vec<String> = mos.into_iter().chain(r_factor).chain(discarded).collect();
+    (extended.blocks > 0).then(|| {
+        let says = if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) };
+        format!("{}{says}", counted(extended.blocks, "XR block"))
+    })
 }
 
 fn inferred(inferred: &Inferred) -> Option<String> {
