@@ -197,3 +197,117 @@ impl<'a> Run<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{NANOS_PER_MILLI, PacketId, Timestamp};
+
+    /// Packet `index` of a plain stream: 20 ms apart, `ticks` of its clock each.
+    fn packet(index: u16, ticks: u32) -> Arrival {
+        Arrival {
+            time: Timestamp(1_000 * NANOS_PER_SECOND + i64::from(index) * 20 * NANOS_PER_MILLI),
+            id: PacketId::new(0, u64::from(index) + 1),
+            ssrc: 0x8a2b_7d32,
+            timestamp: u32::from(index) * ticks,
+            sequence_number: 65_534_u16.wrapping_add(index),
+            payload_type: 111,
+            marker: false,
+            padding: false,
+            header_length: 12,
+            padding_length: 0,
+            payload_length: 90,
+            extensions: 0,
+            csrc_count: 0,
+        }
+    }
+
+    /// How many packets it takes to be sure; `None` when all of them are not enough.
+    fn accepted_after(packets: impl IntoIterator<Item = Arrival>, context: Context) -> Option<usize> {
+        let mut candidates = Candidates::default();
+        packets.into_iter().position(|arrival| candidates.push(arrival, 0, context).is_some()).map(|index| index + 1)
+    }
+
+    #[test]
+    fn three_packets_in_sequence_make_a_stream_and_all_are_counted_back_in() {
+        let mut candidates = Candidates::default();
+        assert!(candidates.push(packet(0, 960), 0, Context::default()).is_none());
+        assert!(candidates.push(packet(1, 960), 0, Context::default()).is_none());
+        let stream = candidates.push(packet(2, 960), 0, Context::default()).unwrap();
+        assert_eq!(stream.packets.len(), 3);
+    }
+
+    #[test]
+    fn on_a_call_s_path_two_suffice() {
+        let call = Context { call: true, ..Context::default() };
+        assert_eq!(accepted_after((0..5).map(|index| packet(index, 0)), call), Some(2));
+    }
+
+    #[test]
+    fn packets_before_a_gap_are_counted_back_in() {
+        let mut candidates = Candidates::default();
+        let numbers = [0, 1, 300, 301, 302];
+        let mut accepted = numbers.map(|index| candidates.push(packet(index, 160), 0, Context::default()));
+        assert!(accepted[..4].iter().all(Option::is_none));
+        assert_eq!(accepted[4].take().unwrap().packets.len(), 5);
+    }
+
+    #[test]
+    fn copies_of_one_packet_prove_nothing() {
+        assert_eq!(accepted_after([packet(0, 160); 40], Context::default()), None);
+    }
+
+    #[test]
+    fn a_counter_without_a_clock_is_no_rtp() {
+        // What games and VPNs send: a number that goes on, and random bytes where RTP has its timestamp.
+        let game = |index: u16| Arrival { timestamp: u32::from(index).wrapping_mul(0x9e37_79b9), ..packet(index, 0) };
+        assert_eq!(accepted_after((0..200).map(game), Context::default()), None);
+        // RakNet: the low byte of its number stands where RTP has its payload type.
+        let raknet = |index: u16| Arrival { payload_type: index as u8 & 0x7f, ..packet(index, 160) };
+        assert_eq!(accepted_after((0..200).map(raknet), Context::default()), None);
+    }
+
+    #[test]
+    fn a_video_frame_of_many_packets_has_one_timestamp() {
+        let frame = |index| Arrival { time: Timestamp(i64::from(index) * 50_000), ..packet(index, 0) };
+        assert_eq!(accepted_after((0..40).map(frame), Context::default()), Some(RUN_OF_ONE_FRAME));
+    }
+
+    #[test]
+    fn random_bytes_are_no_rtp() {
+        // A linear congruential generator: every field random, the SSRC one of four.
+        let mut state = 1_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 32) as u32
+        };
+        let mut candidates = Candidates::default();
+        for index in 0..200_000_u32 {
+            let arrival = Arrival {
+                ssrc: random() % 4,
+                timestamp: random(),
+                sequence_number: random() as u16,
+                payload_type: random() as u8 & 0x7f,
+                ..packet((index % 60_000) as u16, 0)
+            };
+            assert!(candidates.push(arrival, 0, Context::default()).is_none());
+        }
+        assert!(candidates.drain().all(|candidate| !candidate.is_short_stream(Context::default())));
+    }
+
+    #[test]
+    fn what_ends_early_needs_the_marks_of_telephony() {
+        let short = |packets: &[Arrival]| {
+            let mut candidates = Candidates::default();
+            packets.iter().for_each(|arrival| drop(candidates.push(*arrival, 0, Context::default())));
+            candidates.drain().next().unwrap().is_short_stream(Context::default())
+        };
+        let pcmu = Arrival { payload_type: 0, payload_length: 160, ..packet(0, 160) };
+        assert!(short(&[pcmu]));
+        assert!(!short(&[Arrival { payload_length: 161, ..pcmu }]));
+        assert!(!short(&[packet(0, 960)]));
+        assert!(short(&[packet(0, 960), packet(1, 960)]));
+        let event = |index| Arrival { payload_length: 4, ..packet(index, 0) };
+        assert!(short(&[event(0), event(1), event(2), event(3)]));
+    }
+}

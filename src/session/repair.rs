@@ -69,3 +69,58 @@ fn share(stream: &Stream) -> u32 {
 fn is_probe(stream: &Stream) -> bool {
     stream.padded == stream.packets && (stream.ssrc == 0 || stream.packets > 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        flow::stream::Arrival,
+        time::{PacketId, Timestamp},
+    };
+
+    fn stream(ssrc: u32, payload_type: u8, packets: u16, padded: bool) -> Stream {
+        let arrival = |index: u16| Arrival {
+            time: Timestamp(i64::from(index) * 33_000_000),
+            id: PacketId::new(0, 1),
+            ssrc,
+            timestamp: u32::from(index) * 3000,
+            sequence_number: index,
+            payload_type,
+            marker: false,
+            padding: padded,
+            header_length: 12,
+            padding_length: 0,
+            payload_length: 200,
+            extensions: 0,
+            csrc_count: 0,
+        };
+        let mut stream = Stream::new(&arrival(0), 0);
+        (1..packets).for_each(|index| stream.push(&arrival(index)));
+        stream
+    }
+
+    #[test]
+    fn retransmissions_repeat_timestamps() {
+        let media = stream(1, 96, 500, false);
+        let mut rtx = stream(2, 97, 20, false);
+        (0..20).for_each(|index| rtx.note_repair((index % 4 != 0).then_some(1)));
+        assert_eq!(original_of(&[media.clone(), rtx.clone()], 1), Some(0));
+        assert_eq!(original_of(&[media, rtx], 0), None);
+    }
+
+    #[test]
+    fn streams_of_one_payload_type_repair_nothing() {
+        let media = stream(1, 96, 500, false);
+        let mut layer = stream(2, 96, 500, false);
+        (0..64).for_each(|_| layer.note_repair(Some(1)));
+        assert_eq!(original_of(&[media, layer], 1), None);
+    }
+
+    #[test]
+    fn padding_alone_is_a_probe() {
+        assert!(is_probe(&stream(0, 99, 31, true)));
+        assert!(is_probe(&stream(7, 97, 4, true)));
+        assert!(!is_probe(&stream(7, 97, 1, true)));
+        assert!(!is_probe(&stream(7, 97, 4, false)));
+    }
+}
