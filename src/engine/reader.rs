@@ -4,32 +4,34 @@ use crate::{
     capture::{Batch, Frame},
     engine::{Analysis, Faults},
     flow::{
+        copies::fingerprint,
         fragment::{Outcome, Reassembler},
         key::{FlowKey, Transport},
         tcp::Connections,
     },
-    time::{PacketId, Timestamp},
+    time::PacketId,
     wire::{Content, Endpoint, IcmpError, Kind, Layer, Malformed, Packet, TcpHeader, parse, resume},
 };
 
 /// Logical shards; fixed, so that caps and their effects do not depend on the number of threads.
 pub const SHARDS: usize = 16;
 
-/// One thing for a shard to do.
+/// One thing for a shard to do. Two cache lines: what the frame says is not repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct Item {
     pub key: FlowKey,
     pub digest: u64,
-    pub time: Timestamp,
-    pub id: PacketId,
-    pub task: Task,
-    /// Where the bytes are: a frame of the batch, or the batch's own buffer of reassembled bytes.
-    pub place: Place,
+    /// What is the same wherever the packet is captured, taken here while its bytes are at hand.
+    pub fingerprint: u64,
+    /// The frame, by its index in the batch.
+    pub frame: u32,
+    /// Where the bytes are in it, or in the work's own buffer.
     pub start: u32,
     pub captured: u32,
     pub length: u32,
     pub identity: u32,
-    pub identification: u32,
+    pub place: Place,
+    pub task: Task,
     pub direction: u8,
 }
 
@@ -44,15 +46,15 @@ pub enum Task {
     Framed,
     /// An ICMP error cites the flow.
     IcmpError,
-    /// The bytes of the connection were recognised.
-    Label(&'static str),
+    /// The bytes of the connection were recognised: as the label of this index.
+    Label(u16),
 }
 
 /// Where an item's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In a frame of the batch, by its index.
-    Frame(u32),
+    /// In its frame.
+    Frame,
     /// In the work's own buffer.
     Buffer,
 }
@@ -62,42 +64,57 @@ pub enum Place {
 pub struct Work {
     pub frames: Batch,
     pub buffer: Vec<u8>,
+    labels: Vec<&'static str>,
     /// Items by worker, in capture order.
     pub items: Vec<Vec<Item>>,
 }
 
 impl Work {
-    /// The bytes of an item.
+    /// The frame of an item.
     #[inline]
-    pub fn bytes(&self, item: &Item) -> &[u8] {
-        let whole = match item.place {
-            Place::Frame(index) => self.frames.frames.get(index as usize).map(|frame| self.frames.bytes(frame)),
-            Place::Buffer => Some(self.buffer.as_slice()),
-        };
-        let range = item.start as usize..item.start as usize + item.captured as usize;
-        whole.and_then(|bytes| bytes.get(range)).unwrap_or_default()
+    pub fn frame(&self, item: &Item) -> Option<&Frame> {
+        self.frames.frames.get(item.frame as usize)
     }
 
-    /// Bytes of `frame`, or of the buffer.
-    fn slice(&self, frame: &Frame, place: Place, start: u32, length: u32) -> &[u8] {
-        let whole = match place {
-            Place::Frame(_) => self.frames.bytes(frame),
-            Place::Buffer => &self.buffer,
-        };
-        whole.get(start as usize..start as usize + length as usize).unwrap_or_default()
+    /// The bytes of an item of `frame`.
+    #[inline]
+    pub fn bytes(&self, frame: &Frame, item: &Item) -> &[u8] {
+        self.slice(frame, item.place, item.start, item.captured)
+    }
+
+    /// The label of an index.
+    pub fn label(&self, index: u16) -> &'static str {
+        self.labels.get(usize::from(index)).copied().unwrap_or_default()
     }
 
     /// Empties it for `workers` workers; its memory is kept.
     pub fn clear(&mut self, workers: usize) {
         self.buffer.clear();
+        self.labels.clear();
         self.items.resize_with(workers, Vec::new);
         self.items.iter_mut().for_each(Vec::clear);
     }
 
+    /// Bytes of `frame`, or of the buffer.
+    #[inline]
+    fn slice(&self, frame: &Frame, place: Place, start: u32, length: u32) -> &[u8] {
+        let whole = match place {
+            Place::Frame => self.frames.bytes(frame),
+            Place::Buffer => &self.buffer,
+        };
+        whole.get(start as usize..start as usize + length as usize).unwrap_or_default()
+    }
+
+    #[inline]
     fn push(&mut self, item: Item) {
-        let workers = self.items.len().max(1);
-        if let Some(items) = self.items.get_mut(shard_of(item.digest) % workers) {
-            items.push(item);
+        match self.items.as_mut_slice() {
+            [only] => only.push(item),
+            several => {
+                let workers = several.len().max(1);
+                if let Some(items) = several.get_mut(shard_of(item.digest) % workers) {
+                    items.push(item);
+                }
+            }
         }
     }
 }
@@ -140,37 +157,37 @@ impl Reader {
 
     #[inline]
     fn read_frame(&mut self, work: &mut Work, frame: &Frame, index: u32) {
-        let id = PacketId::new(frame.file, frame.number);
         match parse(frame.link, work.frames.bytes(frame)) {
-            Ok(packet) => self.take(work, frame, id, &packet, Place::Frame(index), 0),
-            Err(fault) => self.faults.record(id, snapped(fault, frame)),
+            Ok(packet) => self.take(work, frame, index, &packet, Place::Frame, 0),
+            Err(fault) => self.faults.record(id_of(frame), snapped(fault, frame)),
         }
     }
 
     #[inline]
-    fn take(&mut self, work: &mut Work, frame: &Frame, id: PacketId, packet: &Packet, place: Place, base: u32) {
+    fn take(&mut self, work: &mut Work, frame: &Frame, index: u32, packet: &Packet, place: Place, base: u32) {
         let (transport, task) = match packet.content {
             Content::Udp => (Transport::Udp, Task::Datagram),
             Content::Sctp => (Transport::Sctp, Task::Datagram),
             Content::Tcp(_) => (Transport::Tcp, Task::Packet),
             Content::Icmp { .. } | Content::IcmpError(_) => (Transport::Icmp, Task::Packet),
             Content::Ip(protocol) => (Transport::Ip(protocol), Task::Packet),
-            Content::Fragment(fragment) => return self.take_fragment(work, frame, id, packet, fragment, place, base),
+            Content::Fragment(fragment) => return self.take_fragment(work, frame, index, packet, fragment, place, base),
             Content::NotIp(_) => return,
         };
         let (key, direction) = FlowKey::new(packet.source, packet.destination, transport);
+        let (start, length) = (base + packet.payload, packet.length.max(packet.captured));
+        let payload = work.slice(frame, place, start, packet.captured);
         let item = Item {
             key,
             digest: key.digest(),
-            time: frame.time,
-            id,
-            task,
-            place,
-            start: base + packet.payload,
+            fingerprint: fingerprint(packet.identification, length, payload),
+            frame: index,
+            start,
             captured: packet.captured,
-            length: packet.length.max(packet.captured),
+            length,
             identity: packet.identity ^ frame.interface.wrapping_mul(0x9e37_79b1),
-            identification: packet.identification,
+            place,
+            task,
             direction: direction as u8,
         };
         work.push(item);
@@ -187,12 +204,13 @@ impl Reader {
         &mut self,
         work: &mut Work,
         frame: &Frame,
-        id: PacketId,
+        index: u32,
         packet: &Packet,
         fragment: crate::wire::Fragment,
         place: Place,
         base: u32,
     ) {
+        let id = id_of(frame);
         let piece = work.slice(frame, place, base + packet.payload, packet.captured);
         let datagram = match self.fragments.push(frame.time, packet, &fragment, piece) {
             Outcome::Pending => return,
@@ -209,7 +227,7 @@ impl Reader {
             Ok(packet) => {
                 let base = work.buffer.len() as u32;
                 work.buffer.extend_from_slice(&datagram);
-                self.take(work, frame, id, &packet, Place::Buffer, base);
+                self.take(work, frame, index, &packet, Place::Buffer, base);
             }
             Err(fault) => self.faults.record(id, fault),
         }
@@ -221,7 +239,9 @@ impl Reader {
         let length = item.length as usize;
         let findings = self.connections.push(item.key, usize::from(item.direction), header, payload, length);
         if let Some(label) = findings.label {
-            work.push(Item { task: Task::Label(label), ..*item });
+            let index = work.labels.len() as u16;
+            work.labels.push(label);
+            work.push(Item { task: Task::Label(index), ..*item });
         }
         for datagram in findings.datagrams {
             let (start, length) = (work.buffer.len() as u32, datagram.len() as u32);
@@ -244,6 +264,10 @@ fn take_icmp_error(work: &mut Work, item: &Item, error: &IcmpError) {
         return;
     }
     work.push(Item { key, digest: key.digest(), task: Task::IcmpError, direction: direction as u8, ..*item });
+}
+
+const fn id_of(frame: &Frame) -> PacketId {
+    PacketId::new(frame.file, frame.number)
 }
 
 /// A header that ends early in a frame that was snapped is the capture's doing, not the sender's.
