@@ -10,7 +10,7 @@ use crate::{
         tcp::Connections,
     },
     time::PacketId,
-    wire::{Content, Endpoint, IcmpError, Kind, Layer, Malformed, Packet, TcpHeader, parse, resume},
+    wire::{Content, Endpoint, Fragment, IcmpError, Kind, Layer, Malformed, Packet, TcpHeader, parse, resume},
 };
 
 /// Logical shards; fixed, so that caps and their effects do not depend on the number of threads.
@@ -106,6 +106,26 @@ impl Work {
     }
 
     #[inline]
+    fn item(&self, origin: Origin<'_>, packet: &Packet, transport: Transport, task: Task) -> Item {
+        let (key, direction) = FlowKey::new(packet.source, packet.destination, transport);
+        let (start, length) = (origin.base + packet.payload, packet.length.max(packet.captured));
+        let payload = self.slice(origin.frame, origin.place, start, packet.captured);
+        Item {
+            key,
+            digest: key.digest(),
+            fingerprint: fingerprint(packet.identification, length, payload),
+            frame: origin.index,
+            start,
+            captured: packet.captured,
+            length,
+            identity: packet.identity ^ origin.frame.interface.wrapping_mul(0x9e37_79b1),
+            place: origin.place,
+            task,
+            direction: direction as u8,
+        }
+    }
+
+    #[inline]
     fn push(&mut self, item: Item) {
         match self.items.as_mut_slice() {
             [only] => only.push(item),
@@ -116,6 +136,22 @@ impl Work {
                 }
             }
         }
+    }
+}
+
+/// Where a packet was found: in a frame, or in what was put together when that frame came.
+#[derive(Clone, Copy, Debug)]
+struct Origin<'a> {
+    frame: &'a Frame,
+    index: u32,
+    place: Place,
+    /// Where the bytes that the packet's offsets count from start in the work's buffer.
+    base: u32,
+}
+
+impl Origin<'_> {
+    const fn id(&self) -> PacketId {
+        PacketId::new(self.frame.file, self.frame.number)
     }
 }
 
@@ -157,62 +193,41 @@ impl Reader {
 
     #[inline]
     fn read_frame(&mut self, work: &mut Work, frame: &Frame, index: u32) {
+        let origin = Origin { frame, index, place: Place::Frame, base: 0 };
         match parse(frame.link, work.frames.bytes(frame)) {
-            Ok(packet) => self.take(work, frame, index, &packet, Place::Frame, 0),
-            Err(fault) => self.faults.record(id_of(frame), snapped(fault, frame)),
+            Ok(packet) if packet.content == Content::Udp => {
+                let item = work.item(origin, &packet, Transport::Udp, Task::Datagram);
+                work.push(item);
+            }
+            Ok(packet) => self.take(work, origin, &packet),
+            Err(fault) => self.faults.record(origin.id(), snapped(fault, frame)),
         }
     }
 
-    #[inline]
-    fn take(&mut self, work: &mut Work, frame: &Frame, index: u32, packet: &Packet, place: Place, base: u32) {
+    fn take(&mut self, work: &mut Work, origin: Origin<'_>, packet: &Packet) {
         let (transport, task) = match packet.content {
             Content::Udp => (Transport::Udp, Task::Datagram),
             Content::Sctp => (Transport::Sctp, Task::Datagram),
             Content::Tcp(_) => (Transport::Tcp, Task::Packet),
             Content::Icmp { .. } | Content::IcmpError(_) => (Transport::Icmp, Task::Packet),
             Content::Ip(protocol) => (Transport::Ip(protocol), Task::Packet),
-            Content::Fragment(fragment) => return self.take_fragment(work, frame, index, packet, fragment, place, base),
+            Content::Fragment(fragment) => return self.take_fragment(work, origin, packet, fragment),
             Content::NotIp(_) => return,
         };
-        let (key, direction) = FlowKey::new(packet.source, packet.destination, transport);
-        let (start, length) = (base + packet.payload, packet.length.max(packet.captured));
-        let payload = work.slice(frame, place, start, packet.captured);
-        let item = Item {
-            key,
-            digest: key.digest(),
-            fingerprint: fingerprint(packet.identification, length, payload),
-            frame: index,
-            start,
-            captured: packet.captured,
-            length,
-            identity: packet.identity ^ frame.interface.wrapping_mul(0x9e37_79b1),
-            place,
-            task,
-            direction: direction as u8,
-        };
+        let item = work.item(origin, packet, transport, task);
         work.push(item);
         match packet.content {
-            Content::Tcp(header) => self.take_segment(work, frame, &item, header),
+            Content::Tcp(header) => self.take_segment(work, origin.frame, &item, header),
             Content::IcmpError(error) => take_icmp_error(work, &item, &error),
             _ => {}
         }
     }
 
     #[cold]
-    #[expect(clippy::too_many_arguments, reason = "the state of one frame on its way through the reader")]
-    fn take_fragment(
-        &mut self,
-        work: &mut Work,
-        frame: &Frame,
-        index: u32,
-        packet: &Packet,
-        fragment: crate::wire::Fragment,
-        place: Place,
-        base: u32,
-    ) {
-        let id = id_of(frame);
-        let piece = work.slice(frame, place, base + packet.payload, packet.captured);
-        let datagram = match self.fragments.push(frame.time, packet, &fragment, piece) {
+    fn take_fragment(&mut self, work: &mut Work, origin: Origin<'_>, packet: &Packet, fragment: Fragment) {
+        let id = origin.id();
+        let piece = work.slice(origin.frame, origin.place, origin.base + packet.payload, packet.captured);
+        let datagram = match self.fragments.push(origin.frame.time, packet, &fragment, piece) {
             Outcome::Pending => return,
             Outcome::Discarded(kind) => return self.faults.record(id, Malformed::new(Layer::Fragment, kind, 0)),
             Outcome::Complete(datagram) => datagram,
@@ -227,7 +242,7 @@ impl Reader {
             Ok(packet) => {
                 let base = work.buffer.len() as u32;
                 work.buffer.extend_from_slice(&datagram);
-                self.take(work, frame, index, &packet, Place::Buffer, base);
+                self.take(work, Origin { place: Place::Buffer, base, ..origin }, &packet);
             }
             Err(fault) => self.faults.record(id, fault),
         }
@@ -264,10 +279,6 @@ fn take_icmp_error(work: &mut Work, item: &Item, error: &IcmpError) {
         return;
     }
     work.push(Item { key, digest: key.digest(), task: Task::IcmpError, direction: direction as u8, ..*item });
-}
-
-const fn id_of(frame: &Frame) -> PacketId {
-    PacketId::new(frame.file, frame.number)
 }
 
 /// A header that ends early in a frame that was snapped is the capture's doing, not the sender's.

@@ -55,11 +55,10 @@ impl FlowKey {
     #[inline]
     #[must_use]
     pub fn new(source: Endpoint, destination: Endpoint, transport: Transport) -> (Self, usize) {
-        if source <= destination {
-            (Self { low: source, high: destination, transport, relay: None }, 0)
-        } else {
-            (Self { low: destination, high: source, transport, relay: None }, 1)
-        }
+        // Not a branch: packets of both directions come as they like, and half the guesses would be wrong.
+        let direction = usize::from(source.is_after(destination));
+        let ends = [source, destination];
+        (Self { low: ends[direction], high: ends[direction ^ 1], transport, relay: None }, direction)
     }
 
     /// Who sends in `direction`.
