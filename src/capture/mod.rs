@@ -1,8 +1,10 @@
 //! Containers to frames: pcap and pcapng files, compressed or piped, one or many.
 //!
-//! Files are memory-mapped and their frames are places in the map, never copies. Pipes and compressed files are read in
-//! pieces of a mebibyte, and the frames of a [`Batch`] are copied into it. Memory does not grow with the input.
+//! A file on its own is read block by block into the [`Batch`] that holds its frames. Several files are memory-mapped
+//! and their frames are places in the maps. Pipes and compressed files are read in pieces of a mebibyte, and the frames
+//! of a batch are copied into it. Memory does not grow with the input.
 
+mod blocks;
 mod error;
 mod filter;
 mod pcap;
@@ -29,6 +31,7 @@ pub use summary::{Compression, Fault, FileSummary, Format, Interface, Resolution
 pub use walker::Walker;
 pub use window::{NotATime, When};
 
+use blocks::Block;
 use filter::Filter;
 use source::{Source, slice};
 use window::Window;
@@ -40,7 +43,7 @@ pub struct Frame {
     pub time: Timestamp,
     /// Its place in its file, counted from 1 as Wireshark counts.
     pub number: u64,
-    /// Where its bytes start, in the memory map of its file or in the batch's own buffer.
+    /// Where its bytes start, in its file or in the batch's own buffer.
     pub(crate) offset: u64,
     /// Bytes captured.
     pub captured: u32,
@@ -61,12 +64,18 @@ pub struct Batch {
     pub frames: Vec<Frame>,
     maps: Option<Arc<[Option<Mmap>]>>,
     arena: Vec<u8>,
+    /// What was read of a file on its own.
+    block: Option<Block>,
 }
 
 impl Batch {
     /// The captured bytes of one of this batch's frames. For a frame of another batch: some bytes or none.
     #[must_use]
+    #[inline]
     pub fn bytes(&self, frame: &Frame) -> &[u8] {
+        if let Some(block) = &self.block {
+            return block.bytes(frame);
+        }
         let map = self.maps.as_ref().and_then(|maps| maps.get(usize::from(frame.file))?.as_ref());
         slice(map.map_or(self.arena.as_slice(), |map| map), frame.offset, frame.captured)
     }
@@ -135,7 +144,7 @@ impl Capture {
         let mut interfaces = Vec::new();
         let mut heads = BinaryHeap::with_capacity(paths.len());
         for (file, path) in (0_u16..).zip(paths) {
-            let (mut source, map) = Source::open(path, file)?;
+            let (mut source, map) = Source::open(path, file, paths.len() == 1)?;
             source
                 .refill(map.as_ref(), &mut interfaces, 1)
                 .map_err(|ReadError::Io { path, source, .. }| OpenError::Io { path, source })?;
@@ -178,23 +187,27 @@ impl Capture {
             batch.maps = Some(Arc::clone(&self.maps));
         }
         let limit = limit.max(1);
-        match (self.sources.as_mut_slice(), &*self.maps) {
-            ([source], [Some(map)]) => {
-                source.walk_mapped(map, &mut self.interfaces, &mut batch.frames, limit);
+        match self.sources.as_mut_slice() {
+            [source] if source.is_read_in_blocks() => {
+                let result = source.fill(&mut self.interfaces, batch.block.get_or_insert_default(), &mut batch.frames, limit);
                 let more = !batch.frames.is_empty();
                 if self.window.is_some() || self.filter.is_some() {
-                    batch.frames.retain(|frame| {
-                        let bytes = slice(map, frame.offset, frame.captured);
-                        admits(self.window, self.filter.as_mut(), frame, bytes).unwrap_or_else(|| {
+                    let mut frames = std::mem::take(&mut batch.frames);
+                    frames.retain(|frame| {
+                        admits(self.window, self.filter.as_mut(), frame, batch.bytes(frame)).unwrap_or_else(|| {
                             source.count_unfiltered(frame);
                             false
                         })
                     });
+                    batch.frames = frames;
                 }
                 source.count(&batch.frames);
-                Ok(more)
+                result.map(|()| more)
             }
-            _ => self.merge(batch, limit),
+            _ => {
+                batch.block = None;
+                self.merge(batch, limit)
+            }
         }
     }
 

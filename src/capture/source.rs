@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Cursor, Read},
+    io::{self, BufReader, Cursor, Read, Seek},
     path::Path,
     sync::{
         Arc,
@@ -13,7 +13,9 @@ use std::{
 use memmap2::{Advice, Mmap};
 
 use super::{
-    Compression, Fault, FileSummary, Format, Frame, Interface, LinkType, OpenError, ReadError, Why, summary::Tally,
+    Compression, Fault, FileSummary, Format, Frame, Interface, LinkType, OpenError, ReadError, Why,
+    blocks::{Block, Blocks},
+    summary::Tally,
     walker::Walker,
 };
 
@@ -33,6 +35,8 @@ pub(super) struct Source {
 
 /// Where the bytes are.
 enum Bytes {
+    /// In blocks that batches hold; here, the first, while the frame in it is pending.
+    Blocks(Blocks, Block),
     /// In a memory map, which lives beside the source, read up to this position.
     Mapped(usize),
     /// In a buffer that moves along.
@@ -40,8 +44,9 @@ enum Bytes {
 }
 
 impl Source {
-    /// Opens a path, `-` being standard input. The map, if one could be made, is for the caller to keep.
-    pub fn open(path: &Path, file: u16) -> Result<(Self, Option<Mmap>), OpenError> {
+    /// Opens a path, `-` being standard input. The map, if one was made, is for the caller to keep; a file that is
+    /// `alone` needs none.
+    pub fn open(path: &Path, file: u16, alone: bool) -> Result<(Self, Option<Mmap>), OpenError> {
         let name = path.display().to_string();
         let failed = |error: io::Error| open_error(name.clone(), error);
         if path.as_os_str() == "-" {
@@ -52,12 +57,16 @@ impl Source {
         if metadata.is_dir() {
             return Err(OpenError::Directory { path: name });
         }
-        let input = File::open(path).map_err(failed)?;
+        let mut input = File::open(path).map_err(failed)?;
         if !metadata.is_file() {
             return Self::streamed(name, file, None, Stream::new(Box::new(input), true)).map(|source| (source, None));
         }
         if metadata.len() == 0 {
             return Err(OpenError::Empty { path: name });
+        }
+        if alone && !is_compressed(&mut input).map_err(failed)? {
+            let bytes = Bytes::Blocks(Blocks::new(input), Block::default());
+            return Ok((Self::new(name, file, Some(metadata.len()), None, bytes), None));
         }
         let map = map(&input).ok().filter(|map| compression_of(map).is_none());
         if map.is_none() {
@@ -102,6 +111,9 @@ impl Source {
         self.next = 0;
         self.pending.clear();
         match &mut self.bytes {
+            Bytes::Blocks(blocks, first) => blocks
+                .fill(first, &mut self.walker, interfaces, &mut self.pending, limit)
+                .map_err(|source| ReadError::Io { path: self.path.clone(), bytes: self.walker.position(), source }),
             Bytes::Mapped(position) => {
                 let rest = map.and_then(|map| map.get(*position..)).unwrap_or_default();
                 *position += self.walker.walk(rest, true, interfaces, &mut self.pending, limit);
@@ -121,15 +133,28 @@ impl Source {
         }
     }
 
-    /// Moves up to `limit` frames of a mapped source into `frames`, those read ahead first.
-    pub fn walk_mapped(&mut self, map: &Mmap, interfaces: &mut Vec<Interface>, frames: &mut Vec<Frame>, limit: usize) {
-        frames.extend(self.pending.drain(self.next..));
-        self.pending.clear();
-        self.next = 0;
-        if let Bytes::Mapped(position) = &mut self.bytes {
-            let rest = map.get(*position..).unwrap_or_default();
-            *position += self.walker.walk(rest, true, interfaces, frames, limit);
+    /// Whether [`Source::fill`] reads it.
+    pub const fn is_read_in_blocks(&self) -> bool {
+        matches!(self.bytes, Bytes::Blocks(..))
+    }
+
+    /// Reads the next block, and up to `limit` frames of it; first of all the block that was read when it was opened.
+    pub fn fill(
+        &mut self,
+        interfaces: &mut Vec<Interface>,
+        block: &mut Block,
+        frames: &mut Vec<Frame>,
+        limit: usize,
+    ) -> Result<(), ReadError> {
+        let Bytes::Blocks(blocks, first) = &mut self.bytes else { return Ok(()) };
+        if !self.pending.is_empty() {
+            std::mem::swap(block, first);
+            frames.append(&mut self.pending);
+            return Ok(());
         }
+        blocks
+            .fill(block, &mut self.walker, interfaces, frames, limit)
+            .map_err(|source| ReadError::Io { path: self.path.clone(), bytes: self.walker.position(), source })
     }
 
     /// The frame that is next.
@@ -147,6 +172,7 @@ impl Source {
     /// The bytes of a pending frame; `map` is the source's own.
     pub fn bytes<'a>(&'a self, frame: &Frame, map: Option<&'a Mmap>) -> &'a [u8] {
         let (bytes, base) = match &self.bytes {
+            Bytes::Blocks(_, first) => return first.bytes(frame),
             Bytes::Mapped(_) => (map.map(|map| &**map).unwrap_or_default(), 0),
             Bytes::Streamed(stream) => {
                 (stream.buffer.as_slice(), self.walker.position().saturating_sub(stream.start as u64))
@@ -163,6 +189,7 @@ impl Source {
     /// Bytes read so far, as they lie on disk, and bytes there are.
     pub fn progress(&self) -> (u64, Option<u64>) {
         match &self.bytes {
+            Bytes::Blocks(..) => (self.walker.position(), self.size),
             Bytes::Mapped(position) => (*position as u64, self.size),
             Bytes::Streamed(stream) => (stream.gauge.read.load(Ordering::Relaxed), self.size),
         }
@@ -261,6 +288,14 @@ fn map(file: &File) -> io::Result<Mmap> {
     // Advice may be refused; nothing depends on it.
     let _ = map.advise(Advice::Sequential);
     Ok(map)
+}
+
+/// Whether a file is compressed; it is read from its start again.
+fn is_compressed(file: &mut File) -> io::Result<bool> {
+    let mut magic = Vec::with_capacity(4);
+    Read::by_ref(file).take(4).read_to_end(&mut magic)?;
+    file.rewind()?;
+    Ok(compression_of(&magic).is_some())
 }
 
 /// What the first bytes say a file is compressed with.

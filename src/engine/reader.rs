@@ -4,32 +4,34 @@ use crate::{
     capture::{Batch, Frame},
     engine::{Analysis, Faults},
     flow::{
+        copies::fingerprint,
         fragment::{Outcome, Reassembler},
         key::{FlowKey, Transport},
         tcp::Connections,
     },
-    time::{PacketId, Timestamp},
-    wire::{Content, Endpoint, IcmpError, Kind, Layer, Malformed, Packet, TcpHeader, parse, resume},
+    time::PacketId,
+    wire::{Content, Endpoint, Fragment, IcmpError, Kind, Layer, Malformed, Packet, TcpHeader, parse, resume},
 };
 
 /// Logical shards; fixed, so that caps and their effects do not depend on the number of threads.
 pub const SHARDS: usize = 16;
 
-/// One thing for a shard to do.
+/// One thing for a shard to do. Two cache lines: what the frame says is not repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct Item {
     pub key: FlowKey,
     pub digest: u64,
-    pub time: Timestamp,
-    pub id: PacketId,
-    pub task: Task,
-    /// Where the bytes are: a frame of the batch, or the batch's own buffer of reassembled bytes.
-    pub place: Place,
+    /// What is the same wherever the packet is captured, taken here while its bytes are at hand.
+    pub fingerprint: u64,
+    /// The frame, by its index in the batch.
+    pub frame: u32,
+    /// Where the bytes are in it, or in the work's own buffer.
     pub start: u32,
     pub captured: u32,
     pub length: u32,
     pub identity: u32,
-    pub identification: u32,
+    pub place: Place,
+    pub task: Task,
     pub direction: u8,
 }
 
@@ -44,15 +46,15 @@ pub enum Task {
     Framed,
     /// An ICMP error cites the flow.
     IcmpError,
-    /// The bytes of the connection were recognised.
-    Label(&'static str),
+    /// The bytes of the connection were recognised: as the label of this index.
+    Label(u16),
 }
 
 /// Where an item's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In a frame of the batch, by its index.
-    Frame(u32),
+    /// In its frame.
+    Frame,
     /// In the work's own buffer.
     Buffer,
 }
@@ -62,43 +64,94 @@ pub enum Place {
 pub struct Work {
     pub frames: Batch,
     pub buffer: Vec<u8>,
+    labels: Vec<&'static str>,
     /// Items by worker, in capture order.
     pub items: Vec<Vec<Item>>,
 }
 
 impl Work {
-    /// The bytes of an item.
+    /// The frame of an item.
     #[inline]
-    pub fn bytes(&self, item: &Item) -> &[u8] {
-        let whole = match item.place {
-            Place::Frame(index) => self.frames.frames.get(index as usize).map(|frame| self.frames.bytes(frame)),
-            Place::Buffer => Some(self.buffer.as_slice()),
-        };
-        let range = item.start as usize..item.start as usize + item.captured as usize;
-        whole.and_then(|bytes| bytes.get(range)).unwrap_or_default()
+    pub fn frame(&self, item: &Item) -> Option<&Frame> {
+        self.frames.frames.get(item.frame as usize)
     }
 
-    /// Bytes of `frame`, or of the buffer.
-    fn slice(&self, frame: &Frame, place: Place, start: u32, length: u32) -> &[u8] {
-        let whole = match place {
-            Place::Frame(_) => self.frames.bytes(frame),
-            Place::Buffer => &self.buffer,
-        };
-        whole.get(start as usize..start as usize + length as usize).unwrap_or_default()
+    /// The bytes of an item of `frame`.
+    #[inline]
+    pub fn bytes(&self, frame: &Frame, item: &Item) -> &[u8] {
+        self.slice(frame, item.place, item.start, item.captured)
+    }
+
+    /// The label of an index.
+    pub fn label(&self, index: u16) -> &'static str {
+        self.labels.get(usize::from(index)).copied().unwrap_or_default()
     }
 
     /// Empties it for `workers` workers; its memory is kept.
     pub fn clear(&mut self, workers: usize) {
         self.buffer.clear();
+        self.labels.clear();
         self.items.resize_with(workers, Vec::new);
         self.items.iter_mut().for_each(Vec::clear);
     }
 
-    fn push(&mut self, item: Item) {
-        let workers = self.items.len().max(1);
-        if let Some(items) = self.items.get_mut(shard_of(item.digest) % workers) {
-            items.push(item);
+    /// Bytes of `frame`, or of the buffer.
+    #[inline]
+    fn slice(&self, frame: &Frame, place: Place, start: u32, length: u32) -> &[u8] {
+        let whole = match place {
+            Place::Frame => self.frames.bytes(frame),
+            Place::Buffer => &self.buffer,
+        };
+        whole.get(start as usize..start as usize + length as usize).unwrap_or_default()
+    }
+
+    #[inline]
+    fn item(&self, origin: Origin<'_>, packet: &Packet, transport: Transport, task: Task) -> Item {
+        let (key, direction) = FlowKey::new(packet.source, packet.destination, transport);
+        let (start, length) = (origin.base + packet.payload, packet.length.max(packet.captured));
+        let payload = self.slice(origin.frame, origin.place, start, packet.captured);
+        Item {
+            key,
+            digest: key.digest(),
+            fingerprint: fingerprint(packet.identification, length, payload),
+            frame: origin.index,
+            start,
+            captured: packet.captured,
+            length,
+            identity: packet.identity ^ origin.frame.interface.wrapping_mul(0x9e37_79b1),
+            place: origin.place,
+            task,
+            direction: direction as u8,
         }
+    }
+
+    #[inline]
+    fn push(&mut self, item: Item) {
+        match self.items.as_mut_slice() {
+            [only] => only.push(item),
+            several => {
+                let workers = several.len().max(1);
+                if let Some(items) = several.get_mut(shard_of(item.digest) % workers) {
+                    items.push(item);
+                }
+            }
+        }
+    }
+}
+
+/// Where a packet was found: in a frame, or in what was put together when that frame came.
+#[derive(Clone, Copy, Debug)]
+struct Origin<'a> {
+    frame: &'a Frame,
+    index: u32,
+    place: Place,
+    /// Where the bytes that the packet's offsets count from start in the work's buffer.
+    base: u32,
+}
+
+impl Origin<'_> {
+    const fn id(&self) -> PacketId {
+        PacketId::new(self.frame.file, self.frame.number)
     }
 }
 
@@ -140,61 +193,41 @@ impl Reader {
 
     #[inline]
     fn read_frame(&mut self, work: &mut Work, frame: &Frame, index: u32) {
-        let id = PacketId::new(frame.file, frame.number);
+        let origin = Origin { frame, index, place: Place::Frame, base: 0 };
         match parse(frame.link, work.frames.bytes(frame)) {
-            Ok(packet) => self.take(work, frame, id, &packet, Place::Frame(index), 0),
-            Err(fault) => self.faults.record(id, snapped(fault, frame)),
+            Ok(packet) if packet.content == Content::Udp => {
+                let item = work.item(origin, &packet, Transport::Udp, Task::Datagram);
+                work.push(item);
+            }
+            Ok(packet) => self.take(work, origin, &packet),
+            Err(fault) => self.faults.record(origin.id(), snapped(fault, frame)),
         }
     }
 
-    #[inline]
-    fn take(&mut self, work: &mut Work, frame: &Frame, id: PacketId, packet: &Packet, place: Place, base: u32) {
+    fn take(&mut self, work: &mut Work, origin: Origin<'_>, packet: &Packet) {
         let (transport, task) = match packet.content {
             Content::Udp => (Transport::Udp, Task::Datagram),
             Content::Sctp => (Transport::Sctp, Task::Datagram),
             Content::Tcp(_) => (Transport::Tcp, Task::Packet),
             Content::Icmp { .. } | Content::IcmpError(_) => (Transport::Icmp, Task::Packet),
             Content::Ip(protocol) => (Transport::Ip(protocol), Task::Packet),
-            Content::Fragment(fragment) => return self.take_fragment(work, frame, id, packet, fragment, place, base),
+            Content::Fragment(fragment) => return self.take_fragment(work, origin, packet, fragment),
             Content::NotIp(_) => return,
         };
-        let (key, direction) = FlowKey::new(packet.source, packet.destination, transport);
-        let item = Item {
-            key,
-            digest: key.digest(),
-            time: frame.time,
-            id,
-            task,
-            place,
-            start: base + packet.payload,
-            captured: packet.captured,
-            length: packet.length.max(packet.captured),
-            identity: packet.identity ^ frame.interface.wrapping_mul(0x9e37_79b1),
-            identification: packet.identification,
-            direction: direction as u8,
-        };
+        let item = work.item(origin, packet, transport, task);
         work.push(item);
         match packet.content {
-            Content::Tcp(header) => self.take_segment(work, frame, &item, header),
+            Content::Tcp(header) => self.take_segment(work, origin.frame, &item, header),
             Content::IcmpError(error) => take_icmp_error(work, &item, &error),
             _ => {}
         }
     }
 
     #[cold]
-    #[expect(clippy::too_many_arguments, reason = "the state of one frame on its way through the reader")]
-    fn take_fragment(
-        &mut self,
-        work: &mut Work,
-        frame: &Frame,
-        id: PacketId,
-        packet: &Packet,
-        fragment: crate::wire::Fragment,
-        place: Place,
-        base: u32,
-    ) {
-        let piece = work.slice(frame, place, base + packet.payload, packet.captured);
-        let datagram = match self.fragments.push(frame.time, packet, &fragment, piece) {
+    fn take_fragment(&mut self, work: &mut Work, origin: Origin<'_>, packet: &Packet, fragment: Fragment) {
+        let id = origin.id();
+        let piece = work.slice(origin.frame, origin.place, origin.base + packet.payload, packet.captured);
+        let datagram = match self.fragments.push(origin.frame.time, packet, &fragment, piece) {
             Outcome::Pending => return,
             Outcome::Discarded(kind) => return self.faults.record(id, Malformed::new(Layer::Fragment, kind, 0)),
             Outcome::Complete(datagram) => datagram,
@@ -209,7 +242,7 @@ impl Reader {
             Ok(packet) => {
                 let base = work.buffer.len() as u32;
                 work.buffer.extend_from_slice(&datagram);
-                self.take(work, frame, id, &packet, Place::Buffer, base);
+                self.take(work, Origin { place: Place::Buffer, base, ..origin }, &packet);
             }
             Err(fault) => self.faults.record(id, fault),
         }
@@ -221,7 +254,9 @@ impl Reader {
         let length = item.length as usize;
         let findings = self.connections.push(item.key, usize::from(item.direction), header, payload, length);
         if let Some(label) = findings.label {
-            work.push(Item { task: Task::Label(label), ..*item });
+            let index = work.labels.len() as u16;
+            work.labels.push(label);
+            work.push(Item { task: Task::Label(index), ..*item });
         }
         for datagram in findings.datagrams {
             let (start, length) = (work.buffer.len() as u32, datagram.len() as u32);

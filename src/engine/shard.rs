@@ -5,7 +5,7 @@ use hashbrown::HashTable;
 use crate::{
     engine::{
         Analysis, Faults, Refused,
-        reader::{Item, SHARDS, Task},
+        reader::{Item, SHARDS, Task, Work},
     },
     flow::{
         datagram::Datagram,
@@ -13,7 +13,7 @@ use crate::{
         key::FlowKey,
         turn::Relayed,
     },
-    time::{NANOS_PER_SECOND, Timestamp},
+    time::{NANOS_PER_SECOND, PacketId, Timestamp},
 };
 
 /// Flows that a shard follows at a time.
@@ -50,20 +50,21 @@ struct Slot {
 }
 
 impl Shard {
-    /// Does what an item asks for.
+    /// Does what the item of `work` asks for.
     #[inline]
-    pub fn push(&mut self, item: &Item, bytes: &[u8]) {
+    pub fn push(&mut self, work: &Work, item: &Item) {
+        let Some(frame) = work.frame(item) else { return };
         let datagram = Datagram {
-            time: item.time,
-            id: item.id,
-            bytes,
+            time: frame.time,
+            id: PacketId::new(frame.file, frame.number),
+            bytes: work.bytes(frame, item),
             length: item.length as usize,
             direction: usize::from(item.direction),
         };
         let known = self.find(&item.key, item.digest);
         if item.task == Task::IcmpError {
             if let Some(slot) = known.and_then(|index| self.flows.get_mut(index)) {
-                slot.flow.push_icmp_error(item.id);
+                slot.flow.push_icmp_error(datagram.id);
             }
             return;
         }
@@ -72,14 +73,14 @@ impl Shard {
             return;
         };
         let Some(slot) = self.flows.get_mut(index) else { return };
-        slot.last = item.time;
+        slot.last = datagram.time;
         let flow = &mut slot.flow;
         match item.task {
-            Task::Label(label) => return flow.set_label(label),
+            Task::Label(index) => return flow.set_label(work.label(index)),
             Task::Framed => {}
             Task::Datagram | Task::Packet | Task::IcmpError => {
-                if flow.is_copy(&datagram, item.identity, item.identification) {
-                    return self.count_copy(item.id.file());
+                if flow.is_copy(&datagram, item.identity, item.fingerprint) {
+                    return self.count_copy(frame.file);
                 }
                 flow.count(&datagram);
                 if item.task == Task::Packet {

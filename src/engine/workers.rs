@@ -103,7 +103,7 @@ fn fill(capture: &mut Capture, reader: &mut Reader, work: &mut Work, workers: us
 fn push_all(shards: &mut [Shard], work: &Work, worker: usize) {
     for item in work.items.get(worker).into_iter().flatten() {
         if let Some(shard) = shards.get_mut(shard_of(item.digest)) {
-            shard.push(item, work.bytes(item));
+            shard.push(work, item);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     flow::{
-        copies::{self, Copies},
+        copies::Copies,
         datagram::Datagram,
         key::{FlowKey, Transport},
         media::{Media, Path, Verdict},
@@ -161,11 +161,10 @@ impl Flow {
         }
     }
 
-    /// Whether the packet was captured before at another place. `identity` and `identification` are the packet's
-    /// ([`crate::wire::Packet`]).
+    /// Whether the packet was captured before at another place. `identity` is the packet's
+    /// ([`crate::wire::Packet`]), `fingerprint` that of [`crate::flow::copies`].
     #[inline]
-    pub fn is_copy(&mut self, datagram: &Datagram<'_>, identity: u32, identification: u32) -> bool {
-        let fingerprint = copies::fingerprint(identification, datagram.length as u32, datagram.bytes);
+    pub fn is_copy(&mut self, datagram: &Datagram<'_>, identity: u32, fingerprint: u64) -> bool {
         match self.copies.get_mut(datagram.direction & 1) {
             Some(copies) => copies.is_copy(datagram.time, identity, fingerprint),
             None => false,
@@ -187,7 +186,13 @@ impl Flow {
     #[inline]
     pub fn push<'a>(&mut self, datagram: &Datagram<'a>) -> Outcome<'a> {
         let (protocol, outcome) = match datagram.bytes {
-            [128..=191, ..] => self.push_media(datagram),
+            [128..=191, ..] => match self.media.push(datagram, self.path) {
+                Verdict::Rtp => {
+                    self.protocols[Protocol::Rtp as usize] += 1;
+                    return Outcome::default();
+                }
+                verdict => self.push_unusual(verdict, datagram),
+            },
             [first, ..] => self.push_other(*first, datagram),
             [] => (Protocol::Unknown, Outcome::default()),
         };
@@ -251,9 +256,9 @@ impl Flow {
         self.protocols[unknown] = (self.protocols[unknown] + before).saturating_sub(packets);
     }
 
-    #[inline]
-    fn push_media<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
-        match self.media.push(datagram, self.path) {
+    /// A datagram in the range of RTP that is none, or not yet known to be one.
+    fn push_unusual<'a>(&mut self, verdict: Verdict, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        match verdict {
             Verdict::Rtp => (Protocol::Rtp, Outcome::default()),
             Verdict::Rtcp => (Protocol::Rtcp, Outcome::default()),
             Verdict::Waiting => (Protocol::Unknown, Outcome::default()),

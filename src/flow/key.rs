@@ -1,9 +1,5 @@
 //! What a flow is: two transport addresses and what runs between them.
 
-use std::hash::{Hash, Hasher};
-
-use rustc_hash::FxHasher;
-
 use crate::wire::Endpoint;
 
 /// What runs between two addresses.
@@ -56,13 +52,13 @@ pub struct FlowKey {
 
 impl FlowKey {
     /// The key of a packet from `source` to `destination`, and its direction: 0 from low to high, 1 back.
+    #[inline]
     #[must_use]
     pub fn new(source: Endpoint, destination: Endpoint, transport: Transport) -> (Self, usize) {
-        if source <= destination {
-            (Self { low: source, high: destination, transport, relay: None }, 0)
-        } else {
-            (Self { low: destination, high: source, transport, relay: None }, 1)
-        }
+        // Not a branch: packets of both directions come as they like, and half the guesses would be wrong.
+        let direction = usize::from(source.is_after(destination));
+        let ends = [source, destination];
+        (Self { low: ends[direction], high: ends[direction ^ 1], transport, relay: None }, direction)
     }
 
     /// Who sends in `direction`.
@@ -78,10 +74,32 @@ impl FlowKey {
     }
 
     /// A hash of the key that is the same in every run.
+    #[inline]
     #[must_use]
     pub fn digest(&self) -> u64 {
-        let mut hasher = FxHasher::default();
-        self.hash(&mut hasher);
-        hasher.finish()
+        let number = match self.transport {
+            Transport::Udp => 17,
+            Transport::Tcp => 6,
+            Transport::Sctp => 132,
+            Transport::Icmp => 1,
+            Transport::Ip(number) => 256 | u64::from(number),
+        };
+        let ports = u64::from(self.low.port()) << 48 | u64::from(self.high.port()) << 32 | number;
+        let ((low_prefix, low), (high_prefix, high)) = (self.low.words(), self.high.words());
+        let digest = [low_prefix, low, high_prefix, high].into_iter().fold(mixed(0, ports), mixed);
+        match self.relay {
+            None => digest,
+            Some(relay) => {
+                let (prefix, low) = relay.words();
+                [prefix, low, u64::from(relay.port())].into_iter().fold(digest, mixed)
+            }
+        }
     }
+}
+
+/// One round of a multiplicative hash; both halves of the product, so that every bit of `word` reaches all others.
+#[inline]
+const fn mixed(state: u64, word: u64) -> u64 {
+    let product = (state ^ word) as u128 * 0x9e37_79b9_7f4a_7c15;
+    (product >> 64) as u64 ^ product as u64
 }

@@ -120,7 +120,10 @@ pub struct Stream {
     pub csrcs: Vec<u32>,
     /// Packets whose timestamp is one of another stream's, and that stream.
     pub repairs: Repairs,
+    /// Counts without the packets of the run that goes on.
     payload_types: Vec<PayloadTypeCount>,
+    /// The last packet's payload type and how many packets had it in a row.
+    run: PayloadTypeCount,
     sequence: Sequence,
     timing: Timing,
     newest_timestamp: u32,
@@ -128,7 +131,6 @@ pub struct Stream {
     usual_interval: i64,
     /// Clock rate of the last packet's payload type, where certain.
     rate: Option<u32>,
-    rate_of: u8,
 }
 
 /// Evidence that a stream repeats another one's packets.
@@ -164,14 +166,14 @@ impl Stream {
             extensions: [0; 16],
             csrcs: Vec::new(),
             repairs: Repairs::default(),
-            payload_types: Vec::with_capacity(1),
+            payload_types: Vec::new(),
+            run: PayloadTypeCount { payload_type: arrival.payload_type, packets: 0 },
             sequence: Sequence::new(arrival.sequence_number),
             timing: Timing::new(arrival.time, arrival.timestamp),
             newest_timestamp: arrival.timestamp,
             recent: [arrival.timestamp; RECENT_TIMESTAMPS],
             usual_interval: 0,
-            rate: None,
-            rate_of: u8::MAX,
+            rate: clock_rate_of(arrival.payload_type),
         };
         stream.count(arrival);
         stream
@@ -223,6 +225,7 @@ impl Stream {
     #[must_use]
     pub fn payload_types(&self) -> Vec<PayloadTypeCount> {
         let mut counts = self.payload_types.clone();
+        add_run(&mut counts, self.run);
         counts.sort_by_key(|count| (std::cmp::Reverse(count.packets), count.payload_type));
         counts
     }
@@ -282,27 +285,17 @@ impl Stream {
 
     #[inline]
     fn count_payload_type(&mut self, payload_type: u8) {
-        match self.payload_types.first_mut() {
-            Some(first) if first.payload_type == payload_type => first.packets += 1,
-            _ => self.count_other_payload_type(payload_type),
+        if self.run.payload_type != payload_type {
+            self.change_payload_type(payload_type);
         }
-        if self.rate_of != payload_type {
-            self.change_rate(payload_type);
-        }
-    }
-
-    fn count_other_payload_type(&mut self, payload_type: u8) {
-        if let Some(count) = self.payload_types.iter_mut().find(|count| count.payload_type == payload_type) {
-            count.packets += 1;
-        } else if self.payload_types.len() < PAYLOAD_TYPES {
-            self.payload_types.push(PayloadTypeCount { payload_type, packets: 1 });
-        }
+        self.run.packets += 1;
     }
 
     #[cold]
-    fn change_rate(&mut self, payload_type: u8) {
-        self.rate_of = payload_type;
-        self.rate = static_payload_type(payload_type).map(|known| known.clock_rate);
+    fn change_payload_type(&mut self, payload_type: u8) {
+        add_run(&mut self.payload_types, self.run);
+        self.run = PayloadTypeCount { payload_type, packets: 0 };
+        self.rate = clock_rate_of(payload_type);
     }
 
     /// The time since the packet before, for a packet `step` numbers after the newest one.
@@ -343,6 +336,18 @@ impl Stream {
         }
         self.frames += 1;
     }
+}
+
+fn add_run(counts: &mut Vec<PayloadTypeCount>, run: PayloadTypeCount) {
+    if let Some(count) = counts.iter_mut().find(|count| count.payload_type == run.payload_type) {
+        count.packets += run.packets;
+    } else if counts.len() < PAYLOAD_TYPES {
+        counts.push(run);
+    }
+}
+
+fn clock_rate_of(payload_type: u8) -> Option<u32> {
+    static_payload_type(payload_type).map(|known| known.clock_rate)
 }
 
 /// The clock rate of a stream: of its main payload type where that is certain, else what its timing says.

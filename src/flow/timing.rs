@@ -11,18 +11,19 @@ pub const CLOCK_RATES: [u32; 9] = [8_000, 11_025, 16_000, 22_050, 24_000, 32_000
 
 const RATES: usize = CLOCK_RATES.len();
 
-/// Nanoseconds of one tick of each rate, times 2^[`TICK_SHIFT`].
-const TICKS: [i64; RATES] = {
-    let mut ticks = [0; RATES];
+/// The estimators that run; one more than there are rates, so that they fill vectors of two.
+const LANES: usize = RATES.next_multiple_of(2);
+
+/// Nanoseconds of one tick of each rate.
+const TICKS: [f64; LANES] = {
+    let mut ticks = [0.0; LANES];
     let mut index = 0;
     while index < RATES {
-        ticks[index] = (NANOS_PER_SECOND << TICK_SHIFT) / CLOCK_RATES[index] as i64;
+        ticks[index] = NANOS_PER_SECOND as f64 / CLOCK_RATES[index] as f64;
         index += 1;
     }
     ticks
 };
-
-const TICK_SHIFT: u32 = 12;
 
 /// A timestamp that is off by more than this against the packet's arrival, at every rate, is a jump and no jitter.
 const JUMP: i64 = 10 * NANOS_PER_SECOND;
@@ -47,7 +48,7 @@ const DRIFT_WINDOWS: i64 = 20;
 pub struct Timing {
     last_arrival: Timestamp,
     last_timestamp: u32,
-    jitter: [Jitter; RATES],
+    jitter: Jitter,
     /// Packets that entered the estimators.
     samples: u64,
     jumps: u64,
@@ -57,12 +58,14 @@ pub struct Timing {
     drift: Drift,
 }
 
-/// The estimator of RFC 3550 section A.8, scaled by 16 as there, in nanoseconds.
+/// The estimators of RFC 3550 section 6.4.1, one for each clock rate, in nanoseconds. They are all that the time for a
+/// packet goes into, and baseline processors only have vectors of floating point for numbers of this size. The results
+/// are the same on every machine: the operations are those that IEEE 754 defines to the last bit.
 #[derive(Clone, Copy, Debug, Default)]
 struct Jitter {
-    scaled: i64,
-    highest: i64,
-    sum: i64,
+    last: [f64; LANES],
+    highest: [f64; LANES],
+    sum: [f64; LANES],
 }
 
 /// Jitter at one clock rate, in nanoseconds.
@@ -92,7 +95,7 @@ impl Timing {
         Self {
             last_arrival: arrival,
             last_timestamp: timestamp,
-            jitter: [Jitter::default(); RATES],
+            jitter: Jitter::default(),
             samples: 0,
             jumps: 0,
             elapsed: 0,
@@ -113,9 +116,7 @@ impl Timing {
         self.elapsed += elapsed;
         self.ticks += ticks;
         self.samples += 1;
-        for (jitter, tick) in self.jitter.iter_mut().zip(TICKS) {
-            jitter.push(elapsed - (ticks * tick >> TICK_SHIFT));
-        }
+        self.jitter.push(elapsed, ticks);
         self.drift.push(self.elapsed, self.ticks);
         Advance::Continuous
     }
@@ -180,9 +181,10 @@ impl Timing {
     #[must_use]
     pub fn jitter(&self, rate: u32) -> Option<JitterRecord> {
         let index = CLOCK_RATES.iter().position(|known| *known == rate)?;
-        let jitter = self.jitter.get(index)?;
-        let samples = i64::try_from(self.samples).ok().filter(|samples| *samples > 0)?;
-        Some(JitterRecord { last: jitter.scaled >> 4, mean: jitter.sum / samples, highest: jitter.highest })
+        let samples = Some(self.samples).filter(|samples| *samples > 0)? as f64;
+        let of = |values: &[f64; LANES]| values.get(index).copied().unwrap_or_default();
+        let Jitter { last, highest, sum } = &self.jitter;
+        Some(JitterRecord { last: of(last) as i64, mean: (of(sum) / samples) as i64, highest: of(highest) as i64 })
     }
 
     /// How much faster the sender's clock runs than the tap's, in parts per billion, at `rate`.
@@ -201,11 +203,16 @@ impl Timing {
 
 impl Jitter {
     #[inline]
-    fn push(&mut self, difference: i64) {
-        self.scaled += difference.abs() - ((self.scaled + 8) >> 4);
-        let jitter = self.scaled >> 4;
-        self.highest = self.highest.max(jitter);
-        self.sum = self.sum.saturating_add(jitter);
+    fn push(&mut self, elapsed: i64, ticks: i64) {
+        // No jump, so both are exact: a day of nanoseconds has 47 bits.
+        let (elapsed, ticks) = (elapsed as f64, ticks as f64);
+        for lane in 0..LANES {
+            let difference = (elapsed - ticks * TICKS[lane]).abs();
+            let last = self.last[lane] + (difference - self.last[lane]) / 16.0;
+            self.last[lane] = last;
+            self.highest[lane] = if last > self.highest[lane] { last } else { self.highest[lane] };
+            self.sum[lane] += last;
+        }
     }
 }
 

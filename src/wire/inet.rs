@@ -7,7 +7,7 @@ use etherparse::{
 };
 
 use super::{
-    Content, Endpoint, Fragment, Kind, Layer, LinkType, Malformed, Packet, TcpHeader, Tunnel, icmp, link, tunnel,
+    Content, Endpoint, Fragment, Kind, Layer, LinkType, Malformed, Packet, TcpHeader, Tunnel, icmp, link, plain, tunnel,
     walk::{NOWHERE, Walk, mixed},
 };
 
@@ -16,10 +16,14 @@ use super::{
 /// # Errors
 /// When headers are cut or contradict themselves before any packet could be told; [`Kind::Unsupported`] for link
 /// types that are not read.
+#[inline]
 pub fn parse(link_type: LinkType, frame: &[u8]) -> Result<Packet, Malformed> {
-    let walk = Walk::new(frame);
-    // Nearly all frames, and the only one worth a shorter way.
-    if link_type == LinkType::ETHERNET { link::ethernet(walk) } else { link::frame(walk, link_type) }
+    if link_type == LinkType::ETHERNET
+        && let Some(packet) = plain::parse(frame)
+    {
+        return Ok(packet);
+    }
+    link::frame(Walk::new(frame), link_type)
 }
 
 /// Reads on after fragments were put together. `packet` is that of any piece, `payload` the whole IP payload. Offsets

@@ -11,6 +11,7 @@ mod inet;
 mod link;
 mod malformed;
 mod packet;
+mod plain;
 mod ppp;
 mod reader;
 mod tunnel;
