@@ -2,11 +2,7 @@
 //! fill the range. What tells is continuity: packets of one SSRC whose sequence numbers go on and whose timestamps
 //! follow the clock. Until that is seen packets wait here, and are counted back in when it is.
 
-use crate::{
-    flow::stream::Arrival,
-    time::NANOS_PER_SECOND,
-    wire::rtp::static_payload_type,
-};
+use crate::{flow::stream::Arrival, time::NANOS_PER_SECOND, wire::rtp::static_payload_type};
 
 /// SSRCs that wait in one flow at a time; the one that waits longest gives way.
 const CANDIDATES: usize = 8;
@@ -76,6 +72,15 @@ impl Candidates {
     /// The candidates that wait at the end of a flow.
     pub fn drain(&mut self) -> impl Iterator<Item = Candidate> + '_ {
         self.waiting.drain(..)
+    }
+
+    /// The SSRC that waits in `direction` with a packet of this timestamp.
+    #[must_use]
+    pub fn with_timestamp(&self, timestamp: u32, direction: usize) -> Option<u32> {
+        let has = |candidate: &&Candidate| {
+            candidate.direction == direction && candidate.packets.iter().any(|packet| packet.timestamp == timestamp)
+        };
+        self.waiting.iter().find(has).map(|candidate| candidate.ssrc)
     }
 
     /// Packets that are no longer waited for: they led to no stream.

@@ -77,7 +77,7 @@ pub enum Verdict {
 }
 
 impl Media {
-    /// Takes a datagram whose first byte is 128 to 191. 
+    /// Takes a datagram whose first byte is 128 to 191.
     #[inline]
     pub fn push(&mut self, datagram: &Datagram<'_>, path: Path) -> Verdict {
         let Ok(fixed) = FixedHeader::parse(datagram.bytes) else { return self.push_short(datagram, path) };
@@ -224,7 +224,9 @@ impl Media {
     fn continues_srtcp(&self, srtcp: &Srtcp, direction: usize) -> bool {
         self.waiting_srtcp.iter().any(|(from, earlier)| {
             let step = srtcp.index.zip(earlier.index).map(|(now, before)| now.wrapping_sub(before));
-            *from == direction && earlier.ssrc == srtcp.ssrc && step.is_some_and(|step| (1..=INDEX_STEP).contains(&step))
+            *from == direction
+                && earlier.ssrc == srtcp.ssrc
+                && step.is_some_and(|step| (1..=INDEX_STEP).contains(&step))
         })
     }
 
@@ -278,6 +280,11 @@ impl Media {
         let original = self.streams.iter().enumerate().find_map(|(other, stream)| {
             (other != index && stream.direction == direction && stream.had_timestamp(arrival.timestamp))
                 .then_some(stream.ssrc)
+        });
+        // The original's first packet may itself still wait to be known as a stream's.
+        let original = original.or_else(|| {
+            let key = self.keys.get(index).copied();
+            self.candidates.with_timestamp(arrival.timestamp, direction).filter(|ssrc| key != Some((*ssrc, direction)))
         });
         if let Some(stream) = self.streams.get_mut(index) {
             stream.note_repair(original);
