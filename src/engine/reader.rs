@@ -6,7 +6,7 @@ use crate::{
     flow::{
         fragment::{Outcome, Reassembler},
         key::{FlowKey, Transport},
-        tcp::Connections,
+        tcp::{Connections, Segment},
     },
     time::{PacketId, Timestamp},
     wire::{Content, Endpoint, IcmpError, Kind, Layer, Malformed, Packet, TcpHeader, parse, resume},
@@ -219,15 +219,16 @@ impl Reader {
     fn take_segment(&mut self, work: &mut Work, frame: &Frame, item: &Item, header: TcpHeader) {
         let payload = work.slice(frame, item.place, item.start, item.captured);
         let length = item.length as usize;
-        let findings = self.connections.push(item.key, usize::from(item.direction), header, payload, length);
+        let (mark, direction) = ((item.time, item.id), usize::from(item.direction));
+        let findings = self.connections.push(item.key, &Segment { mark, direction, header, payload, length });
         if let Some(label) = findings.label {
             work.push(Item { task: Task::Label(label), ..*item });
         }
-        for datagram in findings.datagrams {
+        for ((time, id), datagram) in findings.datagrams {
             let (start, length) = (work.buffer.len() as u32, datagram.len() as u32);
             work.buffer.extend_from_slice(&datagram);
             let place = Place::Buffer;
-            work.push(Item { task: Task::Framed, place, start, captured: length, length, ..*item });
+            work.push(Item { task: Task::Framed, time, id, place, start, captured: length, length, ..*item });
         }
     }
 }

@@ -129,6 +129,10 @@ pub struct Stream {
     /// Clock rate of the last packet's payload type, where certain.
     rate: Option<u32>,
     rate_of: u8,
+    /// Whether the packets that are timed have a payload type of certain clock rate.
+    certain: bool,
+    /// Whether the last packets had another clock than the timed ones.
+    off_clock: bool,
 }
 
 /// Evidence that a stream repeats another one's packets.
@@ -172,8 +176,11 @@ impl Stream {
             usual_interval: 0,
             rate: None,
             rate_of: u8::MAX,
+            certain: false,
+            off_clock: false,
         };
         stream.count(arrival);
+        stream.certain = stream.rate.is_some();
         stream
     }
 
@@ -188,9 +195,16 @@ impl Stream {
         if let Step::Forward(step) = step {
             self.interval(arrival, step);
         }
+        // Telephone events, or a codec of another clock: nothing can be said of their timing beside certain clocks.
+        let off_clock = self.certain && rate.is_none();
         match step {
             Step::Stray => {}
+            _ if off_clock => self.off_clock = true,
             Step::Restart => self.timing.restart(arrival.time, arrival.timestamp),
+            _ if self.off_clock => {
+                self.off_clock = false;
+                self.timing.restart(arrival.time, arrival.timestamp);
+            }
             _ => {
                 if self.timing.push(arrival.time, arrival.timestamp, rate) == Advance::Jump {
                     self.newest_timestamp = arrival.timestamp.wrapping_sub(1);
@@ -347,6 +361,7 @@ pub fn clock_rate(stream: &Stream) -> (Option<u32>, bool) {
         stream.payload_types().first().and_then(|count| static_payload_type(count.payload_type)).map(|known| known.clock_rate);
     match certain {
         Some(rate) => (Some(rate), false),
+        None if stream.certain => (None, false),
         None => {
             let inferred = stream.timing().inferred_rate();
             (inferred, inferred.is_some())

@@ -184,7 +184,6 @@ fn datagram(
 /// Takes datagrams out of TURN's ChannelData and Send and Data indications (RFC 8656), where the client is `client`.
 pub fn unwrap_turn(datagrams: &mut Vec<Datagram>) {
     let mut channels: BTreeMap<(SocketAddr, SocketAddr, u16), SocketAddr> = BTreeMap::new();
-    let mut clients: BTreeMap<(SocketAddr, SocketAddr), bool> = BTreeMap::new();
     for datagram in datagrams.iter_mut() {
         let (source, destination) = (datagram.source, datagram.destination);
         let bytes = datagram.payload.clone();
@@ -204,9 +203,9 @@ pub fn unwrap_turn(datagrams: &mut Vec<Datagram>) {
                 at += 4 + length.div_ceil(4) * 4;
             }
             match (kind, peer, data, channel) {
+                // A bound channel keeps its peer: what else is asked for is refused (RFC 8656 section 12.1).
                 (0x0009, Some(peer), _, Some(channel)) => {
-                    channels.insert((source, destination, channel), peer);
-                    clients.insert((source, destination), true);
+                    channels.entry((source, destination, channel)).or_insert(peer);
                 }
                 (0x0016, Some(peer), Some(data), _) => carry(datagram, source, peer, destination, data),
                 (0x0017, Some(peer), Some(data), _) => carry(datagram, peer, destination, source, data),

@@ -185,3 +185,53 @@ pub fn unsigned(value: &Value) -> u64 {
 pub fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
+
+pub fn hex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
+}
+
+/// Holds every stream of the report against its packets, counted and timed once more.
+pub fn streams_counted_again(run: &Run, packets: &std::collections::BTreeMap<rtp::Key, Vec<rtp::Packet>>, checks: &mut Checks) {
+    for stream in run.streams() {
+        let end = |end: &Value| end.as_str()?.parse().ok();
+        let ssrc = unsigned(&stream["ssrc"]);
+        let key = end(&stream["source"]).zip(end(&stream["destination"])).map(|(source, destination)| (ssrc as u32, source, destination));
+        let Some(packets) = key.and_then(|key| packets.get(&key)) else {
+            checks.note(format!("{ssrc:#x} not found by the reader"));
+            continue;
+        };
+        let get = |field: &str| unsigned(&stream[field]);
+        let ours = rtp::Numbers {
+            packets: get("packetsReceived"),
+            unique: get("packetsReceived") - get("packetsDuplicated"),
+            expected: get("packetsExpected"),
+            reordered: get("packetsReordered"),
+            bursts: ["1", "2", "3-5", "6-10", "more"].map(|class| unsigned(&stream["lossBursts"][class])),
+            longest: get("longestLossBurst"),
+            wraps: get("sequenceWraps"),
+        };
+        checks.equal(format!("{ssrc:#x} sequence"), ours, rtp::numbers(packets));
+        checks.equal(format!("{ssrc:#x} lost"), get("packetsLost") + get("packetsReceived"), get("packetsExpected") + get("packetsDuplicated"));
+        checks.equal(format!("{ssrc:#x} restarts"), get("restarts"), 0);
+        let markers = packets.iter().filter(|packet| packet.marker).count() as u64;
+        checks.equal(format!("{ssrc:#x} markers"), get("markerPackets"), markers);
+        checks.equal(format!("{ssrc:#x} first number"), get("firstSequenceNumber"), u64::from(packets[0].sequence));
+        checks.equal(format!("{ssrc:#x} first packet"), get("firstPacket"), packets[0].number);
+        checks.equal(format!("{ssrc:#x} last packet"), get("lastPacket"), packets.last().unwrap().number);
+        let span = (packets.last().unwrap().nanos - packets[0].nanos) as f64 / 1e9;
+        checks.near(format!("{ssrc:#x} duration"), stream["duration"].as_f64(), span, 0.0, 1e-6);
+        let bytes: u64 = packets.iter().map(|packet| packet.length as u64).sum();
+        checks.equal(format!("{ssrc:#x} bytes"), get("bytesReceived") + get("headerBytesReceived"), bytes);
+        let Some(rate) = stream["clockRate"].as_f64().filter(|_| !stream["jitter"].is_null()) else { continue };
+        // Beside a static payload type, those of unknown clock are not timed.
+        let is_static = |packet: &rtp::Packet| packet.payload_type < 35;
+        let mixed = is_static(&packets[0]) && !packets.iter().all(is_static);
+        // A jump of the timestamp against the clock is counted, and is no jitter.
+        if !mixed && get("timestampJumps") == 0 {
+            let (last, mean, highest) = rtp::jitter(packets, rate);
+            for (field, truth) in [("jitter", last), ("jitterMean", mean), ("jitterMax", highest)] {
+                checks.near(format!("{ssrc:#x} {field}"), stream[field].as_f64(), truth, 0.01, 2e-6);
+            }
+        }
+    }
+}
