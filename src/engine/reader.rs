@@ -7,7 +7,7 @@ use crate::{
         copies::fingerprint,
         fragment::{Outcome, Reassembler},
         key::{FlowKey, Transport},
-        tcp::Connections,
+        tcp::{Connections, Mark, Segment},
     },
     time::PacketId,
     wire::{Content, Endpoint, Fragment, IcmpError, Kind, Layer, Malformed, Packet, TcpHeader, parse, resume},
@@ -42,8 +42,9 @@ pub enum Task {
     Datagram,
     /// Count the packet only: a TCP segment, another protocol.
     Packet,
-    /// Look into a datagram whose packets are counted already: it was framed in TCP.
-    Framed,
+    /// Look into a datagram whose packets are counted already: it was framed in TCP. Which of them brought its last
+    /// byte, maybe one of an earlier batch, has this index.
+    Framed(u32),
     /// An ICMP error cites the flow.
     IcmpError,
     /// The bytes of the connection were recognised: as the label of this index.
@@ -65,6 +66,7 @@ pub struct Work {
     pub frames: Batch,
     pub buffer: Vec<u8>,
     labels: Vec<&'static str>,
+    marks: Vec<Mark>,
     /// Items by worker, in capture order.
     pub items: Vec<Vec<Item>>,
 }
@@ -82,6 +84,11 @@ impl Work {
         self.slice(frame, item.place, item.start, item.captured)
     }
 
+    /// The packet of a datagram framed in TCP, by its index.
+    pub fn mark(&self, index: u32) -> Option<Mark> {
+        self.marks.get(index as usize).copied()
+    }
+
     /// The label of an index.
     pub fn label(&self, index: u16) -> &'static str {
         self.labels.get(usize::from(index)).copied().unwrap_or_default()
@@ -91,6 +98,7 @@ impl Work {
     pub fn clear(&mut self, workers: usize) {
         self.buffer.clear();
         self.labels.clear();
+        self.marks.clear();
         self.items.resize_with(workers, Vec::new);
         self.items.iter_mut().for_each(Vec::clear);
     }
@@ -252,17 +260,20 @@ impl Reader {
     fn take_segment(&mut self, work: &mut Work, frame: &Frame, item: &Item, header: TcpHeader) {
         let payload = work.slice(frame, item.place, item.start, item.captured);
         let length = item.length as usize;
-        let findings = self.connections.push(item.key, usize::from(item.direction), header, payload, length);
+        let mark = (frame.time, PacketId::new(frame.file, frame.number));
+        let direction = usize::from(item.direction);
+        let findings = self.connections.push(item.key, &Segment { mark, direction, header, payload, length });
         if let Some(label) = findings.label {
             let index = work.labels.len() as u16;
             work.labels.push(label);
             work.push(Item { task: Task::Label(index), ..*item });
         }
-        for datagram in findings.datagrams {
+        for (mark, datagram) in findings.datagrams {
             let (start, length) = (work.buffer.len() as u32, datagram.len() as u32);
             work.buffer.extend_from_slice(&datagram);
-            let place = Place::Buffer;
-            work.push(Item { task: Task::Framed, place, start, captured: length, length, ..*item });
+            let (place, task) = (Place::Buffer, Task::Framed(work.marks.len() as u32));
+            work.marks.push(mark);
+            work.push(Item { task, place, start, captured: length, length, ..*item });
         }
     }
 }

@@ -54,9 +54,11 @@ impl Shard {
     #[inline]
     pub fn push(&mut self, work: &Work, item: &Item) {
         let Some(frame) = work.frame(item) else { return };
+        let framed = if let Task::Framed(mark) = item.task { work.mark(mark) } else { None };
+        let (time, id) = framed.unwrap_or((frame.time, PacketId::new(frame.file, frame.number)));
         let datagram = Datagram {
-            time: frame.time,
-            id: PacketId::new(frame.file, frame.number),
+            time,
+            id,
             bytes: work.bytes(frame, item),
             length: item.length as usize,
             direction: usize::from(item.direction),
@@ -77,7 +79,7 @@ impl Shard {
         let flow = &mut slot.flow;
         match item.task {
             Task::Label(index) => return flow.set_label(work.label(index)),
-            Task::Framed => {}
+            Task::Framed(_) => {}
             Task::Datagram | Task::Packet | Task::IcmpError => {
                 if flow.is_copy(&datagram, item.identity, item.fingerprint) {
                     return self.count_copy(frame.file);

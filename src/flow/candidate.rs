@@ -74,6 +74,15 @@ impl Candidates {
         self.waiting.drain(..)
     }
 
+    /// The SSRC that waits in `direction` with a packet of this timestamp.
+    #[must_use]
+    pub fn with_timestamp(&self, timestamp: u32, direction: usize) -> Option<u32> {
+        let has = |candidate: &&Candidate| {
+            candidate.direction == direction && candidate.packets.iter().any(|packet| packet.timestamp == timestamp)
+        };
+        self.waiting.iter().find(has).map(|candidate| candidate.ssrc)
+    }
+
     /// Packets that are no longer waited for: they led to no stream.
     #[must_use]
     pub const fn dropped(&self) -> u64 {

@@ -290,6 +290,11 @@ impl Media {
             (other != index && stream.direction == direction && stream.had_timestamp(arrival.timestamp))
                 .then_some(stream.ssrc)
         });
+        // The original's first packet may itself still wait to be known as a stream's.
+        let original = original.or_else(|| {
+            let key = self.keys.get(index).copied();
+            self.candidates.with_timestamp(arrival.timestamp, direction).filter(|ssrc| key != Some((*ssrc, direction)))
+        });
         if let Some(stream) = self.streams.get_mut(index) {
             stream.note_repair(original);
         }

@@ -131,6 +131,10 @@ pub struct Stream {
     usual_interval: i64,
     /// Clock rate of the last packet's payload type, where certain.
     rate: Option<u32>,
+    /// Whether the packets that are timed have a payload type of certain clock rate.
+    certain: bool,
+    /// Whether the last packets had another clock than the timed ones.
+    off_clock: bool,
 }
 
 /// Evidence that a stream repeats another one's packets.
@@ -174,8 +178,11 @@ impl Stream {
             recent: [arrival.timestamp; RECENT_TIMESTAMPS],
             usual_interval: 0,
             rate: clock_rate_of(arrival.payload_type),
+            certain: false,
+            off_clock: false,
         };
         stream.count(arrival);
+        stream.certain = stream.rate.is_some();
         stream
     }
 
@@ -190,9 +197,16 @@ impl Stream {
         if let Step::Forward(step) = step {
             self.interval(arrival, step);
         }
+        // Telephone events, or a codec of another clock: nothing can be said of their timing beside certain clocks.
+        let off_clock = self.certain && rate.is_none();
         match step {
             Step::Stray => {}
+            _ if off_clock => self.off_clock = true,
             Step::Restart => self.timing.restart(arrival.time, arrival.timestamp),
+            _ if self.off_clock => {
+                self.off_clock = false;
+                self.timing.restart(arrival.time, arrival.timestamp);
+            }
             _ => {
                 if self.timing.push(arrival.time, arrival.timestamp, rate) == Advance::Jump {
                     self.newest_timestamp = arrival.timestamp.wrapping_sub(1);
@@ -233,7 +247,8 @@ impl Stream {
     /// Whether packets of this payload type were seen.
     #[must_use]
     pub fn uses_payload_type(&self, payload_type: u8) -> bool {
-        self.payload_types.iter().any(|count| count.payload_type == payload_type)
+        self.run.payload_type == payload_type
+            || self.payload_types.iter().any(|count| count.payload_type == payload_type)
     }
 
     /// Whether one of the last frames had this timestamp.
@@ -361,6 +376,7 @@ pub fn clock_rate(stream: &Stream) -> (Option<u32>, bool) {
         .map(|known| known.clock_rate);
     match certain {
         Some(rate) => (Some(rate), false),
+        None if stream.certain => (None, false),
         None => {
             let inferred = stream.timing().inferred_rate();
             (inferred, inferred.is_some())

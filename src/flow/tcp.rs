@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     flow::key::FlowKey,
+    time::{PacketId, Timestamp},
     wire::{TcpHeader, dtls},
 };
 
@@ -58,31 +59,45 @@ enum Framing {
 struct Side {
     next: Option<u32>,
     buffer: Vec<u8>,
+    /// Which packet brought the bytes up to which place of the buffer.
+    marks: Vec<(usize, Mark)>,
     held: BTreeMap<u32, Vec<u8>>,
     held_bytes: usize,
+}
+
+/// A packet and when it was captured.
+pub type Mark = (Timestamp, PacketId);
+
+/// One TCP segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// The packet that it came in.
+    pub mark: Mark,
+    /// The direction in its flow.
+    pub direction: usize,
+    /// Its header.
+    pub header: TcpHeader,
+    /// Its payload as captured.
+    pub payload: &'a [u8],
+    /// Its payload on the wire; more than `payload` where it was snapped.
+    pub length: usize,
 }
 
 /// What a segment brought to light.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// Datagrams that are whole now.
-    pub datagrams: Vec<Vec<u8>>,
+    /// Datagrams that are whole now, each with the packet that brought its last byte: a stream is recognised by more
+    /// than its first.
+    pub datagrams: Vec<(Mark, Vec<u8>)>,
     /// What the connection was recognised as, when that happens.
     pub label: Option<&'static str>,
 }
 
 impl Connections {
-    /// Takes a segment sent in `direction`. `length` is its payload on the wire; more than `payload` where it was
-    /// snapped.
-    pub fn push(
-        &mut self,
-        key: FlowKey,
-        direction: usize,
-        header: TcpHeader,
-        payload: &[u8],
-        length: usize,
-    ) -> Findings {
+    /// Takes the next segment.
+    pub fn push(&mut self, key: FlowKey, segment: &Segment<'_>) -> Findings {
         let mut findings = Findings::default();
+        let Segment { header, length, .. } = *segment;
         let syn = header.has(TcpHeader::SYN);
         if length == 0 && !syn || self.table.len() >= CONNECTIONS && !self.table.contains_key(&key) {
             self.refused += u64::from(length > 0);
@@ -92,7 +107,7 @@ impl Connections {
         if syn && !header.has(TcpHeader::ACK) {
             *connection = Connection::default();
         }
-        connection.push(direction & 1, header, payload, length, &mut findings);
+        connection.push(segment, &mut findings);
         findings
     }
 
@@ -104,7 +119,9 @@ impl Connections {
 }
 
 impl Connection {
-    fn push(&mut self, direction: usize, header: TcpHeader, payload: &[u8], length: usize, findings: &mut Findings) {
+    fn push(&mut self, segment: &Segment<'_>, findings: &mut Findings) {
+        let Segment { mark, header, payload, length, .. } = *segment;
+        let direction = segment.direction & 1;
         let Some(side) = self.sides.get_mut(direction) else { return };
         if header.has(TcpHeader::SYN) {
             side.next = Some(header.sequence.wrapping_add(1));
@@ -114,7 +131,7 @@ impl Connection {
             return;
         }
         let whole = payload.len() == length;
-        side.accept(header.sequence, payload, length);
+        side.accept(header.sequence, payload, length, mark);
         loop {
             if self.framing == Framing::Unknown {
                 self.recognise(direction, findings);
@@ -122,12 +139,12 @@ impl Connection {
             let Some(side) = self.sides.get_mut(direction) else { return };
             let before = findings.datagrams.len();
             side.take_datagrams(self.framing, findings);
-            if findings.datagrams.len() == before && !side.next_held() {
+            if findings.datagrams.len() == before && !side.next_held(mark) {
                 break;
             }
         }
         if !whole && let Some(side) = self.sides.get_mut(direction) {
-            side.buffer.clear();
+            side.clear();
         }
     }
 
@@ -140,7 +157,7 @@ impl Connection {
             }
             Recognition::Unclear if side.buffer.len() < RECOGNITION_BYTES => return,
             Recognition::Unclear | Recognition::Nothing => {
-                side.buffer.clear();
+                side.clear();
                 self.tries += 1;
                 if self.tries >= TRIES {
                     self.framing = Framing::Other;
@@ -155,7 +172,7 @@ impl Connection {
 
 impl Side {
     /// Puts a segment where it belongs: behind the bytes before it, or aside until those come.
-    fn accept(&mut self, sequence: u32, payload: &[u8], length: usize) {
+    fn accept(&mut self, sequence: u32, payload: &[u8], length: usize, mark: Mark) {
         let next = *self.next.get_or_insert(sequence);
         let ahead = sequence.wrapping_sub(next) as i32;
         if ahead > 0 {
@@ -167,6 +184,7 @@ impl Side {
             return;
         }
         self.buffer.extend_from_slice(payload.get(known..).unwrap_or_default());
+        self.marks.push((self.buffer.len(), mark));
         self.next = Some(sequence.wrapping_add(length as u32));
     }
 
@@ -177,7 +195,7 @@ impl Side {
         }
         if self.held.len() > HELD_SEGMENTS || self.held_bytes > HELD_BYTES {
             // The missing bytes will not come: go on behind the hole, at the start of a segment.
-            self.buffer.clear();
+            self.clear();
             self.next = self.nearest();
         }
     }
@@ -189,14 +207,14 @@ impl Side {
     }
 
     /// Moves a held segment whose turn has come into the buffer.
-    fn next_held(&mut self) -> bool {
+    fn next_held(&mut self, mark: Mark) -> bool {
         let (Some(next), Some(nearest)) = (self.next, self.nearest()) else { return false };
         if nearest.wrapping_sub(next) as i32 > 0 {
             return false;
         }
         let Some(payload) = self.held.remove(&nearest) else { return false };
         self.held_bytes -= payload.len();
-        self.accept(nearest, &payload, payload.len());
+        self.accept(nearest, &payload, payload.len(), mark);
         true
     }
 
@@ -204,17 +222,33 @@ impl Side {
         let mut taken = 0;
         while let Some(frame) = next_frame(framing, self.buffer.get(taken..).unwrap_or_default()) {
             let bytes = self.buffer.get(taken + frame.skip..taken + frame.skip + frame.length);
-            findings.datagrams.extend(bytes.map(<[u8]>::to_vec));
-            taken += frame.total;
+            let end = taken + frame.total;
+            let mark = self.marks.iter().find(|(up_to, _)| *up_to >= end).or(self.marks.last()).map(|(_, mark)| *mark);
+            findings.datagrams.extend(mark.zip(bytes.map(<[u8]>::to_vec)));
+            taken = end;
         }
-        self.buffer.drain(..taken.min(self.buffer.len()));
+        if framing != Framing::Unknown {
+            self.drain(taken);
+        }
         if framing != Framing::Unknown && !may_continue(framing, &self.buffer) {
-            self.buffer.clear();
+            self.clear();
         }
     }
 
+    /// Drops the bytes that were taken.
+    fn drain(&mut self, taken: usize) {
+        self.buffer.drain(..taken.min(self.buffer.len()));
+        self.marks.retain(|(up_to, _)| *up_to > taken);
+        self.marks.iter_mut().for_each(|(up_to, _)| *up_to -= taken);
+    }
+
+    fn clear(&mut self) {
+        self.buffer.clear();
+        self.marks.clear();
+    }
+
     fn forget(&mut self) {
-        (self.buffer, self.held, self.held_bytes) = (Vec::new(), BTreeMap::new(), 0);
+        *self = Self { next: self.next, ..Self::default() };
     }
 }
 
@@ -359,7 +393,9 @@ mod tests {
 
     fn segment(connections: &mut Connections, sequence: u32, payload: &[u8]) -> Vec<Vec<u8>> {
         let header = TcpHeader { sequence, acknowledgment: 0, flags: TcpHeader::ACK, window: 0 };
-        connections.push(key(), 0, header, payload, payload.len()).datagrams
+        let mark = (Timestamp(0), PacketId::new(0, 1));
+        let segment = Segment { mark, direction: 0, header, payload, length: payload.len() };
+        connections.push(key(), &segment).datagrams.into_iter().map(|(_, datagram)| datagram).collect()
     }
 
     fn rtp(sequence: u8) -> Vec<u8> {
@@ -390,7 +426,7 @@ mod tests {
         let mut found = Vec::new();
         // A segment twice, two swapped, one that overlaps the one before.
         for (from, to) in [(0, 50), (0, 50), (100, 150), (50, 100), (140, 200), (200, 360)] {
-            found.extend(segment(&mut connections, u32::MAX - 120 + from, &stream[from as usize..to]));
+            found.extend(segment(&mut connections, (u32::MAX - 120).wrapping_add(from), &stream[from as usize..to]));
         }
         assert_eq!(found.len(), 20);
     }
@@ -399,7 +435,9 @@ mod tests {
     fn tls_is_left_alone() {
         let mut connections = Connections::default();
         let header = TcpHeader { sequence: 1, acknowledgment: 0, flags: TcpHeader::ACK, window: 0 };
-        let findings = connections.push(key(), 0, header, &[22, 3, 1, 2, 0, 1, 0], 7);
+        let mark = (Timestamp(0), PacketId::new(0, 1));
+        let segment = Segment { mark, direction: 0, header, payload: &[22, 3, 1, 2, 0, 1, 0], length: 7 };
+        let findings = connections.push(key(), &segment);
         assert_eq!((findings.label, findings.datagrams.len()), (Some("tls"), 0));
     }
 }

@@ -18,6 +18,9 @@ use crate::{
 /// Channels of one client that are remembered; RFC 8656 has 4,096 numbers.
 const CHANNELS: usize = 4096;
 
+/// Requests to bind a channel anew that wait for the server's answer.
+const PENDING: usize = 16;
+
 /// Channel numbers of RFC 8656. A datagram that merely looks like ChannelData must have one of these.
 const NUMBERS: std::ops::RangeInclusive<u16> = 0x4000..=0x4fff;
 
@@ -30,6 +33,8 @@ pub struct Turn {
     /// The direction in which the client sends.
     client: Option<usize>,
     channels: BTreeMap<u16, Endpoint>,
+    /// Requests to bind a known channel to another peer, by transaction: the server may refuse.
+    pending: Vec<(u128, u16, Endpoint)>,
     /// Whether any message of a TURN method was seen.
     seen: bool,
 }
@@ -62,15 +67,39 @@ impl Turn {
         self.seen = true;
         self.client = Some(if from_client { datagram.direction } else { datagram.direction ^ 1 } & 1);
         let peer = address(message, kind::XOR_PEER_ADDRESS);
-        if message.method() == method::CHANNEL_BIND
-            && let (Some(peer), Some(Ok(Value::Channel(number)))) =
-                (peer, message.attribute(kind::CHANNEL_NUMBER).map(|attribute| attribute.value()))
-            && (self.channels.len() < CHANNELS || self.channels.contains_key(&number))
-        {
-            self.channels.insert(number, peer);
+        if message.method() == method::CHANNEL_BIND {
+            self.bind(message, peer);
         }
         let data = message.attribute(kind::DATA)?;
         Some(self.relayed(outer, datagram, peer?, data.value, data.value.len(), from_client))
+    }
+
+    /// Learns a channel's peer: of a free channel from the request, as the answer may be missing from the capture; of a
+    /// bound one only when the server agrees.
+    fn bind(&mut self, message: &Message<'_>, peer: Option<Endpoint>) {
+        let transaction = message.transaction();
+        if let Some(index) = self.pending.iter().position(|(pending, ..)| *pending == transaction) {
+            if message.class() == Class::Success {
+                let (_, number, peer) = self.pending.remove(index);
+                self.channels.insert(number, peer);
+            }
+            return;
+        }
+        let number = message.attribute(kind::CHANNEL_NUMBER).map(|attribute| attribute.value());
+        let (Some(peer), Some(Ok(Value::Channel(number)))) = (peer, number) else { return };
+        match self.channels.get(&number) {
+            Some(known) if *known == peer => {}
+            Some(_) => {
+                if self.pending.len() >= PENDING {
+                    self.pending.remove(0);
+                }
+                self.pending.push((transaction, number, peer));
+            }
+            None if self.channels.len() < CHANNELS => {
+                self.channels.insert(number, peer);
+            }
+            None => {}
+        }
     }
 
     /// The datagram in a ChannelData message; `None` where the bytes are none: no known channel, and nothing that

@@ -29,22 +29,31 @@ pub fn repairs(flow: &FlowRecord) -> Vec<Repair> {
         (0..flow.streams.len()).map(|index| original_of(&flow.streams, index)).collect();
     let roles = flow.streams.iter().zip(&originals).map(|(stream, original)| match original {
         Some(_) => Repair { role: StreamRole::Retransmission, of: *original },
-        None if is_probe(stream) => Repair { role: StreamRole::Probe, of: None },
+        None if is_probe(stream, flow.path.dtls) => Repair { role: StreamRole::Probe, of: None },
         None => Repair { role: StreamRole::Media, of: None },
     });
     roles.collect()
 }
 
-/// The stream whose timestamps the packets of `index` repeat, if most of them do.
+/// Packets with another stream's timestamp that prove by themselves that they repeat it: timestamps start at random
+/// (RFC 3550 section 5.1). The rest may repeat packets that were lost before the tap.
+const PROOF: u32 = 3;
+
+/// The stream whose timestamps the packets of `index` repeat, if most of them do, or if nothing else explains those
+/// that do.
 fn original_of(streams: &[Stream], index: usize) -> Option<usize> {
     let stream = streams.get(index)?;
-    if !repeats(stream) {
+    if stream.repairs.matched == 0 {
         return None;
     }
     let original = streams.iter().position(|other| {
         other.ssrc == stream.repairs.ssrc && other.direction == stream.direction && other.ssrc != stream.ssrc
     })?;
     let other = streams.get(original)?;
+    let is_proven = stream.repairs.matched >= PROOF && stream.packets * 2 <= other.packets;
+    if !repeats(stream) && !is_proven {
+        return None;
+    }
     let shared = stream
         .payload_types()
         .iter()
@@ -65,9 +74,11 @@ fn share(stream: &Stream) -> u32 {
     stream.repairs.matched * 1000 / stream.repairs.checked.max(1)
 }
 
-/// SSRC 0 and streams of nothing but padding probe the path's capacity.
-fn is_probe(stream: &Stream) -> bool {
-    stream.padded == stream.packets && (stream.ssrc == 0 || stream.packets > 1)
+/// SSRC 0 and streams of nothing but padding probe the path's capacity. SRTP hides how much of a packet is padding:
+/// there the padding bit has to do.
+fn is_probe(stream: &Stream, encrypted: bool) -> bool {
+    let hidden = encrypted || stream.ssrc == 0 || stream.packets > 1;
+    stream.padding_only == stream.packets || hidden && stream.padded == stream.packets
 }
 
 #[cfg(test)]
@@ -118,9 +129,9 @@ mod tests {
 
     #[test]
     fn padding_alone_is_a_probe() {
-        assert!(is_probe(&stream(0, 99, 31, true)));
-        assert!(is_probe(&stream(7, 97, 4, true)));
-        assert!(!is_probe(&stream(7, 97, 1, true)));
-        assert!(!is_probe(&stream(7, 97, 4, false)));
+        assert!(is_probe(&stream(0, 99, 31, true), false));
+        assert!(is_probe(&stream(7, 97, 4, true), false));
+        assert!(!is_probe(&stream(7, 97, 1, true), false));
+        assert!(!is_probe(&stream(7, 97, 4, false), true));
     }
 }

@@ -3,6 +3,8 @@
 use crate::{
     flow::{
         flow::FlowRecord,
+        key::FlowKey,
+        rtcp::Rtcp,
         sequence::{Bursts, Counters},
         stream::{self, Stream, clock_rate, media_kind},
     },
@@ -152,11 +154,27 @@ impl Parts<'_> {
     }
 
     fn encrypted(&self) -> Option<bool> {
-        let rtcp = self.flow.rtcp.as_deref();
-        if self.flow.path.dtls || rtcp.is_some_and(|rtcp| rtcp.encrypted > 0) {
+        if self.flow.path.dtls {
             return Some(true);
         }
-        rtcp.filter(|rtcp| rtcp.clear > 0).map(|_| false)
+        let mut any = self.reports_of_flow().peekable();
+        any.peek()?;
+        // Some SRTP endpoints send their BYE in clear: what is encrypted counts.
+        Some(any.any(|rtcp| rtcp.encrypted > 0))
+    }
+
+    /// RTCP of the stream's flow or, where it has none, of the flows of the call that carry nothing else between the
+    /// same hosts: RTCP on its own ports.
+    fn reports_of_flow(&self) -> impl Iterator<Item = &Rtcp> {
+        let key = &self.flow.key;
+        let own = self.flow.rtcp.is_some();
+        let companion = move |other: &FlowRecord| {
+            let hosts = |key: &FlowKey| (key.low.ip(), key.high.ip(), key.relay);
+            other.streams.is_empty() && hosts(&other.key) == hosts(key)
+        };
+        let flows = self.flows.iter().copied();
+        let flows = flows.filter(move |other| if own { std::ptr::eq(*other, self.flow) } else { companion(other) });
+        flows.filter_map(|flow| flow.rtcp.as_deref()).filter(|rtcp| rtcp.clear + rtcp.encrypted > 0)
     }
 
     /// Whether another end of the call sends with the same SSRC at the same time.
