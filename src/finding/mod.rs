@@ -1,6 +1,7 @@
 //! Judgement: what in an analysis is worth a sentence. One rule, one place: its code, its weight, its words, its proof.
 
 mod input;
+pub(crate) mod words;
 
 use crate::{engine::Analysis, session::Sessions, time::PacketId};
 
