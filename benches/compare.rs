@@ -111,7 +111,8 @@ fn print(name: &str, generated: &Generated, runs: &[Run]) -> f64 {
     let seconds = median(runs.iter().map(|run| run.seconds).collect());
     let rate = generated.truth.packets as f64 / seconds / 1e6;
     let memory = runs.iter().filter_map(|run| run.own_memory).max();
-    let memory = memory.map_or(String::new(), |kib| format!(", {:.1} MB beyond the mapped file", kib as f64 / 1e3 * 1.024));
+    let memory =
+        memory.map_or(String::new(), |kib| format!(", {:.1} MB beyond the mapped file", kib as f64 / 1e3 * 1.024));
     println!("  {name:<10} {seconds:>8.3} s (median of {}), {rate:>7.3} M packets/s{memory}", runs.len());
     seconds
 }
@@ -131,8 +132,7 @@ fn check(generated: &Generated, folder: &Path) -> anyhow::Result<()> {
     let mut found = BTreeMap::new();
     for stream in array(&report, "sessions").flat_map(|session| array(&session["communicating"], "rtpStreams")) {
         let number = |name: &str| stream[name].as_u64().unwrap_or(u64::MAX);
-        let counts =
-            ["packetsReceived", "packetsLost", "packetsDuplicated", "packetsReordered"].map(number);
+        let counts = ["packetsReceived", "packetsLost", "packetsDuplicated", "packetsReordered"].map(number);
         found.insert(number("ssrc"), counts);
     }
     let counts = |truth: &Truth| [truth.packets, truth.lost, truth.duplicated, truth.reordered];
@@ -140,7 +140,11 @@ fn check(generated: &Generated, folder: &Path) -> anyhow::Result<()> {
         .filter(|truth| found.remove(&u64::from(truth.ssrc)) != Some(counts(truth)))
         .collect();
     if let Some(first) = wrong.first() {
-        bail!("{} of {} streams are not as generated, the first: {first:?}", wrong.len(), generated.truth.streams.len());
+        bail!(
+            "{} of {} streams are not as generated, the first: {first:?}",
+            wrong.len(),
+            generated.truth.streams.len()
+        );
     }
     if !found.is_empty() {
         bail!("{} streams were invented", found.len());

@@ -18,18 +18,36 @@ const KEY_FRAME_INTERVAL: u32 = 300;
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
     /// A check of the connection and of the consent to send (RFC 7675), by `direction`'s sender.
-    Check { direction: usize, repeats: bool },
+    Check {
+        direction: usize,
+        repeats: bool,
+    },
     /// A flight of the DTLS handshake, counted from 0.
-    Handshake { flight: usize },
-    Audio { direction: usize },
-    Frame { direction: usize },
+    Handshake {
+        flight: usize,
+    },
+    Audio {
+        direction: usize,
+    },
+    Frame {
+        direction: usize,
+    },
     /// Transport-wide feedback in SRTCP.
-    Feedback { direction: usize },
+    Feedback {
+        direction: usize,
+    },
     /// A sender or receiver report in SRTCP.
-    Report { direction: usize },
-    Retransmit { direction: usize, original: Rtp },
+    Report {
+        direction: usize,
+    },
+    Retransmit {
+        direction: usize,
+        original: Rtp,
+    },
     /// A message on a data channel.
-    Message { direction: usize },
+    Message {
+        direction: usize,
+    },
 }
 
 /// Something that arrives at the tap.
@@ -76,7 +94,8 @@ impl Call {
         let mut random = Random::new(seed ^ u64::from(index).wrapping_mul(0xd129_0d3f_21a5_7c4b));
         let client_address = Ipv4Addr::from_bits(0x6440_0000 | random.below(1 << 22) as u32);
         let client = SocketAddrV4::new(client_address, 32_768 + random.below(28_000) as u16);
-        let server = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 10 + (index % 4) as u8), 10_000 + (index % 20_000) as u16 * 2);
+        let server =
+            SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 10 + (index % 4) as u8), 10_000 + (index % 20_000) as u16 * 2);
         let up = Side::new(Path::new(client, server, true, &mut random), &mut random);
         let down = Side::new(Path::new(server, client, false, &mut random), &mut random);
         let handshake = control::handshake(&mut random);
@@ -218,17 +237,7 @@ impl Side {
         let truths = senders.each_ref().map(|sender| Truth::new(sender.ssrc, path.source, path.destination));
         let [audio, video, retransmission] = senders;
         let transport_sequence = random.next() as u16;
-        Self {
-            path,
-            audio,
-            video,
-            retransmission,
-            truths,
-            transport_sequence,
-            srtcp_index: 0,
-            frames: 0,
-            messages: 0,
-        }
+        Self { path, audio, video, retransmission, truths, transport_sequence, srtcp_index: 0, frames: 0, messages: 0 }
     }
 
     pub const fn truths(&self) -> &[Truth; 3] {

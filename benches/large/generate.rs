@@ -84,9 +84,8 @@ fn earlier(path: &Path, truth_path: &Path) -> Option<Capture> {
 fn write(mut output: impl Write, parameters: Parameters) -> io::Result<Capture> {
     let mut random = Random::new(parameters.seed);
     let noise = random.bytes(1 << 16);
-    let mut calls: Vec<_> = (0..parameters.calls)
-        .map(|index| Call::new(index, parameters.video_payload, parameters.seed))
-        .collect();
+    let mut calls: Vec<_> =
+        (0..parameters.calls).map(|index| Call::new(index, parameters.video_payload, parameters.seed)).collect();
     let mut agenda = Agenda::default();
     for (index, call) in calls.iter_mut().enumerate() {
         let start = random.below(STAGGER);

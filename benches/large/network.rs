@@ -26,7 +26,10 @@ pub struct Path {
 pub enum Fate {
     Lost,
     /// It arrives at this nanosecond, and perhaps a second time.
-    Arrives { time: u64, again: Option<u64> },
+    Arrives {
+        time: u64,
+        again: Option<u64>,
+    },
 }
 
 impl Path {
@@ -87,8 +90,26 @@ impl Path {
         let [d0, d1, d2, d3] = self.destination.ip().octets();
         let (time_to_live, udp, dont_fragment) = (self.time_to_live, 17, 0x40);
         let mut header = [
-            0x45, 0x00, total_high, total_low, identification_high, identification_low, dont_fragment, 0,
-            time_to_live, udp, 0, 0, s0, s1, s2, s3, d0, d1, d2, d3,
+            0x45,
+            0x00,
+            total_high,
+            total_low,
+            identification_high,
+            identification_low,
+            dont_fragment,
+            0,
+            time_to_live,
+            udp,
+            0,
+            0,
+            s0,
+            s1,
+            s2,
+            s3,
+            d0,
+            d1,
+            d2,
+            d3,
         ];
         let words = header.as_chunks::<2>().0.iter();
         let sum: u32 = words.map(|word| u32::from(u16::from_be_bytes(*word))).sum();

@@ -76,8 +76,34 @@ impl Rtp {
         // One-byte elements (RFC 8285): abs-send-time, transport-wide sequence number, mid, and for audio its level.
         let (last, level) = if self.media == Media::Audio { (0x10, 0xb2) } else { (0, 0) };
         frame.extend_from_slice(&[
-            0x90, u8::from(self.marker) << 7 | payload_type, q0, q1, t0, t1, t2, t3, i0, i1, i2, i3,
-            0xbe, 0xde, 0, 3, 0x22, a0, a1, a2, 0x31, w0, w1, 0x40, mid, last, level, 0,
+            0x90,
+            u8::from(self.marker) << 7 | payload_type,
+            q0,
+            q1,
+            t0,
+            t1,
+            t2,
+            t3,
+            i0,
+            i1,
+            i2,
+            i3,
+            0xbe,
+            0xde,
+            0,
+            3,
+            0x22,
+            a0,
+            a1,
+            a2,
+            0x31,
+            w0,
+            w1,
+            0x40,
+            mid,
+            last,
+            level,
+            0,
         ]);
         let start = usize::from(self.transport_sequence) * 7 % 0x8000;
         frame.extend_from_slice(&noise[start..start + usize::from(self.length)]);

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use rtcscope::{
-    flow::{Outcome, Reassembler},
+    flow::fragment::{Outcome, Reassembler},
     time::Timestamp,
     wire::{Content, LinkType, parse, resume},
 };

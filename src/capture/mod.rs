@@ -19,7 +19,7 @@ mod timescale;
 mod walker;
 mod window;
 
-use std::{cmp::Reverse, collections::BinaryHeap, path::PathBuf, sync::Arc};
+use std::{cmp::Reverse, collections::BinaryHeap, io::Read, path::PathBuf, sync::Arc};
 
 use memmap2::Mmap;
 
@@ -27,7 +27,7 @@ use crate::time::Timestamp;
 
 pub use crate::wire::LinkType;
 pub use error::{OpenError, ReadError};
-pub use summary::{Compression, Fault, FileSummary, Format, Interface, Resolution, Secrets, Stop, Why};
+pub use summary::{Compression, Fault, FileSummary, Format, Interface, Resolution, Secrets, StepBack, Stop, Why};
 pub use walker::Walker;
 pub use window::{NotATime, When};
 
@@ -140,11 +140,27 @@ impl Capture {
             return Err(OpenError::StandardInputTwice);
         }
         let mut sources = Vec::with_capacity(paths.len());
-        let mut maps = Vec::with_capacity(paths.len());
-        let mut interfaces = Vec::new();
-        let mut heads = BinaryHeap::with_capacity(paths.len());
         for (file, path) in (0_u16..).zip(paths) {
-            let (mut source, map) = Source::open(path, file, paths.len() == 1)?;
+            sources.push(Source::open(path, file, paths.len() == 1)?);
+        }
+        Self::begin(sources, options)
+    }
+
+    /// Reads a capture, compressed or not, from `input` instead of a file; `path` is what reports call it.
+    ///
+    /// # Errors
+    /// As [`Capture::open`].
+    pub fn from_reader(path: &str, input: Box<dyn Read + Send>, options: &Options) -> Result<Self, OpenError> {
+        Self::begin(vec![(Source::from_reader(path, input)?, None)], options)
+    }
+
+    /// Reads each source up to its first packet.
+    fn begin(opened: Vec<(Source, Option<Mmap>)>, options: &Options) -> Result<Self, OpenError> {
+        let mut sources = Vec::with_capacity(opened.len());
+        let mut maps = Vec::with_capacity(opened.len());
+        let mut interfaces = Vec::new();
+        let mut heads = BinaryHeap::with_capacity(opened.len());
+        for (file, (mut source, map)) in (0_u16..).zip(opened) {
             source
                 .refill(map.as_ref(), &mut interfaces, 1)
                 .map_err(|ReadError::Io { path, source, .. }| OpenError::Io { path, source })?;
@@ -189,7 +205,8 @@ impl Capture {
         let limit = limit.max(1);
         match self.sources.as_mut_slice() {
             [source] if source.is_read_in_blocks() => {
-                let result = source.fill(&mut self.interfaces, batch.block.get_or_insert_default(), &mut batch.frames, limit);
+                let result =
+                    source.fill(&mut self.interfaces, batch.block.get_or_insert_default(), &mut batch.frames, limit);
                 let more = !batch.frames.is_empty();
                 if self.window.is_some() || self.filter.is_some() {
                     let mut frames = std::mem::take(&mut batch.frames);

@@ -76,6 +76,11 @@ impl Source {
         Ok((Self::new(name, file, Some(metadata.len()), None, Bytes::Mapped(0)), map))
     }
 
+    /// A source that reads from `input`.
+    pub fn from_reader(path: &str, input: Box<dyn Read + Send>) -> Result<Self, OpenError> {
+        Self::streamed(path.to_owned(), 0, None, Stream::new(input, false))
+    }
+
     fn streamed(path: String, file: u16, size: Option<u64>, mut stream: Stream) -> Result<Self, OpenError> {
         let compression = match stream.decompress() {
             Ok(compression) => compression,
@@ -152,9 +157,11 @@ impl Source {
             frames.append(&mut self.pending);
             return Ok(());
         }
-        blocks
-            .fill(block, &mut self.walker, interfaces, frames, limit)
-            .map_err(|source| ReadError::Io { path: self.path.clone(), bytes: self.walker.position(), source })
+        blocks.fill(block, &mut self.walker, interfaces, frames, limit).map_err(|source| ReadError::Io {
+            path: self.path.clone(),
+            bytes: self.walker.position(),
+            source,
+        })
     }
 
     /// The frame that is next.
@@ -255,6 +262,7 @@ impl Source {
             faults: ledger.faults.iter().copied().chain(self.unfiltered).collect(),
             time_backwards: self.tally.backwards,
             first_backwards: self.tally.first_backwards,
+            largest_step_back: self.tally.largest_step_back,
             untimed: ledger.untimed,
             drops: own().filter_map(|interface| interface.dropped).reduce(u64::saturating_add),
             secrets: ledger.secrets.clone(),

@@ -118,6 +118,15 @@ pub struct Interface {
     pub dropped: Option<u64>,
 }
 
+/// A place where time goes back in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepBack {
+    /// How far, in nanoseconds.
+    pub nanos: i64,
+    /// The number of the packet that is earlier than the one before it.
+    pub packet: u64,
+}
+
 /// What one file held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSummary {
@@ -157,6 +166,8 @@ pub struct FileSummary {
     pub time_backwards: u64,
     /// The number of the first of them.
     pub first_backwards: Option<u64>,
+    /// The largest of these steps.
+    pub largest_step_back: Option<StepBack>,
     /// Packets without a time of their own (pcapng Simple Packet Blocks). They take that of the packet before.
     pub untimed: u64,
     /// Packets that the capturing machine says it lost, over all interfaces; `None` where it does not say.
@@ -178,6 +189,7 @@ pub(super) struct Tally {
     pub snapped: u64,
     pub backwards: u64,
     pub first_backwards: Option<u64>,
+    pub largest_step_back: Option<StepBack>,
     previous: Option<Timestamp>,
 }
 
@@ -192,13 +204,20 @@ impl Tally {
             if untimed && frame.time == Timestamp(0) {
                 continue;
             }
-            if self.previous.is_some_and(|previous| frame.time < previous) {
-                self.backwards += 1;
-                self.first_backwards.get_or_insert(frame.number);
+            if let Some(previous) = self.previous.filter(|previous| frame.time < *previous) {
+                self.step_back(previous.since(frame.time), frame.number);
             }
             self.previous = Some(frame.time);
             self.first = Some(self.first.map_or(frame.time, |first| first.min(frame.time)));
             self.last = Some(self.last.map_or(frame.time, |last| last.max(frame.time)));
+        }
+    }
+    #[cold]
+    fn step_back(&mut self, nanos: i64, packet: u64) {
+        self.backwards += 1;
+        self.first_backwards.get_or_insert(packet);
+        if self.largest_step_back.is_none_or(|largest| largest.nanos < nanos) {
+            self.largest_step_back = Some(StepBack { nanos, packet });
         }
     }
 }

@@ -3,11 +3,17 @@
 use crate::{
     capture::{FileSummary, Why},
     engine::Analysis,
-    finding::{Finding, Severity},
+    finding::{
+        Finding, Severity,
+        words::{counted, grouped, span},
+    },
     session::Sessions,
-    time::PacketId,
+    time::{NANOS_PER_MILLI, PacketId},
     wire::{Kind, Layer},
 };
+
+/// Steps back in time up to this are how several queues of a network card are merged, and harm nothing.
+const HARMLESS_STEP_BACK: i64 = NANOS_PER_MILLI;
 
 /// The rules about the capture, each on its own.
 pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
@@ -28,14 +34,15 @@ pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
     findings
 }
 
-/// "call.pcap: the file ends inside a packet; what came before it was analyzed (after packet 1041, at byte 73,112)."
+/// "call.pcap: the file ends inside a packet; what came before it was analyzed (after packet 1,041, at byte 73,112)."
 fn truncated(file: &FileSummary) -> Option<Finding> {
     let stop = file.stop.as_ref()?;
+    let (packets, byte) = (grouped(stop.packets), grouped(stop.byte));
     Some(Finding {
         rule: "CAP001",
         severity: Severity::Warning,
         session: None,
-        message: format!("{}: {} (after packet {}, at byte {})", file.path, why(stop.why), stop.packets, stop.byte),
+        message: format!("{}: {} (after packet {packets}, at byte {byte})", file.path, why(stop.why)),
         advice: Some("Copy the file again from where it was captured, or stop the capture before copying."),
         packets: Vec::new(),
     })
@@ -49,7 +56,8 @@ fn dropped(file: &FileSummary) -> Option<Finding> {
         severity: Severity::Warning,
         session: None,
         message: format!(
-            "The capturing system dropped {drops} packets of {}: losses below may be the capture's own",
+            "The capturing system dropped {} of {}: losses below may be the capture's own",
+            counted(drops, "packet"),
             file.path
         ),
         advice: Some("Capture with a larger buffer (tcpdump -B) or a capture filter."),
@@ -57,28 +65,35 @@ fn dropped(file: &FileSummary) -> Option<Finding> {
     })
 }
 
-/// "Time goes backwards 3 times in call.pcap."
+/// "Time goes back once in call.pcap, by 2.3 s." or "Time goes back 214 times in call.pcap, by up to 2.3 s."
 fn backwards(file: &FileSummary, index: u16) -> Option<Finding> {
-    let first = file.first_backwards?;
+    let largest = file.largest_step_back.filter(|step| step.nanos > HARMLESS_STEP_BACK)?;
+    let (path, by) = (&file.path, span(largest.nanos));
     Some(Finding {
         rule: "CAP003",
         severity: Severity::Info,
         session: None,
-        message: format!("Time goes backwards {} times in {}", file.time_backwards, file.path),
+        message: match file.time_backwards {
+            1 => format!("Time goes back once in {path}, by {by}"),
+            times => format!("Time goes back {} in {path}, by up to {by}", counted(times, "time")),
+        },
         advice: Some("Jitter, gaps and round trips around these packets are not to be trusted; reordercap sorts them."),
-        packets: vec![PacketId::new(index, first)],
+        packets: vec![PacketId::new(index, largest.packet)],
     })
 }
 
-/// "2,100 of 7,212 packets of call.pcap were cut to 128 bytes."
+/// "2,100 of 7,212 packets of call.pcap were cut by the snap length."
 fn snapped(file: &FileSummary) -> Option<Finding> {
     (file.snapped > 0).then(|| Finding {
         rule: "CAP004",
         severity: Severity::Info,
         session: None,
         message: format!(
-            "{} of {} packets of {} were cut by the snap length: headers are used, contents may be missing",
-            file.snapped, file.packets, file.path
+            "{} of {} of {} {} cut by the snap length: headers are used, contents may be missing",
+            grouped(file.snapped),
+            counted(file.packets, "packet"),
+            file.path,
+            was(file.snapped)
         ),
         advice: Some("Capture whole packets (tcpdump -s 0) to see RTCP, handshakes and signalling in full."),
         packets: Vec::new(),
@@ -93,8 +108,10 @@ fn copies(analysis: &Analysis, file: &FileSummary, index: u16) -> Option<Finding
         severity: Severity::Info,
         session: None,
         message: format!(
-            "{copies} packets of {} were captured twice, at different places of their path; each counts once",
-            file.path
+            "{} of {} {} captured twice, at different places of the path; each counts once",
+            counted(copies, "packet"),
+            file.path,
+            was(copies)
         ),
         advice: Some("Capture on one interface to keep files small."),
         packets: Vec::new(),
@@ -106,41 +123,63 @@ fn unsupported_link(analysis: &Analysis) -> Option<Finding> {
     let unread =
         |(_, layer, kind, ..): &(u16, Layer, Kind, u64, PacketId)| *layer == Layer::Link && *kind == Kind::Unsupported;
     let (count, first) = total(analysis.faults.iter().filter(unread))?;
+    let have = if count == 1 { "has" } else { "have" };
     Some(Finding {
         rule: "CAP006",
         severity: Severity::Warning,
         session: None,
-        message: format!("{count} packets have a link type that rtcscope does not read; they were left out"),
+        message: format!(
+            "{} {have} a link type that rtcscope does not read, and {} left out",
+            counted(count, "packet"),
+            was(count)
+        ),
         advice: Some("Capture at the IP level, or on an Ethernet interface."),
         packets: vec![first],
     })
 }
 
-/// "12 IP packets are incomplete: fragments are missing."
+/// "12 fragmented IP packets are incomplete and were not read."
 fn incomplete_fragments(analysis: &Analysis) -> Option<Finding> {
-    (analysis.incomplete > 0).then(|| Finding {
+    let count = analysis.incomplete;
+    (count > 0).then(|| Finding {
         rule: "CAP007",
         severity: Severity::Info,
         session: None,
-        message: format!("{} fragmented IP packets are incomplete and were not read", analysis.incomplete),
+        message: format!(
+            "{} {} incomplete and {} not read",
+            counted(count, "fragmented IP packet"),
+            is(count),
+            was(count)
+        ),
         advice: Some("Fragments are often dropped by firewalls; keep datagrams under 1,200 bytes."),
         packets: Vec::new(),
     })
 }
 
-/// "Memory is bounded: 120,000 packets of flows beyond the first 131,072 were not followed."
+/// "The capture holds more flows than are followed at a time: 120,000 packets were not followed."
 fn limits(analysis: &Analysis) -> Option<Finding> {
     let refused = analysis.refused;
     let streams: u64 = analysis.flows.iter().map(|flow| flow.refused).sum();
     let beyond = refused.packets + refused.segments + streams;
-    (beyond + refused.flows > 0).then(|| Finding {
+    let mut consequences = Vec::new();
+    if beyond > 0 {
+        consequences.push(format!("{} {} not followed", counted(beyond, "packet"), was(beyond)));
+    }
+    if refused.flows > 0 {
+        let packets = counted(refused.flow_packets, "packet");
+        consequences.push(format!(
+            "{} without media ({packets}) {} only counted",
+            counted(refused.flows, "idle flow"),
+            is(refused.flows)
+        ));
+    }
+    (!consequences.is_empty()).then(|| Finding {
         rule: "CAP008",
         severity: if beyond > 0 { Severity::Warning } else { Severity::Info },
         session: None,
         message: format!(
-            "The capture holds more flows than are followed at a time: {beyond} packets were not followed, and {} idle \
-             flows without media ({} packets) are only counted",
-            refused.flows, refused.flow_packets
+            "The capture holds more flows and streams than are followed at a time: {}",
+            consequences.join(", and ")
         ),
         advice: Some("Analyze a part of it: --filter, --from and --to choose packets."),
         packets: Vec::new(),
@@ -158,7 +197,9 @@ fn malformed(analysis: &Analysis) -> Option<Finding> {
         severity: Severity::Info,
         session: None,
         message: format!(
-            "{count} packets are malformed; \"malformed\" in the JSON report lists them by layer and kind"
+            "{} {} malformed; \"malformed\" in the JSON report lists what is wrong by layer and kind",
+            counted(count, "packet"),
+            is(count)
         ),
         advice: None,
         packets: vec![first],
@@ -181,6 +222,14 @@ fn no_call(analysis: &Analysis, sessions: &Sessions) -> Option<Finding> {
         advice: Some("Check that the capture was taken where the call's packets pass, with no filter that hides them."),
         packets: Vec::new(),
     })
+}
+
+const fn is(count: u64) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
+const fn was(count: u64) -> &'static str {
+    if count == 1 { "was" } else { "were" }
 }
 
 const fn why(why: Why) -> &'static str {

@@ -2,6 +2,7 @@
 
 mod communicating;
 mod input;
+pub(crate) mod words;
 
 use crate::{engine::Analysis, session::Sessions, time::PacketId};
 

@@ -108,9 +108,10 @@ mod tests {
 
     #[test]
     fn is_after_as_it_compares() {
-        let ends: Vec<Endpoint> = ["1.2.3.4:5", "1.2.3.4:6", "[::1]:4", "[2001:db8::]:0", "[2001:db8::1]:9", "255.0.0.1:0"]
-            .map(|text| Endpoint::from(text.parse::<SocketAddr>().unwrap()))
-            .into();
+        let ends: Vec<Endpoint> =
+            ["1.2.3.4:5", "1.2.3.4:6", "[::1]:4", "[2001:db8::]:0", "[2001:db8::1]:9", "255.0.0.1:0"]
+                .map(|text| Endpoint::from(text.parse::<SocketAddr>().unwrap()))
+                .into();
         for (one, other) in ends.iter().flat_map(|one| ends.iter().map(move |other| (*one, *other))) {
             assert_eq!(one.is_after(other), one > other);
         }

@@ -7,7 +7,8 @@ use etherparse::{
 };
 
 use super::{
-    Content, Endpoint, Fragment, Kind, Layer, LinkType, Malformed, Packet, TcpHeader, Tunnel, icmp, link, plain, tunnel,
+    Content, Endpoint, Fragment, Kind, Layer, LinkType, Malformed, Packet, TcpHeader, Tunnel, icmp, link, plain,
+    tunnel,
     walk::{NOWHERE, Walk, mixed},
 };
 

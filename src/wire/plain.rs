@@ -22,10 +22,48 @@ pub(super) fn parse(frame: &[u8]) -> Option<Packet> {
     const PROTOCOL: u8 = super::inet::protocol::UDP;
     const MORE_FRAGMENTS_AND_HIGH_OFFSET: u8 = 0x3f;
     let [
-        d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, e0, e1, //
-        version_and_length, traffic_class, t0, t1, i0, i1, fragment, offset, hop_limit, protocol, _, _,
-        a0, a1, a2, a3, b0, b1, b2, b3, //
-        p0, p1, q0, q1, l0, l1, _, _,
+        d0,
+        d1,
+        d2,
+        d3,
+        d4,
+        d5,
+        s0,
+        s1,
+        s2,
+        s3,
+        s4,
+        s5,
+        e0,
+        e1, //
+        version_and_length,
+        traffic_class,
+        t0,
+        t1,
+        i0,
+        i1,
+        fragment,
+        offset,
+        hop_limit,
+        protocol,
+        _,
+        _,
+        a0,
+        a1,
+        a2,
+        a3,
+        b0,
+        b1,
+        b2,
+        b3, //
+        p0,
+        p1,
+        q0,
+        q1,
+        l0,
+        l1,
+        _,
+        _,
     ] = *frame.first_chunk::<HEADERS>()?;
     let plain = [e0, e1] == ETHER_TYPE
         && version_and_length == VERSION_AND_LENGTH
@@ -63,8 +101,8 @@ mod tests {
 
     /// Ethernet, IPv4 and UDP with four bytes of payload and two of padding.
     const FRAME: [u8; 48] = [
-        2, 0, 10, 0, 0, 2, 2, 0, 10, 0, 0, 1, 8, 0, 0x45, 0xb8, 0, 32, 0x12, 0x34, 0x40, 0, 57, 17, 0xaa, 0xbb, 10, 0, 0,
-        1, 10, 0, 0, 2, 0x13, 0x88, 0x13, 0x8a, 0, 12, 0, 0, 1, 2, 3, 4, 0, 0,
+        2, 0, 10, 0, 0, 2, 2, 0, 10, 0, 0, 1, 8, 0, 0x45, 0xb8, 0, 32, 0x12, 0x34, 0x40, 0, 57, 17, 0xaa, 0xbb, 10, 0,
+        0, 1, 10, 0, 0, 2, 0x13, 0x88, 0x13, 0x8a, 0, 12, 0, 0, 1, 2, 3, 4, 0, 0,
     ];
 
     /// Whatever this answers, going down layer by layer answers too.

@@ -1,32 +1,11 @@
 //! Numbers as people read them: grouped digits, a unit, no more decimals than mean something.
 
-/// `1501` as `1,501`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub(super) use crate::finding::words::{counted, grouped};
 
 /// A signed number, grouped.
 pub(super) fn grouped_signed(number: i64) -> String {
     let sign = if number < 0 { "-" } else { "" };
     format!("{sign}{}", grouped(number.unsigned_abs()))
-}
-
-/// A number with its noun: `1 packet`, `1,501 packets`.
-pub(super) fn counted(number: u64, noun: &str) -> String {
-    let plural = match noun {
-        noun if number == 1 => noun.to_owned(),
-        "reply" => "replies".to_owned(),
-        noun => format!("{noun}s"),
-    };
-    format!("{} {plural}", grouped(number))
 }
 
 /// A fraction as per cent: `2.3 %`. What is not zero is never written as `0 %`, what is not all never as `100 %`.

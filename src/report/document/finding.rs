@@ -1,0 +1,34 @@
+//! What is worth knowing.
+
+use serde::Serialize;
+
+use super::PacketRef;
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The call, or the reading of the capture, failed.
+    Error,
+    /// Quality or trust suffers.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+/// One thing worth knowing, with its proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The rule's code (`rtcscope explain CODE`).
+    pub rule: &'static str,
+    /// How much it weighs.
+    pub severity: Severity,
+    /// The call it is about; `null` when it is about the capture.
+    pub session: Option<u32>,
+    /// One sentence: what happened.
+    pub message: String,
+    /// One sentence: what to do.
+    pub advice: Option<String>,
+    /// The packets that prove it, the first few.
+    pub packets: Vec<PacketRef>,
+}
