@@ -138,8 +138,9 @@ impl Reader {
         analysis.refused.segments += self.connections.refused();
     }
 
+    /// Finds the datagrams that the frame at `index` of `work` completes.
     #[inline]
-    fn read_frame(&mut self, work: &mut Work, frame: &Frame, index: u32) {
+    pub fn read_frame(&mut self, work: &mut Work, frame: &Frame, index: u32) {
         let id = PacketId::new(frame.file, frame.number);
         match parse(frame.link, work.frames.bytes(frame)) {
             Ok(packet) => self.take(work, frame, id, &packet, Place::Frame(index), 0),
