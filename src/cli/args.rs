@@ -68,6 +68,9 @@ enum Subcommands {
     #[command(after_help = ANALYZE_EXAMPLES)]
     Analyze(AnalyzeArgs),
     /// Show the packets of captures, one a line, as trees or as JSON lines.
+    ///
+    /// Each packet is shown as what "analyze" finds it to be, so the captures are read twice: standard input and pipes
+    /// are read to their end and kept in a temporary file. Filters, times and numbers choose what is shown of it.
     #[command(after_help = PACKETS_EXAMPLES)]
     Packets(PacketsArgs),
 }
@@ -187,6 +190,7 @@ impl PacketsArgs {
             count: self.count,
             format: self.format,
             text: self.page.text(),
+            cut: self.page.cut(),
             progress,
             output: self.page.output(),
             input,
@@ -210,11 +214,16 @@ impl PageArgs {
         self.output.as_deref().is_none_or(|path| path == Path::new("-")) && stdout().is_terminal()
     }
 
+    /// Columns that were asked for or that a terminal has.
+    fn cut(&self) -> Option<usize> {
+        let columns = || terminal_size().filter(|_| self.on_terminal()).map(|(Width(columns), _)| columns);
+        self.width.or_else(columns).map(usize::from)
+    }
+
     fn text(&self) -> TextOptions {
         let terminal = self.on_terminal();
-        let columns = || terminal_size().filter(|_| terminal).map(|(Width(columns), _)| usize::from(columns));
         TextOptions {
-            width: self.width.map(usize::from).or_else(columns).unwrap_or(DEFAULT_WIDTH),
+            width: self.cut().unwrap_or(DEFAULT_WIDTH),
             color: match self.color {
                 ColorWhen::Auto => {
                     terminal && !set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")

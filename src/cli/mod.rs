@@ -15,6 +15,7 @@ mod input;
 mod output;
 pub mod packets;
 mod progress;
+mod spool;
 
 pub use input::Input;
 pub use progress::Progress;

@@ -1,12 +1,35 @@
 //! `rtcscope packets`: captures to one line, tree or JSON object a packet.
+//!
+//! The capture is read twice. First it is analyzed, all of it; then it is read again and each packet is shown as what the
+//! analysis found it to be. A filter, a time window or a number only chooses what is shown.
 
-use std::{io::Write, path::PathBuf, process::ExitCode, str::FromStr};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    num::NonZeroUsize,
+    path::PathBuf,
+    process::ExitCode,
+    str::FromStr,
+    thread::available_parallelism,
+};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use super::{Input, Progress, output::Output};
-use crate::report::{document::PacketRef, text::TextOptions};
+use super::{Input, Progress, output::Output, spool::Spooled};
+use crate::{
+    capture::{Batch, Capture, FileSummary},
+    engine::{self, Analysis, Revisit},
+    report::{
+        document::PacketRef,
+        packet::{Entry, List, Scene},
+        text::TextOptions,
+    },
+    time::PacketId,
+};
+
+/// Frames of which the filter is asked at a time.
+const BATCH: usize = 2048;
 
 /// All that a listing of packets must know.
 #[derive(Clone, Debug)]
@@ -23,6 +46,8 @@ pub struct PacketsConfig {
     pub format: PacketsFormat,
     /// How text is laid out.
     pub text: TextOptions,
+    /// Columns after which a line of text is cut; `None` where none is.
+    pub cut: Option<usize>,
     /// Where to write; `None` for standard output.
     pub output: Option<PathBuf>,
     /// Whether to show how far the reading is.
@@ -43,9 +68,137 @@ pub enum PacketsFormat {
 /// # Errors
 /// What kept the input from being read or the packets from being written, as sentences.
 pub fn run(config: &PacketsConfig) -> anyhow::Result<ExitCode> {
-    let output = Output::open(config.output.as_deref(), &config.input.paths)?;
+    let mut output = Output::open(config.output.as_deref(), &config.input.paths)?;
+    let spooled = Spooled::new(&config.input)?;
+    let mut listing = Listing::open(config, &spooled.input).map_err(|error| spooled.named(&error))?;
+    let analysis = listing.analyze().map_err(|error| spooled.named(&error))?;
+    let remaining = listing.selection(&analysis, &config.input.paths)?;
+    listing.list(&analysis, remaining, &mut output)?;
     output.finish()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A capture that is read twice.
+struct Listing<'a> {
+    config: &'a PacketsConfig,
+    first: Capture,
+    second: Capture,
+    gate: Option<Gate>,
+}
+
+impl<'a> Listing<'a> {
+    fn open(config: &'a PacketsConfig, input: &Input) -> anyhow::Result<Self> {
+        let all = Input { filter: None, from: None, to: None, ..input.clone() };
+        // First of all: the filter may be refused.
+        let gate = if *input == all { None } else { Some(Gate::new(input.open()?)) };
+        Ok(Self { config, first: all.open()?, second: all.open()?, gate })
+    }
+
+    fn analyze(&mut self) -> anyhow::Result<Analysis> {
+        let progress = Progress::new(self.config.progress);
+        let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let settings = engine::Config { threads: threads.get() };
+        let analysis =
+            engine::analyze(&mut self.first, settings, |read| progress.update(read.bytes_read, read.bytes_total));
+        progress.finish();
+        Ok(analysis?)
+    }
+
+    /// The packets asked for, each of which exists.
+    fn selection(&self, analysis: &Analysis, paths: &[PathBuf]) -> anyhow::Result<BTreeSet<PacketId>> {
+        let mut selection = BTreeSet::new();
+        for packet in &self.config.packets {
+            let file = packet.file.saturating_sub(1);
+            let total = analysis.files.get(usize::from(file)).map_or(0, |file: &FileSummary| file.total_packets);
+            if packet.number > total {
+                let path = paths.get(usize::from(file)).map(|path| path.display().to_string()).unwrap_or_default();
+                match total {
+                    0 => bail!("--packet {packet}: {path} has no packets"),
+                    1 => bail!("--packet {packet}: {path} has only packet 1"),
+                    _ => bail!("--packet {packet}: {path} has only packets 1 to {total}"),
+                }
+            }
+            selection.insert(PacketId::new(file, packet.number));
+        }
+        Ok(selection)
+    }
+
+    fn list(
+        &mut self,
+        analysis: &Analysis,
+        mut selection: BTreeSet<PacketId>,
+        out: &mut dyn Write,
+    ) -> anyhow::Result<()> {
+        let selected = !selection.is_empty();
+        let json = self.config.format == PacketsFormat::Ndjson;
+        let scene = Scene { analysis, trees: self.config.verbose, moments: json };
+        let mut list = List::new(analysis, self.config.text, self.config.cut.filter(|_| !self.config.verbose));
+        let progress = Progress::new(self.config.progress);
+        let mut revisit = Revisit::new(analysis);
+        let mut left = self.config.count.unwrap_or(u64::MAX);
+        while left > 0 && !(selected && selection.is_empty()) {
+            let Some(visit) = revisit.next(&mut self.second)? else { break };
+            let id = PacketId::new(visit.frame.file, visit.frame.number);
+            match self.gate.as_mut().map_or(Ok(Pass::Yes), |gate| gate.pass(id))? {
+                Pass::Yes => {}
+                Pass::No => continue,
+                Pass::NoMore => break,
+            }
+            if selected && !selection.remove(&id) {
+                continue;
+            }
+            let entry = scene.entry(&visit);
+            let written = if json { write_json(&entry, out) } else { list.write(&entry, out) };
+            written.context("cannot write the packets")?;
+            left -= 1;
+            if left.is_multiple_of(BATCH as u64) {
+                let read = self.second.progress();
+                progress.update(read.bytes_read, read.bytes_total);
+            }
+        }
+        progress.finish();
+        Ok(())
+    }
+}
+
+fn write_json(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, entry)?;
+    out.write_all(b"\n")
+}
+
+/// Which packets pass filter and time window: those that a capture with both delivers. They are a part of all packets,
+/// in the same order.
+struct Gate {
+    capture: Capture,
+    batch: Batch,
+    next: usize,
+}
+
+enum Pass {
+    Yes,
+    No,
+    /// Nor any that comes later.
+    NoMore,
+}
+
+impl Gate {
+    fn new(capture: Capture) -> Self {
+        Self { capture, batch: Batch::default(), next: 0 }
+    }
+
+    /// Whether the packet passes. Packets must be asked for in order.
+    fn pass(&mut self, id: PacketId) -> anyhow::Result<Pass> {
+        while self.next >= self.batch.frames.len() {
+            self.next = 0;
+            if !self.capture.fill(&mut self.batch, BATCH)? && self.batch.frames.is_empty() {
+                return Ok(Pass::NoMore);
+            }
+        }
+        let head = self.batch.frames.get(self.next).map(|frame| PacketId::new(frame.file, frame.number));
+        let passes = head == Some(id);
+        self.next += usize::from(passes);
+        Ok(if passes { Pass::Yes } else { Pass::No })
+    }
 }
 
 /// A packet as a user names it: `1041`, or `2:1041` of several files.

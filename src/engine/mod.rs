@@ -5,6 +5,7 @@
 //! flows, and sees their datagrams in capture order, so the number of threads changes nothing but the time it takes.
 
 mod reader;
+mod revisit;
 mod shard;
 mod workers;
 
@@ -16,6 +17,8 @@ use crate::{
     time::{PacketId, Timestamp},
     wire::{Kind, Layer, Malformed},
 };
+
+pub use revisit::{Found, Inner, Place, Revisit, Visit};
 
 use reader::Reader;
 

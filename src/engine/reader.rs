@@ -199,8 +199,9 @@ impl Reader {
         analysis.refused.segments += self.connections.refused();
     }
 
+    /// Finds the datagrams that the frame at `index` of `work` completes.
     #[inline]
-    fn read_frame(&mut self, work: &mut Work, frame: &Frame, index: u32) {
+    pub fn read_frame(&mut self, work: &mut Work, frame: &Frame, index: u32) {
         let origin = Origin { frame, index, place: Place::Frame, base: 0 };
         match parse(frame.link, work.frames.bytes(frame)) {
             Ok(packet) if packet.content == Content::Udp => {

@@ -5,6 +5,7 @@ pub mod copies;
 pub mod datagram;
 pub mod flow;
 pub mod fragment;
+pub mod identify;
 pub mod key;
 pub mod media;
 pub mod rtcp;

@@ -4,6 +4,10 @@
 //! to; only datagrams inside others (TURN, DTLS in STUN) are judged by their own bytes, as there is no flow for one.
 
 mod dtls;
+mod entry;
+mod headers;
+mod list;
+mod names;
 mod other;
 mod rtcp;
 mod rtp;
@@ -14,6 +18,9 @@ mod words;
 use serde::Serialize;
 
 use crate::wire;
+
+pub use entry::{Entry, Relayed, Scene};
+pub use list::List;
 
 /// Datagrams inside datagrams that are opened: a Send indication holding DTLS in STUN is three deep. STUN may hold
 /// STUN without end.

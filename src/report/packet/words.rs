@@ -44,6 +44,11 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// A link address as IEEE 802 writes it, with colons.
+pub(super) fn mac([a, b, c, d, e, f]: [u8; 6]) -> String {
+    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+}
+
 /// `name: value`, or the name alone of what has no value.
 pub(super) fn labelled(name: &str, value: &str) -> String {
     if value.is_empty() { name.to_owned() } else { format!("{name}: {value}") }
@@ -77,6 +82,13 @@ pub(super) fn fault(fault: Malformed) -> String {
         return format!("[cut by the capture at byte {}]", fault.offset);
     }
     let layer = match fault.layer {
+        Layer::Link => "link header",
+        Layer::Ip => "IP",
+        Layer::Fragment => "fragment",
+        Layer::Tunnel => "tunnel",
+        Layer::Icmp => "ICMP",
+        Layer::Udp => "UDP",
+        Layer::Tcp => "TCP",
         Layer::Stun => "STUN",
         Layer::ChannelData => "ChannelData",
         Layer::Dtls => "DTLS",
@@ -85,7 +97,7 @@ pub(super) fn fault(fault: Malformed) -> String {
         Layer::Sctp => "SCTP",
         Layer::Quic => "QUIC",
         Layer::Zrtp => "ZRTP",
-        _ => "packet",
+        Layer::Container => "record",
     };
     let what = match fault.kind {
         Kind::TooShort => "ends too early",
