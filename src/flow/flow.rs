@@ -167,7 +167,10 @@ impl Flow {
     pub fn is_copy(&mut self, datagram: &Datagram<'_>, identity: u32, identification: u32) -> bool {
         let fingerprint = copies::fingerprint(identification, datagram.length as u32, datagram.bytes);
         match self.copies.get_mut(datagram.direction & 1) {
-            Some(copies) => copies.is_copy(datagram.time, identity, fingerprint),
+            Some(copies) => {
+                let is_media = matches!(datagram.bytes, [128..=191, ..]) && self.key.transport == Transport::Udp;
+                copies.is_copy(datagram.time, identity, fingerprint, is_media)
+            }
             None => false,
         }
     }
