@@ -3,6 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 mod common;
+mod labb;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,8 +11,8 @@ use std::{
 };
 
 use common::{
-    Checks, Known, Run, analyze, check_all, folders, frames, hex_number, json, json_lines, list, name, rtp, streams_counted_again,
-    unsigned,
+    Checks, Known, Run, analyze, check_all, folders, frames, hex_number, json, json_lines, list, name, rtp,
+    streams_counted_again, unsigned,
 };
 use serde_json::Value;
 
@@ -29,10 +30,7 @@ const KNOWN: &[Known] = &[
         "turn-errors capture.pcapng: 0xcafe0001 packets, relay \"10.23.0.2:3478\": 101, truth 100",
         "packet 491: one more ChannelData, after the allocation had expired",
     ),
-    (
-        "turn-errors capture.pcapng: 0xcafe0001 lost, relay \"10.23.0.2:3478\": 1, truth 0",
-        "that packet skips a number",
-    ),
+    ("turn-errors capture.pcapng: 0xcafe0001 lost, relay \"10.23.0.2:3478\": 1, truth 0", "that packet skips a number"),
 ];
 
 #[test]
@@ -53,11 +51,10 @@ fn scenario(path: &Path, checks: &mut Checks) {
     checks.holds(format!("exit status {}", run.status), run.status < 2);
     let mut datagrams = frames::datagrams(path);
     frames::unwrap_turn(&mut datagrams);
-    let packets = rtp::streams(&datagrams);
-    streams_counted_again(&run, &packets, checks);
+    streams_counted_again(&run, &rtp::streams(&datagrams), checks);
     let truth = json(&folder.join("truth.json"));
     let place = if file == "captureB.pcapng" { "B" } else { "A" };
-    let scene = Scene { folder, place, truth: &truth, run: &run, packets, datagrams };
+    let scene = Scene { folder, place, truth: &truth, run: &run, datagrams };
     scene.both_ends(checks);
     scene.indexed(checks);
     scene.peers(checks);
@@ -65,7 +62,9 @@ fn scenario(path: &Path, checks: &mut Checks) {
     scene.sctp(checks);
     scene.turn(checks);
     match name(folder).as_str() {
-        "rtp-wrap" | "rtp-dtx" | "rtp-pt-change" | "rtp-reorder100" | "rtp-video-timing" | "rtp-odd" => scene.hand_made(checks),
+        "rtp-wrap" | "rtp-dtx" | "rtp-pt-change" | "rtp-reorder100" | "rtp-video-timing" | "rtp-odd" => {
+            scene.hand_made(checks);
+        }
         "sip-pcmu" | "sip-hold-dtmf" | "sip-sdes-srtp" | "sip-tls" => scene.baresip(checks),
         _ => {}
     }
@@ -77,7 +76,6 @@ struct Scene<'a> {
     place: &'static str,
     truth: &'a Value,
     run: &'a Run,
-    packets: BTreeMap<rtp::Key, Vec<rtp::Packet>>,
     datagrams: Vec<frames::Datagram>,
 }
 
@@ -92,7 +90,9 @@ impl Scene<'_> {
 
     fn stream_of(&self, entry: &Value) -> Option<&Value> {
         let is_it = |stream: &&Value| {
-            stream["ssrc"] == hex_number(&entry["ssrc"]) && stream["source"] == entry["src"] && stream["destination"] == entry["dst"]
+            stream["ssrc"] == hex_number(&entry["ssrc"])
+                && stream["source"] == entry["src"]
+                && stream["destination"] == entry["dst"]
         };
         self.run.streams().into_iter().find(is_it)
     }
@@ -113,19 +113,33 @@ impl Scene<'_> {
             let get = |field: &str| unsigned(&stream[field]);
             if entry["sender"] == self.place {
                 checks.equal(format!("{ssrc:#x} sent"), get("packetsReceived"), unsigned(&entry["sent"]));
-                checks.equal(format!("{ssrc:#x} sent once"), get("packetsReceived") - get("packetsDuplicated"), unsigned(&entry["sent_unique"]));
+                checks.equal(
+                    format!("{ssrc:#x} sent once"),
+                    get("packetsReceived") - get("packetsDuplicated"),
+                    unsigned(&entry["sent_unique"]),
+                );
                 checks.equal(format!("{ssrc:#x} lost before it was sent"), get("packetsLost"), 0);
                 continue;
             }
             checks.equal(format!("{ssrc:#x} received"), get("packetsReceived"), unsigned(&entry["received"]));
-            checks.equal(format!("{ssrc:#x} distinct"), get("packetsReceived") - get("packetsDuplicated"), unsigned(&entry["received_unique"]));
-            checks.equal(format!("{ssrc:#x} duplicates"), get("packetsDuplicated"), unsigned(&entry["duplicates_received"]));
+            checks.equal(
+                format!("{ssrc:#x} distinct"),
+                get("packetsReceived") - get("packetsDuplicated"),
+                unsigned(&entry["received_unique"]),
+            );
+            checks.equal(
+                format!("{ssrc:#x} duplicates"),
+                get("packetsDuplicated"),
+                unsigned(&entry["duplicates_received"]),
+            );
             checks.equal(format!("{ssrc:#x} late"), get("packetsReordered"), unsigned(&entry["late_received"]));
             let last = unsigned(&entry["last_seq"]) as u16;
             let first = unsigned(&entry["first_seq"]) as u16;
             // What was lost first and last of all shows in no gap.
-            let mut lost: BTreeSet<i64> =
-                list(&entry["lost_seqs"]).iter().map(|seq| i64::from((unsigned(seq) as u16).wrapping_sub(first))).collect();
+            let mut lost: BTreeSet<i64> = list(&entry["lost_seqs"])
+                .iter()
+                .map(|seq| i64::from((unsigned(seq) as u16).wrapping_sub(first)))
+                .collect();
             let mut end = i64::from(last.wrapping_sub(first));
             while lost.remove(&end) {
                 end -= 1;
@@ -158,10 +172,19 @@ impl Scene<'_> {
                 };
                 let ssrc = entry["ssrc"].as_str().unwrap();
                 checks.equal(format!("{ssrc} {} packets", entry["dst"]), &stream["packetsReceived"], &entry["packets"]);
-                checks.equal(format!("{ssrc} lost"), unsigned(&stream["packetsLost"]), entry["lost"].as_u64().unwrap_or_default());
+                checks.equal(
+                    format!("{ssrc} lost"),
+                    unsigned(&stream["packetsLost"]),
+                    entry["lost"].as_u64().unwrap_or_default(),
+                );
                 if let Some(types) = entry["pts"].as_array() {
-                    let ours: BTreeSet<u64> = list(&stream["payloadTypes"]).iter().map(|entry| unsigned(&entry["payloadType"])).collect();
-                    checks.equal(format!("{ssrc} payload types"), ours, types.iter().map(unsigned).collect::<BTreeSet<_>>());
+                    let ours: BTreeSet<u64> =
+                        list(&stream["payloadTypes"]).iter().map(|entry| unsigned(&entry["payloadType"])).collect();
+                    checks.equal(
+                        format!("{ssrc} payload types"),
+                        ours,
+                        types.iter().map(unsigned).collect::<BTreeSet<_>>(),
+                    );
                 }
             }
         }
@@ -195,7 +218,8 @@ impl Scene<'_> {
             }
         }
         if peers.len() == 2 {
-            let ours: BTreeSet<u32> = self.run.streams().iter().map(|stream| unsigned(&stream["ssrc"]) as u32).collect();
+            let ours: BTreeSet<u32> =
+                self.run.streams().iter().map(|stream| unsigned(&stream["ssrc"]) as u32).collect();
             checks.equal("SSRCs", ours, known);
         }
     }
@@ -225,11 +249,18 @@ impl Scene<'_> {
         let other = if self.place == "A" { "B" } else { "A" };
         let is_dtls = self.run.sum("/securing/dtls/packets") > 0;
         if is_dtls {
-            checks.equal("SRTCP", self.run.sum("/communicating/rtcp/packets"), self.run.sum("/communicating/rtcp/encrypted"));
+            checks.equal(
+                "SRTCP",
+                self.run.sum("/communicating/rtcp/packets"),
+                self.run.sum("/communicating/rtcp/encrypted"),
+            );
         }
         let encrypted = is_dtls || self.name() == "gst-srtp-sha1-32";
         if encrypted || ["sip-sdes-srtp", "sip-tls"].contains(&self.name().as_str()) {
-            checks.holds("SRTCP is seen", self.run.sum("/communicating/rtcp/encrypted") > 0 || self.run.streams().is_empty());
+            checks.holds(
+                "SRTCP is seen",
+                self.run.sum("/communicating/rtcp/encrypted") > 0 || self.run.streams().is_empty(),
+            );
             for stream in self.run.streams() {
                 checks.holds(format!("{} is encrypted", stream["ssrc"]), stream["encrypted"] == true);
                 checks.holds(format!("{} reported out of ciphertext", stream["ssrc"]), stream["reported"].is_null());
@@ -276,21 +307,41 @@ impl Scene<'_> {
         let rate = stream["clockRate"].as_f64().unwrap();
         let what = |field: &str| format!("{ssrc:#x} reported {field}");
         checks.equal(what("reports"), unsigned(&reported["reports"]), blocks.len() as u64);
-        checks.near(what("fractionLost"), reported["fractionLost"].as_f64(), last["fraction_lost"].as_f64().unwrap() / 256.0, 0.0, 1e-9);
+        checks.near(
+            what("fractionLost"),
+            reported["fractionLost"].as_f64(),
+            last["fraction_lost"].as_f64().unwrap() / 256.0,
+            0.0,
+            1e-9,
+        );
         checks.equal(what("packetsLost"), &reported["packetsLost"], &last["cumulative_lost"]);
         checks.equal(what("highestSequenceNumber"), &reported["highestSequenceNumber"], &last["highest_seq"]);
         checks.near(what("jitter"), reported["jitter"].as_f64(), last["jitter"].as_f64().unwrap() / rate, 0.0, 1e-9);
         let highest = |field: &str| blocks.iter().map(|block| unsigned(&block[field])).max().unwrap() as f64;
         checks.near(what("jitterMax"), reported["jitterMax"].as_f64(), highest("jitter") / rate, 0.0, 1e-9);
-        checks.near(what("fractionLostMax"), reported["fractionLostMax"].as_f64(), highest("fraction_lost") / 256.0, 0.0, 1e-9);
-        if let Some(report) = packets().filter(|packet| packet["type"] == "SR" && hex_number(&packet["ssrc"]) == ssrc).last() {
+        checks.near(
+            what("fractionLostMax"),
+            reported["fractionLostMax"].as_f64(),
+            highest("fraction_lost") / 256.0,
+            0.0,
+            1e-9,
+        );
+        if let Some(report) =
+            packets().filter(|packet| packet["type"] == "SR" && hex_number(&packet["ssrc"]) == ssrc).next_back()
+        {
             checks.equal(what("packetsSent"), &reported["packetsSent"], &report["packets"]);
             checks.equal(what("bytesSent"), &reported["bytesSent"], &report["octets"]);
         }
-        let nacks: Vec<&Value> = packets().filter(|packet| packet["type"] == "NACK" && hex_number(&packet["media_ssrc"]) == ssrc).collect();
+        let nacks: Vec<&Value> =
+            packets().filter(|packet| packet["type"] == "NACK" && hex_number(&packet["media_ssrc"]) == ssrc).collect();
         checks.equal(what("NACK"), unsigned(&reported["nackCount"]), nacks.len() as u64);
-        checks.equal(what("NACKed"), unsigned(&reported["nackedPackets"]), nacks.iter().map(|nack| list(&nack["lost"]).len() as u64).sum::<u64>());
-        let plis = packets().filter(|packet| packet["type"] == "PLI" && hex_number(&packet["media_ssrc"]) == ssrc).count();
+        checks.equal(
+            what("NACKed"),
+            unsigned(&reported["nackedPackets"]),
+            nacks.iter().map(|nack| list(&nack["lost"]).len() as u64).sum::<u64>(),
+        );
+        let plis =
+            packets().filter(|packet| packet["type"] == "PLI" && hex_number(&packet["media_ssrc"]) == ssrc).count();
         checks.equal(what("PLI"), unsigned(&reported["pliCount"]), plis as u64);
     }
 
@@ -310,7 +361,13 @@ impl Scene<'_> {
             let (trip, ssrc) = (number("rb-round-trip") / 65_536.0, number("rb-ssrc") as u32);
             let Some(stream) = self.stream(ssrc).filter(|_| trip > 0.0) else { continue };
             // A peer's report waits in its own queues for a moment.
-            checks.near(format!("{ssrc:#x} round trip of {other}"), stream["reported"]["roundTripTime"].as_f64(), trip, 0.05, 0.008);
+            checks.near(
+                format!("{ssrc:#x} round trip of {other}"),
+                stream["reported"]["roundTripTime"].as_f64(),
+                trip,
+                0.05,
+                0.008,
+            );
         }
     }
 
@@ -354,19 +411,29 @@ impl Scene<'_> {
         }
         let packets = log.len() as u64;
         // One INIT of B found nobody listening: it is on the wire and not in A's log.
-        checks.holds(format!("packets {}, logged {packets}", sctp["packets"]), unsigned(&sctp["packets"]).abs_diff(packets) <= 1);
+        checks.holds(
+            format!("packets {}, logged {packets}", sctp["packets"]),
+            unsigned(&sctp["packets"]).abs_diff(packets) <= 1,
+        );
         checks.equal("DATA", unsigned(&sctp["chunks"]["DATA"]), data);
         checks.equal("retransmitted", unsigned(&sctp["retransmittedChunks"]), again);
         for (kind, count) in others {
             let ours = sctp["chunks"][kind].as_u64().unwrap_or_default();
-            checks.holds(format!("{kind} {ours}, logged {count}"), ours == count || kind == "INIT" && ours == count + 1);
+            checks
+                .holds(format!("{kind} {ours}, logged {count}"), ours == count || kind == "INIT" && ours == count + 1);
         }
         let sent = |peer: &str| unsigned(&self.truth[peer]["messages"]["out"]["bytes"]);
-        let opens = self.truth["A"]["messages"]["in"]["bytes"].as_u64().filter(|_| self.name() == "sctp-udp-lossy").unwrap_or_default();
+        let opens = self.truth["A"]["messages"]["in"]["bytes"]
+            .as_u64()
+            .filter(|_| self.name() == "sctp-udp-lossy")
+            .unwrap_or_default();
         let bytes = unsigned(&sctp["userBytes"]);
         let truth = sent("A") + sent("B");
         // DATA CHANNEL OPEN and ACK are messages of the protocol's own.
-        checks.holds(format!("user bytes {bytes}, the peers sent {truth}"), (truth..=truth + opens + 100).contains(&bytes));
+        checks.holds(
+            format!("user bytes {bytes}, the peers sent {truth}"),
+            (truth..=truth + opens + 100).contains(&bytes),
+        );
     }
 
     /// RTP through TURN: the client's stream with the relay's name, and the same behind the relay.
@@ -381,7 +448,11 @@ impl Scene<'_> {
             checks.equal(format!("{ssrc:#x} inside TURN"), relayed.len(), usize::from(!hidden));
             checks.equal(format!("{ssrc:#x} behind the relay"), streams.len() - relayed.len(), 1);
             for stream in streams {
-                checks.equal(format!("{ssrc:#x} packets, relay {}", stream["relay"]), unsigned(&stream["packetsReceived"]), sent);
+                checks.equal(
+                    format!("{ssrc:#x} packets, relay {}", stream["relay"]),
+                    unsigned(&stream["packetsReceived"]),
+                    sent,
+                );
                 checks.equal(format!("{ssrc:#x} lost, relay {}", stream["relay"]), unsigned(&stream["packetsLost"]), 0);
             }
         }
@@ -395,133 +466,12 @@ impl Scene<'_> {
         if !hidden {
             let exchanges = list(&self.truth["exchanges"]);
             let count = |result: &str| exchanges.iter().filter(|exchange| exchange["result"] == result).count() as u64;
-            let class = |class: &str| kinds.iter().filter(|(kind, _)| kind.ends_with(class)).map(|(_, count)| count).sum::<u64>();
+            let class = |class: &str| {
+                kinds.iter().filter(|(kind, _)| kind.ends_with(class)).map(|(_, count)| count).sum::<u64>()
+            };
             checks.equal("STUN successes", class(" success"), count("success"));
             checks.equal("STUN errors", class(" error"), count("error"));
         }
-    }
-
-    /// Streams whose sender wrote down what it did.
-    fn hand_made(&self, checks: &mut Checks) {
-        let (ssrc, truth) = self.truth["A"]["streams"].as_object().unwrap().iter().next().unwrap();
-        let ssrc = u32::from_str_radix(ssrc.trim_start_matches("0x"), 16).unwrap();
-        checks.equal("streams", self.run.streams().len(), 1);
-        let Some(stream) = self.stream(ssrc) else { return checks.note("no stream") };
-        let get = |field: &str| unsigned(&stream[field]);
-        let duplicates = list(&truth["duplicates"]).len() as u64;
-        checks.equal("sent", get("packetsReceived") - get("packetsDuplicated"), unsigned(&truth["sent"]));
-        checks.equal("duplicates", get("packetsDuplicated"), duplicates);
-        checks.equal("lost", get("packetsLost"), list(&truth["skipped_seqs"]).len() as u64);
-        checks.equal("restarts", get("restarts"), 0);
-        checks.equal("jumps", get("timestampJumps"), 0);
-        checks.equal("collision", &stream["ssrcCollision"], &Value::from(false));
-        let received = &self.truth["B"]["received"].as_object().unwrap().values().next().unwrap();
-        checks.equal("received", get("packetsReceived"), unsigned(&received["packets"]));
-        self.receiver_reports(stream, ssrc, checks);
-        match self.name().as_str() {
-            "rtp-wrap" => checks.equal("wraps", get("sequenceWraps"), 1),
-            "rtp-dtx" => self.silence(stream, truth, checks),
-            "rtp-pt-change" => self.payload_types(stream, truth, checks),
-            "rtp-reorder100" => {
-                let late = list(&truth["late"]);
-                let deepest = late.iter().map(|late| unsigned(&late["by_packets"])).max().unwrap();
-                checks.holds(format!("reordered {} of {} late", get("packetsReordered"), late.len()), get("packetsReordered") >= late.len() as u64);
-                checks.holds(format!("depth {}, at least {deepest}", get("reorderDepth")), get("reorderDepth") >= deepest);
-            }
-            "rtp-video-timing" => {
-                let frames = list(&truth["frames"]);
-                let kept = frames.iter().filter(|frame| frame["lost"] == false).count() as u64;
-                checks.equal("frames", get("frames"), kept);
-                checks.equal("kind", stream["kind"].as_str(), Some("video"));
-                checks.equal("clock rate", stream["clockRate"].as_u64(), Some(90_000));
-                checks.equal("pauses", unsigned(&stream["pauses"]["count"]) + unsigned(&stream["outages"]["count"]), 1);
-                let freeze = self.truth["A"]["freeze"]["seconds"].as_f64().unwrap();
-                checks.near("the freeze", stream["pauses"]["longest"].as_f64(), freeze, 0.02, 0.0);
-                checks.near("longest gap", stream["maxGap"].as_f64(), freeze, 0.02, 0.0);
-                checks.equal("bursts", unsigned(&stream["lossBursts"]["3-5"]), 1);
-            }
-            _ => self.odd(stream, truth, checks),
-        }
-    }
-
-    /// The hand-made receiver's reports.
-    fn receiver_reports(&self, stream: &Value, ssrc: u32, checks: &mut Checks) {
-        let sent = list(&self.truth["B"]["rr_sent"]);
-        let blocks: Vec<&Value> = sent.iter().flat_map(|report| list(&report["reports"])).collect();
-        let last = blocks.last().unwrap();
-        checks.equal("block is of the stream", hex_number(&last["ssrc"]), ssrc);
-        let reported = &stream["reported"];
-        checks.equal("reports", unsigned(&reported["reports"]), blocks.len() as u64);
-        checks.equal("reported lost", &reported["packetsLost"], &last["cumulative_lost"]);
-        checks.equal("reported highest", &reported["highestSequenceNumber"], &last["highest_seq"]);
-        let rate = stream["clockRate"].as_f64().unwrap();
-        checks.near("reported jitter", reported["jitter"].as_f64(), last["jitter"].as_f64().unwrap() / rate, 0.0, 1e-9);
-        checks.near("reported fraction", reported["fractionLost"].as_f64(), last["fraction_lost"].as_f64().unwrap() / 256.0, 0.0, 1e-9);
-    }
-
-    /// Silence suppression: each silence is a pause, and nothing is lost.
-    fn silence(&self, stream: &Value, truth: &Value, checks: &mut Checks) {
-        let segments = list(&truth["segments"]);
-        // The last silence is the end of the stream; a packet that comes just after 200 ms of silence is no pause yet.
-        let silences = segments.iter().rev().skip(1).map(|segment| segment["silence_s"].as_f64().unwrap());
-        let long: Vec<f64> = silences.filter(|silence| *silence > 0.2).collect();
-        let pauses = &stream["pauses"];
-        checks.equal("outages", unsigned(&stream["outages"]["count"]), 0);
-        let brief = segments.len() - long.len();
-        let count = unsigned(&pauses["count"]) as usize;
-        checks.holds(format!("{count} pauses of {}", long.len()), (long.len()..=long.len() + brief).contains(&count));
-        checks.near("together", pauses["total"].as_f64(), long.iter().sum(), 0.02, 0.0);
-        checks.near("longest", pauses["longest"].as_f64(), long.iter().copied().fold(0.0, f64::max), 0.02, 0.0);
-        let noise = list(&stream["payloadTypes"]).iter().find(|entry| entry["payloadType"] == 13).map(|entry| unsigned(&entry["packets"]));
-        checks.equal("comfort noise", noise, Some(segments.len() as u64));
-        let talk: u64 = segments.iter().map(|segment| unsigned(&segment["packets"])).sum();
-        checks.equal("talk", unsigned(&stream["payloadTypes"][0]["packets"]), talk);
-        checks.equal("markers", unsigned(&stream["markerPackets"]), segments.len() as u64);
-    }
-
-    fn payload_types(&self, stream: &Value, truth: &Value, checks: &mut Checks) {
-        let segments = list(&truth["segments"]);
-        let end = unsigned(&segments[0]["first_seq"]) + unsigned(&truth["sent"]);
-        let ends = segments.iter().skip(1).map(|segment| unsigned(&segment["first_seq"])).chain([end]);
-        let mut types: BTreeMap<u64, u64> = BTreeMap::new();
-        for (segment, end) in segments.iter().zip(ends) {
-            *types.entry(unsigned(&segment["pt"])).or_default() += end - unsigned(&segment["first_seq"]);
-        }
-        let ours = list(&stream["payloadTypes"]).iter();
-        let ours: BTreeMap<u64, u64> = ours.map(|entry| (unsigned(&entry["payloadType"]), unsigned(&entry["packets"]))).collect();
-        checks.equal("packets by payload type", ours, types);
-        checks.equal("clock rate", stream["clockRate"].as_u64(), Some(8000));
-        // On a path without jitter, packets of another clock must not look like any.
-        checks.holds(format!("jitter {}", stream["jitterMax"]), stream["jitterMax"].as_f64().is_some_and(|jitter| jitter < 0.005));
-    }
-
-    fn odd(&self, stream: &Value, truth: &Value, checks: &mut Checks) {
-        let packets = list(&truth["packets"]);
-        let with = |part: &str| packets.iter().filter(|packet| packet["case"].as_str().unwrap().contains(part)).count() as u64;
-        let elements: BTreeMap<u64, u64> =
-            list(&stream["headerExtensions"]).iter().map(|entry| (unsigned(&entry["id"]), unsigned(&entry["packets"]))).collect();
-        let both = with("one-byte ext") + with("two-byte ext");
-        let mut expected = BTreeMap::from([(1, both), (2, both), (3, both)]);
-        expected.insert(0, with("ext profile"));
-        checks.equal("header extensions", elements, expected);
-        let mut csrcs = BTreeSet::new();
-        for datagram in self.datagrams.iter().filter(|datagram| datagram.payload.len() > 12 && datagram.payload[1] & 0x7f == 0) {
-            let count = usize::from(datagram.payload[0] & 15);
-            csrcs.extend(datagram.payload[12..12 + 4 * count].chunks(4).map(|csrc| u64::from(u32::from_be_bytes(csrc.try_into().unwrap()))));
-        }
-        let ours: BTreeSet<u64> = list(&stream["csrcs"]).iter().map(unsigned).collect();
-        checks.holds(format!("CSRCs {ours:x?} of {csrcs:x?}"), ours.is_subset(&csrcs) && ours.len() == csrcs.len().min(16));
-        checks.equal("padding only", unsigned(&stream["paddingPackets"]), with("padding 255 only"));
-        let payload: u64 = packets.iter().map(|packet| unsigned(&packet["payload"])).sum();
-        checks.equal("payload bytes", unsigned(&stream["bytesReceived"]), payload);
-        let types = self.run.counts("/communicating/rtcp/byType");
-        for (kind, count) in [("XR", 1), ("APP", 1), ("PLI", 1), ("Generic NACK", 1), ("FIR", 1), ("BYE", 1)] {
-            checks.equal(kind, types.get(kind).copied(), Some(count));
-        }
-        let reported = &stream["reported"];
-        checks.equal("NACKed", unsigned(&reported["nackedPackets"]), 4);
-        checks.equal("PLI of the stream", unsigned(&reported["pliCount"]), 1);
-        checks.equal("FIR of the stream", unsigned(&reported["firCount"]), 1);
     }
 
     /// baresip's summary stops at its last report: PS packets sent, PR received, PL lost.
@@ -535,7 +485,10 @@ impl Scene<'_> {
             let out = stream["source"].as_str().unwrap().starts_with("10.21.");
             let said = if out { field("PS")[0] } else { field("PR")[0] };
             let packets = unsigned(&stream["packetsReceived"]) as f64;
-            checks.holds(format!("{packets} packets, baresip had {said} at its last report"), packets >= said && packets < said + 150.0);
+            checks.holds(
+                format!("{packets} packets, baresip had {said} at its last report"),
+                packets >= said && packets < said + 150.0,
+            );
             checks.equal("lost", unsigned(&stream["packetsLost"]) as f64, field("PL")[usize::from(!out)]);
             if let Some(lost) = stream["reported"]["packetsLost"].as_f64() {
                 checks.equal("reported lost", lost, 0.0);

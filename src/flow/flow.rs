@@ -190,6 +190,9 @@ impl Flow {
     #[inline]
     pub fn push<'a>(&mut self, datagram: &Datagram<'a>) -> Outcome<'a> {
         let (protocol, outcome) = match datagram.bytes {
+            // The first byte of SCTP is its source port's.
+            _ if self.key.transport == Transport::Sctp => self.push_sctp(datagram),
+            [128..=191, ..] if self.sctp.is_some() => self.push_unknown(datagram),
             [128..=191, ..] => self.push_media(datagram),
             [first, ..] => self.push_other(*first, datagram),
             [] => (Protocol::Unknown, Outcome::default()),
@@ -259,8 +262,8 @@ impl Flow {
         match self.media.push(datagram, self.path) {
             Verdict::Rtp => (Protocol::Rtp, Outcome::default()),
             Verdict::Rtcp => (Protocol::Rtcp, Outcome::default()),
-            Verdict::Waiting => (Protocol::Unknown, Outcome::default()),
-            Verdict::Other => self.push_unknown(datagram),
+            // SCTP over UDP with a high source port has the first byte of RTP.
+            Verdict::Waiting | Verdict::Other => self.push_unknown(datagram),
             Verdict::Malformed(fault) => {
                 self.broken_rtcp += 1;
                 (Protocol::Unknown, Outcome { malformed: Some(fault), ..Outcome::default() })
@@ -269,9 +272,6 @@ impl Flow {
     }
 
     fn push_other<'a>(&mut self, first: u8, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
-        if self.key.transport == Transport::Sctp {
-            return self.push_sctp(datagram);
-        }
         match first {
             0..=3 => self.push_stun(datagram),
             16..=19 if zrtp::Packet::parse(datagram.bytes, datagram.length).is_ok() => {
@@ -354,7 +354,8 @@ impl Flow {
 
     /// What no first byte explains: SCTP over UDP (RFC 6951), or nothing of ours.
     fn push_unknown<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
-        let is_sctp = self.sctp.is_some() || self.key.transport == Transport::Udp && looks_like_sctp_over_udp(datagram.bytes);
+        let is_sctp =
+            self.sctp.is_some() || self.key.transport == Transport::Udp && looks_like_sctp_over_udp(datagram.bytes);
         if is_sctp { self.push_sctp(datagram) } else { (Protocol::Unknown, Outcome::default()) }
     }
 }

@@ -221,7 +221,9 @@ impl Sequence {
         }
         self.counters.duplicated = self.counters.duplicated.saturating_sub(length.into());
         self.restart(number.wrapping_sub(length - 1));
-        (1..length).for_each(|_| drop(self.forward(1)));
+        for _ in 1..length {
+            self.forward(1);
+        }
         Step::Restart
     }
 
@@ -394,8 +396,9 @@ mod tests {
     #[test]
     fn an_outage_is_loss_when_time_went_on() {
         let mut sequence = Sequence::new(0);
-        (1..100).for_each(|number| drop(sequence.push(number, |_| true)));
-        (9_000..9_100).for_each(|number| drop(sequence.push(number, |_| true)));
+        for number in (1..100).chain(9_000..9_100) {
+            sequence.push(number, |_| true);
+        }
         let counters = sequence.counters();
         assert_eq!((counters.expected, counters.lost, counters.bursts.longest), (9_100, 8_900, 8_900));
         assert_eq!(counters.bursts.count(), 1);

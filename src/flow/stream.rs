@@ -189,9 +189,9 @@ impl Stream {
     pub fn push(&mut self, arrival: &Arrival) {
         self.count(arrival);
         let (rate, timing) = (self.rate, &self.timing);
-        let step = self.sequence.push(arrival.sequence_number, |step| {
-            timing.continues(arrival.time, arrival.timestamp, rate, step)
-        });
+        let step = self
+            .sequence
+            .push(arrival.sequence_number, |step| timing.continues(arrival.time, arrival.timestamp, rate, step));
         if let Step::Forward(step) = step {
             self.interval(arrival, step);
         }
@@ -250,11 +250,11 @@ impl Stream {
     /// Notes whose timestamp this stream's newest packet had.
     pub fn note_repair(&mut self, of: Option<u32>) {
         self.repairs.checked += 1;
-        if let Some(ssrc) = of {
-            if self.repairs.matched == 0 || self.repairs.ssrc == ssrc {
-                self.repairs.ssrc = ssrc;
-                self.repairs.matched += 1;
-            }
+        if let Some(ssrc) = of
+            && (self.repairs.matched == 0 || self.repairs.ssrc == ssrc)
+        {
+            self.repairs.ssrc = ssrc;
+            self.repairs.matched += 1;
         }
     }
 
@@ -357,8 +357,11 @@ impl Stream {
 /// The second value tells whether it was inferred.
 #[must_use]
 pub fn clock_rate(stream: &Stream) -> (Option<u32>, bool) {
-    let certain =
-        stream.payload_types().first().and_then(|count| static_payload_type(count.payload_type)).map(|known| known.clock_rate);
+    let certain = stream
+        .payload_types()
+        .first()
+        .and_then(|count| static_payload_type(count.payload_type))
+        .map(|known| known.clock_rate);
     match certain {
         Some(rate) => (Some(rate), false),
         None if stream.certain => (None, false),

@@ -50,7 +50,12 @@ pub struct Relayed<'a> {
 
 impl Turn {
     /// Learns from a STUN message; gives the datagram that it carries, if it is a Send or Data indication.
-    pub fn push_stun<'a>(&mut self, outer: &FlowKey, datagram: &Datagram<'a>, message: &Message<'a>) -> Option<Relayed<'a>> {
+    pub fn push_stun<'a>(
+        &mut self,
+        outer: &FlowKey,
+        datagram: &Datagram<'a>,
+        message: &Message<'a>,
+    ) -> Option<Relayed<'a>> {
         let from_client = match (message.method(), message.class()) {
             (method::ALLOCATE | method::REFRESH | method::CREATE_PERMISSION | method::CHANNEL_BIND, class) => {
                 matches!(class, Class::Request)
@@ -103,7 +108,8 @@ impl Turn {
         let message = ChannelData::parse(datagram.bytes, datagram.length).ok()?;
         let known = self.channels.get(&message.number).copied();
         let framed = outer.transport == Transport::Tcp || message.fits_datagram();
-        let believable = known.is_some() || NUMBERS.contains(&message.number) && (self.seen || looks_inside(message.data));
+        let believable =
+            known.is_some() || NUMBERS.contains(&message.number) && (self.seen || looks_inside(message.data));
         if !framed || !believable {
             return None;
         }

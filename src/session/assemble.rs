@@ -44,7 +44,10 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
 
 /// Whether a flow can be part of a call.
 fn may_belong(flow: &FlowRecord) -> bool {
-    makes_call(flow) || flow.turn || flow.count(Protocol::Stun) + flow.count(Protocol::ClassicStun) > 0 || flow.path.dtls
+    makes_call(flow)
+        || flow.turn
+        || flow.count(Protocol::Stun) + flow.count(Protocol::ClassicStun) > 0
+        || flow.path.dtls
 }
 
 /// Whether a flow is a sign of a call by itself: media, RTCP, ICE checks, SCTP, or an allocation at a TURN server.
@@ -92,18 +95,22 @@ fn join_companions(flows: &[FlowRecord], members: &[usize], groups: &mut Groups)
 }
 
 /// Flows of one transport address: an ICE agent tries many peers from one port and ends with one of them. An address
-/// whose flows carry media side by side is a server's; there only flows with a common SSRC belong together.
+/// whose flows carry media side by side is a server's; there only flows with a common SSRC belong together. SCTP has no
+/// such agents: each port of a client is an association of its own.
 fn join_agents(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
     let mut by_endpoint: BTreeMap<(Endpoint, Transport), Vec<usize>> = BTreeMap::new();
     for index in members {
-        let Some(flow) = flows.get(*index) else { continue };
+        let Some(flow) = flows.get(*index).filter(|flow| flow.sctp.is_none()) else { continue };
         for end in [flow.key.low, flow.key.high] {
             by_endpoint.entry((end, flow.key.transport)).or_default().push(*index);
         }
     }
     for group in by_endpoint.values() {
-        let media: Vec<usize> =
-            group.iter().copied().filter(|index| flows.get(*index).is_some_and(|flow| !flow.streams.is_empty())).collect();
+        let media: Vec<usize> = group
+            .iter()
+            .copied()
+            .filter(|index| flows.get(*index).is_some_and(|flow| !flow.streams.is_empty()))
+            .collect();
         let side_by_side = media.iter().enumerate().any(|(place, one)| {
             media.iter().skip(place + 1).any(|other| match (flows.get(*one), flows.get(*other)) {
                 (Some(one), Some(other)) => overlap(one, other) && !is_relay_of(one, other),

@@ -191,11 +191,17 @@ pub fn hex(text: &str) -> Vec<u8> {
 }
 
 /// Holds every stream of the report against its packets, counted and timed once more.
-pub fn streams_counted_again(run: &Run, packets: &std::collections::BTreeMap<rtp::Key, Vec<rtp::Packet>>, checks: &mut Checks) {
+pub fn streams_counted_again(
+    run: &Run,
+    packets: &std::collections::BTreeMap<rtp::Key, Vec<rtp::Packet>>,
+    checks: &mut Checks,
+) {
     for stream in run.streams() {
         let end = |end: &Value| end.as_str()?.parse().ok();
         let ssrc = unsigned(&stream["ssrc"]);
-        let key = end(&stream["source"]).zip(end(&stream["destination"])).map(|(source, destination)| (ssrc as u32, source, destination));
+        let key = end(&stream["source"])
+            .zip(end(&stream["destination"]))
+            .map(|(source, destination)| (ssrc as u32, source, destination));
         let Some(packets) = key.and_then(|key| packets.get(&key)) else {
             checks.note(format!("{ssrc:#x} not found by the reader"));
             continue;
@@ -211,7 +217,11 @@ pub fn streams_counted_again(run: &Run, packets: &std::collections::BTreeMap<rtp
             wraps: get("sequenceWraps"),
         };
         checks.equal(format!("{ssrc:#x} sequence"), ours, rtp::numbers(packets));
-        checks.equal(format!("{ssrc:#x} lost"), get("packetsLost") + get("packetsReceived"), get("packetsExpected") + get("packetsDuplicated"));
+        checks.equal(
+            format!("{ssrc:#x} lost"),
+            get("packetsLost") + get("packetsReceived"),
+            get("packetsExpected") + get("packetsDuplicated"),
+        );
         checks.equal(format!("{ssrc:#x} restarts"), get("restarts"), 0);
         let markers = packets.iter().filter(|packet| packet.marker).count() as u64;
         checks.equal(format!("{ssrc:#x} markers"), get("markerPackets"), markers);
