@@ -100,7 +100,7 @@ fn snapped(file: &FileSummary) -> Option<Finding> {
     })
 }
 
-/// "1,200 packets of call.pcap were captured twice, at different places of their path; each counts once."
+/// "1,200 packets of call.pcap were captured twice, at two places of their path or by a mirror port; each counts once."
 fn copies(analysis: &Analysis, file: &FileSummary, index: u16) -> Option<Finding> {
     let copies = analysis.copies.get(usize::from(index)).copied().filter(|copies| *copies > 0)?;
     Some(Finding {

@@ -1,8 +1,11 @@
 //! Packets that were captured twice: on two interfaces (`any`, a router) or at two places of one path. They are one
 //! packet on the wire and count once. A packet that the *network* duplicated is captured twice at the same place, and
 //! is left to the stream's own count.
+//!
+//! A mirror port that copies both ways of a switch hands each packet over twice at one and the same place. That is told
+//! from the network's duplicates by its share: nearly all media packets come in pairs, from the first one on.
 
-use crate::time::{NANOS_PER_SECOND, Timestamp};
+use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
 
 /// Packets remembered while all were captured at one place.
 const FEW: usize = 4;
@@ -13,6 +16,12 @@ const MANY: usize = 256;
 /// Two captures of one packet are not further apart than this.
 const WINDOW: i64 = NANOS_PER_SECOND;
 
+/// The two packets of a mirrored pair are not further apart than this.
+const PAIR: i64 = NANOS_PER_MILLI;
+
+/// A mirror may miss one packet in this many.
+const PAIRS_A_SINGLE: u32 = 10;
+
 /// Recent packets of one direction of a flow.
 #[derive(Clone, Debug, Default)]
 pub struct Copies {
@@ -20,7 +29,41 @@ pub struct Copies {
     many: Option<Box<[Seen; MANY]>>,
     count: usize,
     identity: u32,
+    mirror: Mirror,
     copies: u64,
+}
+
+/// Whether packets come in pairs.
+#[derive(Clone, Debug, Default)]
+struct Mirror {
+    last: Option<Seen>,
+    /// Whether the last packet had its second.
+    paired: bool,
+    pairs: u32,
+    singles: u32,
+}
+
+impl Mirror {
+    /// Whether this packet is the second of a pair in a direction whose packets come in pairs.
+    #[inline]
+    fn repeats(&mut self, packet: &Seen) -> bool {
+        let is_second = !self.paired
+            && self.last.is_some_and(|last| {
+                last.fingerprint == packet.fingerprint
+                    && last.identity == packet.identity
+                    && packet.time.since(last.time).abs() <= PAIR
+            });
+        if is_second {
+            self.paired = true;
+            self.pairs = self.pairs.saturating_add(1);
+            return self.singles.saturating_mul(PAIRS_A_SINGLE) <= self.pairs;
+        }
+        if !std::mem::take(&mut self.paired) && self.last.is_some() {
+            self.singles = self.singles.saturating_add(1);
+        }
+        self.last = Some(*packet);
+        false
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,9 +75,10 @@ struct Seen {
 
 impl Copies {
     /// Whether this packet is a copy of one that was captured at another place. `identity` differs from place to place,
-    /// `fingerprint` ([`fingerprint`]) does not.
+    /// `fingerprint` ([`fingerprint`]) does not. `is_media` tells whether the datagram may be RTP or RTCP: of those also
+    /// copies at the same place are found, as they would be taken for the network's duplicates.
     #[inline]
-    pub fn is_copy(&mut self, time: Timestamp, identity: u32, fingerprint: u64) -> bool {
+    pub fn is_copy(&mut self, time: Timestamp, identity: u32, fingerprint: u64, is_media: bool) -> bool {
         if self.count == 0 {
             self.identity = identity;
         } else if identity != self.identity && self.many.is_none() {
@@ -42,6 +86,10 @@ impl Copies {
         }
         let seen = Seen { fingerprint, time, identity };
         if self.many.is_some() && self.find(&seen) {
+            self.copies += 1;
+            return true;
+        }
+        if is_media && self.mirror.repeats(&seen) {
             self.copies += 1;
             return true;
         }
@@ -114,8 +162,8 @@ mod tests {
     fn a_router_sees_each_packet_twice() {
         let mut copies = Copies::default();
         let found = (0..100).filter(|&index| {
-            assert!(!copies.is_copy(at(20 * index), 1, index as u64));
-            copies.is_copy(at(20 * index), 2, index as u64)
+            assert!(!copies.is_copy(at(20 * index), 1, index as u64, true));
+            copies.is_copy(at(20 * index), 2, index as u64, true)
         });
         assert_eq!(found.count(), 100);
     }
@@ -123,9 +171,30 @@ mod tests {
     #[test]
     fn a_network_duplicate_is_no_copy() {
         let mut copies = Copies::default();
-        assert!(!copies.is_copy(at(0), 1, 7));
-        assert!(!copies.is_copy(at(0), 1, 7));
-        assert!(copies.is_copy(at(1), 2, 7));
-        assert!(!copies.is_copy(at(5_000), 2, 7));
+        assert!(!copies.is_copy(at(0), 1, 7, false));
+        assert!(!copies.is_copy(at(0), 1, 7, false));
+        assert!(copies.is_copy(at(1), 2, 7, false));
+        assert!(!copies.is_copy(at(5_000), 2, 7, false));
+    }
+
+    #[test]
+    fn a_mirror_hands_over_each_packet_twice() {
+        let mut copies = Copies::default();
+        let found = (0..100).filter(|&index| {
+            assert!(!copies.is_copy(at(20 * index), 1, index as u64, true));
+            // One in fifty is missed.
+            index % 50 != 49 && copies.is_copy(at(20 * index), 1, index as u64, true)
+        });
+        assert_eq!(found.count(), 98);
+    }
+
+    #[test]
+    fn duplicates_of_one_packet_in_ten_are_the_networks() {
+        let mut copies = Copies::default();
+        let found = (0..1000).filter(|&index| {
+            assert!(!copies.is_copy(at(20 * index), 1, index as u64, true));
+            index % 10 == 3 && copies.is_copy(at(20 * index), 1, index as u64, true)
+        });
+        assert_eq!(found.count(), 0);
     }
 }

@@ -166,7 +166,10 @@ impl Flow {
     #[inline]
     pub fn is_copy(&mut self, datagram: &Datagram<'_>, identity: u32, fingerprint: u64) -> bool {
         match self.copies.get_mut(datagram.direction & 1) {
-            Some(copies) => copies.is_copy(datagram.time, identity, fingerprint),
+            Some(copies) => {
+                let is_media = matches!(datagram.bytes, [128..=191, ..]) && self.key.transport == Transport::Udp;
+                copies.is_copy(datagram.time, identity, fingerprint, is_media)
+            }
             None => false,
         }
     }
@@ -186,6 +189,9 @@ impl Flow {
     #[inline]
     pub fn push<'a>(&mut self, datagram: &Datagram<'a>) -> Outcome<'a> {
         let (protocol, outcome) = match datagram.bytes {
+            // The first byte of SCTP is its source port's.
+            _ if self.key.transport == Transport::Sctp => self.push_sctp(datagram),
+            [128..=191, ..] if self.sctp.is_some() => self.push_unknown(datagram),
             [128..=191, ..] => match self.media.push(datagram, self.path) {
                 Verdict::Rtp => {
                     self.protocols[Protocol::Rtp as usize] += 1;
@@ -261,8 +267,8 @@ impl Flow {
         match verdict {
             Verdict::Rtp => (Protocol::Rtp, Outcome::default()),
             Verdict::Rtcp => (Protocol::Rtcp, Outcome::default()),
-            Verdict::Waiting => (Protocol::Unknown, Outcome::default()),
-            Verdict::Other => self.push_unknown(datagram),
+            // SCTP over UDP with a high source port has the first byte of RTP.
+            Verdict::Waiting | Verdict::Other => self.push_unknown(datagram),
             Verdict::Malformed(fault) => {
                 self.broken_rtcp += 1;
                 (Protocol::Unknown, Outcome { malformed: Some(fault), ..Outcome::default() })
@@ -271,9 +277,6 @@ impl Flow {
     }
 
     fn push_other<'a>(&mut self, first: u8, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
-        if self.key.transport == Transport::Sctp {
-            return self.push_sctp(datagram);
-        }
         match first {
             0..=3 => self.push_stun(datagram),
             16..=19 if zrtp::Packet::parse(datagram.bytes, datagram.length).is_ok() => {

@@ -16,6 +16,10 @@ const EARLIEST_BEFORE_FIRST: u64 = 128;
 /// A second packet within this many numbers of a stray one confirms a new start.
 const RESTART_CONFIRMATION: u16 = 8;
 
+/// Numbers seen before that come again in unbroken order, with nothing new between them: no network repeats so many
+/// packets in a row, the sender started anew near where it was.
+const REPEATS_OF_RESTART: u16 = 16;
+
 const WORDS: usize = (WINDOW / 64) as usize;
 
 /// Runs of lost packets by length: 1, 2, 3-5, 6-10, more.
@@ -77,6 +81,8 @@ pub struct Sequence {
     /// Lost numbers in a row at the window's far edge.
     run: u64,
     stray: Option<u16>,
+    /// The last duplicates in a row: the newest number, and how many.
+    repeated: (u16, u16),
     received: u64,
     /// Expected and lost numbers of segments that ended with a restart.
     closed_expected: u64,
@@ -117,6 +123,7 @@ impl Sequence {
             window: [0; WORDS],
             run: 0,
             stray: None,
+            repeated: (0, 0),
             received: 1,
             closed_expected: 0,
             counters: Counters::default(),
@@ -195,14 +202,29 @@ impl Sequence {
             self.base = extended;
         }
         if self.is_marked(extended) {
-            self.counters.duplicated += 1;
-            return Step::Duplicate;
+            return self.repeat(number);
         }
         self.mark(extended);
         self.received += 1;
         self.counters.reordered += 1;
         self.counters.reorder_depth = self.counters.reorder_depth.max(behind);
         Step::Late(behind)
+    }
+
+    fn repeat(&mut self, number: u16) -> Step {
+        self.counters.duplicated += 1;
+        let (last, length) = self.repeated;
+        let length = if length > 0 && number == last.wrapping_add(1) { length + 1 } else { 1 };
+        self.repeated = (number, length);
+        if length < REPEATS_OF_RESTART {
+            return Step::Duplicate;
+        }
+        self.counters.duplicated = self.counters.duplicated.saturating_sub(length.into());
+        self.restart(number.wrapping_sub(length - 1));
+        for _ in 1..length {
+            self.forward(1);
+        }
+        Step::Restart
     }
 
     /// A step of thousands: the window is emptied at once instead of number by number.
@@ -259,7 +281,9 @@ impl Sequence {
         self.closed_expected += self.highest - self.base + 1;
     }
 
+    #[inline]
     fn forget_stray(&mut self) {
+        self.repeated.1 = 0;
         if self.stray.take().is_some() {
             self.counters.strays += 1;
         }
@@ -352,6 +376,15 @@ mod tests {
     fn a_new_start_is_no_loss() {
         let counters = run((100..200).chain(40_000..40_100));
         assert_eq!((counters.expected, counters.lost, counters.restarts, counters.strays), (200, 0, 1, 0));
+    }
+
+    #[test]
+    fn a_new_start_at_numbers_seen_before_is_no_duplicate() {
+        let counters = run((0..300).chain(0..1000));
+        assert_eq!((counters.expected, counters.lost, counters.duplicated, counters.restarts), (1300, 0, 0, 1));
+        // A burst sent twice is.
+        let counters = run((0..300).chain(290..300).chain(300..400));
+        assert_eq!((counters.expected, counters.lost, counters.duplicated, counters.restarts), (400, 0, 10, 0));
     }
 
     #[test]

@@ -260,11 +260,11 @@ impl Stream {
     /// Notes whose timestamp this stream's newest packet had.
     pub fn note_repair(&mut self, of: Option<u32>) {
         self.repairs.checked += 1;
-        if let Some(ssrc) = of {
-            if self.repairs.matched == 0 || self.repairs.ssrc == ssrc {
-                self.repairs.ssrc = ssrc;
-                self.repairs.matched += 1;
-            }
+        if let Some(ssrc) = of
+            && (self.repairs.matched == 0 || self.repairs.ssrc == ssrc)
+        {
+            self.repairs.ssrc = ssrc;
+            self.repairs.matched += 1;
         }
     }
 

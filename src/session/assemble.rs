@@ -120,11 +120,12 @@ fn join_rtcp_sources(flows: &[FlowRecord], members: &[usize], groups: &mut Group
 }
 
 /// Flows of one transport address: an ICE agent tries many peers from one port and ends with one of them. An address
-/// whose flows carry media side by side is a server's; there only flows with a common SSRC belong together.
+/// whose flows carry media side by side is a server's; there only flows with a common SSRC belong together. SCTP has no
+/// such agents: each port of a client is an association of its own.
 fn join_agents(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
     let mut by_endpoint: BTreeMap<(Endpoint, Transport), Vec<usize>> = BTreeMap::new();
     for index in members {
-        let Some(flow) = flows.get(*index) else { continue };
+        let Some(flow) = flows.get(*index).filter(|flow| flow.sctp.is_none()) else { continue };
         for end in [flow.key.low, flow.key.high] {
             by_endpoint.entry((end, flow.key.transport)).or_default().push(*index);
         }

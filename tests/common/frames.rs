@@ -182,7 +182,7 @@ fn datagram(
 }
 
 /// Takes datagrams out of TURN's ChannelData and Send and Data indications (RFC 8656), where the client is `client`.
-pub fn unwrap_turn(datagrams: &mut Vec<Datagram>) {
+pub fn unwrap_turn(datagrams: &mut [Datagram]) {
     let mut channels: BTreeMap<(SocketAddr, SocketAddr, u16), SocketAddr> = BTreeMap::new();
     for datagram in datagrams.iter_mut() {
         let (source, destination) = (datagram.source, datagram.destination);
