@@ -119,10 +119,10 @@ struct InputArgs {
     #[arg(long, value_name = "BPF")]
     filter: Option<String>,
     /// Leave out packets before this time: seconds (12.5) or h:mm:ss from the first packet, or 2026-11-22T08:57:50Z.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     from: Option<When>,
     /// Leave out packets after this time, written as for --from.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     to: Option<When>,
 }
 
@@ -216,7 +216,9 @@ impl PageArgs {
         TextOptions {
             width: self.width.map(usize::from).or_else(columns).unwrap_or(DEFAULT_WIDTH),
             color: match self.color {
-                ColorWhen::Auto => terminal && !set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb"),
+                ColorWhen::Auto => {
+                    terminal && !set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
+                }
                 ColorWhen::Always => true,
                 ColorWhen::Never => false,
             },
