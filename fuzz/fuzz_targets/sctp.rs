@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use rtcscope::{
     flow::sctp::{Association, MAX_ABORTS, MAX_STREAMS},
-    time::Timestamp,
+    time::{PacketId, Timestamp},
     wire::sctp::{Content, Packet, looks_like_sctp_over_udp},
 };
 
@@ -14,7 +14,13 @@ fuzz_target!(|data: &[u8]| {
     while let [direction, length, tail @ ..] = rest {
         let (packet, tail) = tail.split_at(usize::from(*length).min(tail.len()));
         number += 1;
-        let _ = association.packet(packet, packet.len(), *direction, Timestamp(number * 1_000), number.cast_unsigned());
+        let _ = association.packet(
+            packet,
+            packet.len(),
+            *direction,
+            Timestamp(number * 1_000),
+            PacketId::new(0, number.cast_unsigned()),
+        );
         rest = tail;
     }
     let record = association.finish();

@@ -9,7 +9,7 @@ pub enum OpenError {
     #[error("no capture was given; name a pcap or pcapng file, or - for standard input")]
     NoFile,
     /// Nothing of that name.
-    #[error("cannot open {path}: there is no such file")]
+    #[error("cannot open {path}: there is no such file; check its name and folder")]
     NotFound {
         /// The path as given.
         path: String,
@@ -27,7 +27,7 @@ pub enum OpenError {
         path: String,
     },
     /// Nothing in it.
-    #[error("cannot analyze {path}: it is empty, not even a capture's header was written")]
+    #[error("cannot analyze {path}: it is empty, not even a capture's header was written; capture or copy it again")]
     Empty {
         /// The path as given.
         path: String,

@@ -126,7 +126,11 @@ fn pcapng(bytes: &[u8], at_end: bool) -> Recognised {
 
 /// A file that ends before it can say what it is.
 fn few(bytes: &[u8], what: &str) -> String {
-    format!("{what} that was cut inside its header (it has {} bytes)", bytes.len())
+    match bytes.len() {
+        0 => "nothing at all".to_owned(),
+        1 => format!("{what} that was cut inside its header (it has 1 byte)"),
+        length => format!("{what} that was cut inside its header (it has {length} bytes)"),
+    }
 }
 
 /// What else it looks like.

@@ -87,7 +87,7 @@ impl Source {
             Err(error) => return Err(open_error(path, error)),
         };
         if stream.ended && stream.gauge.read.load(Ordering::Relaxed) == 0 {
-            return Err(OpenError::Empty { path });
+            return Err(OpenError::Empty { path: title(path) });
         }
         Ok(Self::new(path, file, size, compression, Bytes::Streamed(stream)))
     }
@@ -132,7 +132,7 @@ impl Source {
                 if let Err(source) = stream.read() {
                     stream.ended = true;
                     let bytes = stream.gauge.read.load(Ordering::Relaxed);
-                    return Err(ReadError::Io { path: self.path.clone(), bytes, source });
+                    return Err(ReadError::Io { path: title(self.path.clone()), bytes, source });
                 }
             },
         }
@@ -213,7 +213,7 @@ impl Source {
             Some(Compression::Zstd) => format!("Zstandard-compressed data, and inside of it {looks}"),
             None => looks.to_owned(),
         };
-        Some(OpenError::NotACapture { path: self.path.clone(), looks })
+        Some(OpenError::NotACapture { path: title(self.path.clone()), looks })
     }
 
     /// Counts delivered frames.
@@ -276,7 +276,13 @@ pub(super) fn slice(bytes: &[u8], offset: u64, captured: u32) -> &[u8] {
     usize::try_from(offset).ok().and_then(|start| bytes.get(start..)?.get(..captured as usize)).unwrap_or_default()
 }
 
+/// What errors call a path.
+fn title(path: String) -> String {
+    if path == "-" { "standard input".to_owned() } else { path }
+}
+
 fn open_error(path: String, error: io::Error) -> OpenError {
+    let path = title(path);
     match error.kind() {
         io::ErrorKind::NotFound => OpenError::NotFound { path },
         io::ErrorKind::PermissionDenied => OpenError::Permission { path },

@@ -2,7 +2,6 @@
 
 use std::{io::Write, num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
-use anyhow::Context;
 use clap::ValueEnum;
 
 use super::{Input, Progress, output::Output};
@@ -55,7 +54,7 @@ pub fn run(config: &AnalyzeConfig) -> anyhow::Result<ExitCode> {
 }
 
 fn deliver(report: &Report, config: &AnalyzeConfig, mut output: Output) -> anyhow::Result<ExitCode> {
-    write(report, config, &mut output).context("cannot write the report")?;
+    write(report, config, &mut output).map_err(|error| output.failed(error))?;
     output.finish()?;
     Ok(if report.verdict == Verdict::Fail { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

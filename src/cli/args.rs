@@ -122,10 +122,10 @@ struct InputArgs {
     #[arg(long, value_name = "BPF")]
     filter: Option<String>,
     /// Leave out packets before this time: seconds (12.5) or h:mm:ss from the first packet, or 2026-11-22T08:57:50Z.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     from: Option<When>,
     /// Leave out packets after this time, written as for --from.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     to: Option<When>,
 }
 

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{Parser, error::ErrorKind};
 
 pub mod analyze;
 mod args;
@@ -35,13 +35,19 @@ pub enum Command {
     Packets(PacketsConfig),
 }
 
-/// Reads the command line. Of a request for help, and of arguments that are none, clap speaks and ends the process
-/// (with 0 and 2).
+/// Reads the command line. Where help is asked for, or nothing at all, it is shown and the process ends.
 ///
 /// # Errors
-/// A sentence for the user when the arguments do not go together.
+/// A sentence for the user when an argument is none, or the arguments do not go together.
 pub fn parse() -> anyhow::Result<Command> {
-    args::Args::parse().into_command()
+    let is_help = |error: &clap::Error| {
+        !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    };
+    match args::Args::try_parse() {
+        Ok(args) => args.into_command(),
+        Err(error) if is_help(&error) => error.exit(),
+        Err(error) => Err(anyhow::Error::msg(sentence(&error.to_string()))),
+    }
 }
 
 /// Does what a command asks for.
@@ -68,6 +74,22 @@ pub fn exit(result: anyhow::Result<ExitCode>) -> ExitCode {
     }
 }
 
+/// What clap says over several lines, in one: what is wrong, the tip if there is one, and where to read on.
+fn sentence(message: &str) -> String {
+    let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+    let said = lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let mut sentence = String::new();
+    for line in said {
+        let (separator, line) = match (line.strip_prefix("error: "), line.strip_prefix("tip: ")) {
+            (Some(line), _) => ("", line),
+            (None, Some(line)) => ("; ", line),
+            (None, None) => (" ", line),
+        };
+        sentence.extend([separator, line]);
+    }
+    sentence + " (--help tells what there is)"
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
     causes.into_iter().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
@@ -78,6 +100,24 @@ mod tests {
     use anyhow::Context;
 
     use super::*;
+
+    #[test]
+    fn errors_of_arguments_are_one_sentence() {
+        let of = |line: &str| sentence(&args::Args::try_parse_from(line.split(' ')).unwrap_err().to_string());
+        assert_eq!(
+            of("rtcscope analyze a --frm 3"),
+            "unexpected argument '--frm' found; a similar argument exists: '--from' (--help tells what there is)"
+        );
+        assert_eq!(
+            of("rtcscope analyze a --format xml"),
+            "invalid value 'xml' for '--format <FORMAT>' [possible values: text, json, ndjson] (--help tells what there \
+             is)"
+        );
+        assert_eq!(
+            of("rtcscope analyze"),
+            "the following required arguments were not provided: <FILE>... (--help tells what there is)"
+        );
+    }
 
     #[test]
     fn a_broken_pipe_is_success() {

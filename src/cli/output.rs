@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 /// A destination. A file is opened at once, so that one that cannot be written is known before the work; what it held is
 /// kept until the first byte of the new; a file made for nothing is removed.
@@ -33,9 +33,14 @@ impl Output {
         }
         let is_new = !path.exists();
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-        let file = file.with_context(|| format!("cannot write to {name}"))?;
+        let file = file.map_err(|error| explained(error, &name))?;
         let unfinished = is_new.then(|| path.to_owned());
         Ok(Self { writer: buffered(Box::new(Replacement { file, begun: false })), unfinished, name })
+    }
+
+    /// What to tell the user of a failed write.
+    pub(super) fn failed(&self, error: io::Error) -> anyhow::Error {
+        explained(error, &self.name)
     }
 
     /// Makes sure that all is written.
@@ -43,10 +48,26 @@ impl Output {
     /// # Errors
     /// A sentence when it could not be.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
-        self.writer.flush().with_context(|| format!("cannot write to {}", self.name))?;
+        self.writer.flush().map_err(|error| explained(error, &self.name))?;
         self.unfinished = None;
         Ok(())
     }
+}
+
+/// Why `name` cannot be written, and what to do.
+fn explained(error: io::Error, name: &str) -> anyhow::Error {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "its folder does not exist; make it, or name another file",
+        io::ErrorKind::PermissionDenied => "permission denied; name a file in a folder of yours",
+        io::ErrorKind::IsADirectory => "it is a directory; name a file in it",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "no space is left there; free some, or name a file elsewhere with -o"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "that filesystem can only be read; name a file elsewhere",
+        // A broken pipe is told by its cause.
+        _ => return anyhow::Error::new(error).context(format!("cannot write to {name}")),
+    };
+    anyhow::anyhow!("cannot write to {name}: {why}")
 }
 
 impl Write for Output {

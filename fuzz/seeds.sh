@@ -1,0 +1,34 @@
+#!/bin/sh
+# Fills corpus/ with seeds: the samples of this repository and, where they are, the lab's captures and raw datagrams.
+# Usage: fuzz/seeds.sh [FOLDER_OF_CAPTURES]
+set -eu
+cd "$(dirname "$0")"
+captures=${1:-../../shared/captures}
+for target in analyze container dtls inet packet rtcp rtp sctp stun; do
+    mkdir -p "corpus/$target"
+done
+for sample in ../samples/*.pcap*; do
+    name=$(basename "$sample")
+    # A capture's first bytes say as much as all of them, and are tried a hundred times as often.
+    gzip -cdf "$sample" | head -c 8000 > "corpus/analyze/$name"
+    { printf '\377'; head -c 8000 "$sample"; } > "corpus/container/$name"
+    # Ethernet, in frames of 255 bytes.
+    { printf '\000\001\377'; head -c 8000 "$sample" | tail -c +41; } > "corpus/inet/$name"
+done
+[ -d "$captures" ] || exit 0
+find "$captures/public/captures" -type f -size -8k | while read -r capture; do
+    name=$(basename "$capture")
+    cp "$capture" "corpus/analyze/$name"
+    { printf '\377'; cat "$capture"; } > "corpus/container/$name"
+done
+for seed in "$captures"/public/raw_seeds/*; do
+    name=$(basename "$seed")
+    for target in dtls rtcp rtp stun; do
+        cp "$seed" "corpus/$target/$name"
+    done
+    { printf '\000\377'; head -c 255 "$seed"; } > "corpus/sctp/$name"
+    # All protocols that a packet may be shown as.
+    for protocol in 000 003 004 006 010 011 012; do
+        { printf "\\$protocol\\000"; cat "$seed"; } > "corpus/packet/$protocol-$name"
+    done
+done
