@@ -41,7 +41,8 @@ impl Spooled {
             let pipe = || fs::metadata(&*path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
             if standard || pipe() {
                 let name = path.clone();
-                let context = || format!("cannot keep {} in a temporary file (TMPDIR names its folder)", name.display());
+                let context =
+                    || format!("cannot keep {} in a temporary file (TMPDIR names its folder)", name.display());
                 let kept = if standard { Kept::new(&name, &mut stdin().lock()) } else { Kept::of_pipe(&name) };
                 let kept = kept.with_context(context)?;
                 path.clone_from(&kept.path);

@@ -174,7 +174,9 @@ impl<'a> Revisit<'a> {
             };
             match item.task {
                 Task::Datagram | Task::Packet => {
-                    if let Some(copies) = copies.get_mut(&item.key).and_then(|both| both.get_mut(datagram.direction & 1)) {
+                    if let Some(copies) =
+                        copies.get_mut(&item.key).and_then(|both| both.get_mut(datagram.direction & 1))
+                    {
                         let fingerprint = fingerprint(item.identification, item.length, datagram.bytes);
                         visit.copy = copies.is_copy(item.time, item.identity, fingerprint);
                     }
