@@ -187,7 +187,8 @@ impl Flow {
     #[inline]
     pub fn push<'a>(&mut self, datagram: &Datagram<'a>) -> Outcome<'a> {
         let (protocol, outcome) = match datagram.bytes {
-            [128..=191, ..] => self.push_media(datagram),
+            // An SCTP packet starts with its source port, which may be any.
+            [128..=191, ..] if self.key.transport != Transport::Sctp => self.push_media(datagram),
             [first, ..] => self.push_other(*first, datagram),
             [] => (Protocol::Unknown, Outcome::default()),
         };
