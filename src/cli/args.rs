@@ -47,7 +47,10 @@ Examples:
   rtcscope packets call.pcapng | less
   rtcscope packets --packet 1041 -v call.pcapng    one packet, as a tree
   rtcscope packets --from 12.5 --count 20 call.pcapng
-  rtcscope packets --format ndjson --filter 'udp port 3478' call.pcapng";
+  rtcscope packets --format ndjson --filter 'udp port 3478' call.pcapng
+
+Captures are read twice: to know what their flows are, and to show the packets as that. Standard input and pipes are
+therefore read to their end first, into a temporary file. Filter, times and numbers only choose what is shown.";
 
 /// Turns packets into a verdict on a WebRTC or VoIP call.
 #[derive(Debug, Parser)]
@@ -68,9 +71,6 @@ enum Subcommands {
     #[command(after_help = ANALYZE_EXAMPLES)]
     Analyze(AnalyzeArgs),
     /// Show the packets of captures, one a line, as trees or as JSON lines.
-    ///
-    /// Each packet is shown as what "analyze" finds it to be, so the captures are read twice: standard input and pipes
-    /// are read to their end and kept in a temporary file. Filters, times and numbers choose what is shown of it.
     #[command(after_help = PACKETS_EXAMPLES)]
     Packets(PacketsArgs),
 }
@@ -138,7 +138,7 @@ struct PageArgs {
     /// When to use colour; auto is on a terminal without NO_COLOR in the environment.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorWhen::Auto)]
     color: ColorWhen,
-    /// Columns of the text, instead of the terminal's (80 where there is none).
+    /// Columns of the text, instead of the terminal's (where there is none: 80, or for packets as many as it takes).
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(60..=1000))]
     width: Option<u16>,
     /// Show no progress bar.

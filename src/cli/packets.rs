@@ -70,36 +70,36 @@ pub enum PacketsFormat {
 pub fn run(config: &PacketsConfig) -> anyhow::Result<ExitCode> {
     let mut output = Output::open(config.output.as_deref(), &config.input.paths)?;
     let spooled = Spooled::new(&config.input)?;
-    let mut listing = Listing::open(config, &spooled.input).map_err(|error| spooled.named(&error))?;
-    let analysis = listing.analyze().map_err(|error| spooled.named(&error))?;
+    let (first, mut listing) = Listing::open(config, &spooled.input).map_err(|error| spooled.named(&error))?;
+    let analysis = listing.analyze(first).map_err(|error| spooled.named(&error))?;
     let remaining = listing.selection(&analysis, &config.input.paths)?;
     listing.list(&analysis, remaining, &mut output)?;
     output.finish()?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// A capture that is read twice.
+/// A capture that is read again.
 struct Listing<'a> {
     config: &'a PacketsConfig,
-    first: Capture,
-    second: Capture,
+    capture: Capture,
     gate: Option<Gate>,
 }
 
 impl<'a> Listing<'a> {
-    fn open(config: &'a PacketsConfig, input: &Input) -> anyhow::Result<Self> {
+    /// The capture to be analyzed, and the same to be listed.
+    fn open(config: &'a PacketsConfig, input: &Input) -> anyhow::Result<(Capture, Self)> {
         let all = Input { filter: None, from: None, to: None, ..input.clone() };
         // First of all: the filter may be refused.
         let gate = if *input == all { None } else { Some(Gate::new(input.open()?)) };
-        Ok(Self { config, first: all.open()?, second: all.open()?, gate })
+        Ok((all.open()?, Self { config, capture: all.open()?, gate }))
     }
 
-    fn analyze(&mut self) -> anyhow::Result<Analysis> {
+    fn analyze(&self, mut capture: Capture) -> anyhow::Result<Analysis> {
         let progress = Progress::new(self.config.progress);
         let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let settings = engine::Config { threads: threads.get() };
         let analysis =
-            engine::analyze(&mut self.first, settings, |read| progress.update(read.bytes_read, read.bytes_total));
+            engine::analyze(&mut capture, settings, |read| progress.update(read.bytes_read, read.bytes_total));
         progress.finish();
         Ok(analysis?)
     }
@@ -137,7 +137,7 @@ impl<'a> Listing<'a> {
         let mut revisit = Revisit::new(analysis);
         let mut left = self.config.count.unwrap_or(u64::MAX);
         while left > 0 && !(selected && selection.is_empty()) {
-            let Some(visit) = revisit.next(&mut self.second)? else { break };
+            let Some(visit) = revisit.next(&mut self.capture)? else { break };
             let id = PacketId::new(visit.frame.file, visit.frame.number);
             match self.gate.as_mut().map_or(Ok(Pass::Yes), |gate| gate.pass(id))? {
                 Pass::Yes => {}
@@ -152,7 +152,7 @@ impl<'a> Listing<'a> {
             written.context("cannot write the packets")?;
             left -= 1;
             if left.is_multiple_of(BATCH as u64) {
-                let read = self.second.progress();
+                let read = self.capture.progress();
                 progress.update(read.bytes_read, read.bytes_total);
             }
         }

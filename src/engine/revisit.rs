@@ -12,7 +12,7 @@ use crate::{
         reader::{self, Item, Reader, Task, Work},
     },
     flow::{
-        copies::Copies,
+        copies::{Copies, may_be_media},
         datagram::Datagram,
         flow::Protocol,
         identify::{Identifier, Identity, identify_alone},
@@ -177,7 +177,8 @@ impl<'a> Revisit<'a> {
                     if let Some(copies) =
                         copies.get_mut(&item.key).and_then(|both| both.get_mut(datagram.direction & 1))
                     {
-                        visit.copy = copies.is_copy(frame.time, item.identity, item.fingerprint);
+                        let is_media = may_be_media(item.key.transport, datagram.bytes);
+                        visit.copy = copies.is_copy(frame.time, item.identity, item.fingerprint, is_media);
                     }
                     if item.task == Task::Packet {
                         visit.label = known.flow(&item.key, &datagram).and_then(|flow| flow.record().label);

@@ -5,7 +5,10 @@
 //! A mirror port that copies both ways of a switch hands each packet over twice at one and the same place. That is told
 //! from the network's duplicates by its share: nearly all media packets come in pairs, from the first one on.
 
-use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
+use crate::{
+    flow::key::Transport,
+    time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp},
+};
 
 /// Packets remembered while all were captured at one place.
 const FEW: usize = 4;
@@ -129,6 +132,13 @@ impl Copies {
                 && seen.time != Timestamp::default()
         })
     }
+}
+
+/// Whether a datagram may be RTP or RTCP by its first byte (RFC 7983).
+#[inline]
+#[must_use]
+pub const fn may_be_media(transport: Transport, payload: &[u8]) -> bool {
+    matches!((transport, payload), (Transport::Udp, [128..=191, ..]))
 }
 
 /// A hash of what is the same wherever a packet is captured: its IP identification, length, first and last bytes.

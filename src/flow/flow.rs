@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     flow::{
-        copies::Copies,
+        copies::{Copies, may_be_media},
         datagram::Datagram,
         key::{FlowKey, Transport},
         media::{Media, Path, Verdict},
@@ -167,7 +167,7 @@ impl Flow {
     pub fn is_copy(&mut self, datagram: &Datagram<'_>, identity: u32, fingerprint: u64) -> bool {
         match self.copies.get_mut(datagram.direction & 1) {
             Some(copies) => {
-                let is_media = matches!(datagram.bytes, [128..=191, ..]) && self.key.transport == Transport::Udp;
+                let is_media = may_be_media(self.key.transport, datagram.bytes);
                 copies.is_copy(datagram.time, identity, fingerprint, is_media)
             }
             None => false,

@@ -20,6 +20,12 @@ const MESSAGES: usize = 8;
 /// The longest first line of a text protocol that is shown.
 const TEXT_LINE: usize = 200;
 
+/// Bytes of a datagram that is not known, to know it again by.
+const UNKNOWN_BYTES: usize = 16;
+
+/// Lines of a text protocol that a tree shows.
+const TEXT_LINES: usize = 256;
+
 /// A packet in a list: a JSON object, or a line with or without its tree.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -153,7 +159,7 @@ impl Scene<'_> {
                 nodes.extend(headers::of_frame(visit.frame.link, visit.bytes, None));
                 let offset = fault.offset.min(visit.bytes.len());
                 let length = visit.bytes.len() - offset;
-                nodes.push(Node::new(fault_words(visit, *fault), offset, length));
+                nodes.push(Node::new(words::fault(blamed(visit, *fault)), offset, length));
                 return nodes;
             }
         };
@@ -217,19 +223,22 @@ impl Said {
     /// A frame that no packet was found in.
     fn fault(visit: &Visit<'_>, fault: Malformed) -> Self {
         let unread = fault.kind == Kind::Unsupported && fault.offset == 0;
+        let fault = blamed(visit, fault);
         let said = if unread {
             Self::new(visit.frame.link.to_string(), words::bytes(visit.frame.original as usize))
+        } else if fault.kind == Kind::Snapped {
+            Self::new("snapped", words::reason(fault))
         } else {
-            Self::new("malformed", fault_words(visit, fault))
+            Self::new("malformed", words::reason(fault))
         };
         Self { ends: link_ends(visit), ..said }
     }
 }
 
 /// A header that ends early in a frame that was snapped is the capture's doing.
-fn fault_words(visit: &Visit<'_>, fault: Malformed) -> String {
+fn blamed(visit: &Visit<'_>, fault: Malformed) -> Malformed {
     let snapped = visit.frame.captured < visit.frame.original && fault.kind == Kind::TooShort;
-    words::fault(Malformed { kind: if snapped { Kind::Snapped } else { fault.kind }, ..fault })
+    Malformed { kind: if snapped { Kind::Snapped } else { fault.kind }, ..fault }
 }
 
 /// The captured payload of the innermost packet.
@@ -264,7 +273,12 @@ fn told(found: &Found<'_>) -> Said {
     }
     let Some(inner) = &found.inner else {
         let said = line(protocol, datagram.bytes, datagram.length);
-        return Said::new(said.protocol, said.summary);
+        // Straight over IP the ports stand beside the addresses.
+        let (source, destination) = (found.key.source(datagram.direction), found.key.destination(datagram.direction));
+        let ports = format!("{} > {} ", source.port(), destination.port());
+        let repeated = found.key.transport == Transport::Sctp && said.summary.starts_with(&ports);
+        let summary = if repeated { said.summary.replacen(&ports, "", 1) } else { said.summary };
+        return Said::new(said.protocol, summary);
     };
     let said = relayed_line(protocol, protocol_of(inner.identity), datagram.bytes, datagram.length);
     let mut said = Said::new(said.protocol, said.summary);
@@ -301,7 +315,12 @@ fn unknown_datagram(bytes: &[u8], length: usize) -> Said {
         Some((protocol, text)) => {
             Said::new(protocol.unwrap_or("UDP"), format!("{} {}", words::quoted(text), words::bytes(length)))
         }
-        None => Said::new("UDP", words::bytes(length)),
+        None if bytes.is_empty() => Said::new("UDP", words::bytes(length)),
+        None => {
+            let start = words::hex(bytes.get(..UNKNOWN_BYTES).unwrap_or(bytes));
+            let more = if bytes.len() > UNKNOWN_BYTES { "\u{2026}" } else { "" };
+            Said::new("UDP", format!("{}: {start}{more}", words::bytes(length)))
+        }
     }
 }
 
@@ -507,8 +526,30 @@ fn payload_nodes(visit: &Visit<'_>, packet: &Packet, payload: &[u8], start: usiz
         }
         (_, [datagram, ..]) => datagram_nodes(datagram, start),
         (_, []) if packet.length == 0 => Vec::new(),
-        (_, []) => tree(Protocol::Unknown, payload, start, packet.length as usize),
+        (_, []) => unknown_nodes(payload, start, packet.length as usize),
     }
+}
+
+/// Text by its lines, all else in hexadecimal.
+fn unknown_nodes(payload: &[u8], start: usize, length: usize) -> Vec<Node> {
+    if text_line(payload).is_none() {
+        return tree(Protocol::Unknown, payload, start, length);
+    }
+    let mut offset = start;
+    let mut nodes: Vec<_> = payload
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(TEXT_LINES)
+        .map(|line| {
+            let node = Node::new(words::quoted(&String::from_utf8_lossy(line.trim_ascii_end())), offset, line.len());
+            offset += line.len();
+            node
+        })
+        .collect();
+    let rest = start + payload.len() - offset;
+    if rest > 0 {
+        nodes.push(Node::new(words::bytes(rest), offset, rest));
+    }
+    vec![Node::new(format!("text: {}", words::bytes(length)), start, payload.len()).with(nodes)]
 }
 
 /// A message that ends in a segment: where it is whole in the segment with its place there, else by itself. Also how far
@@ -550,6 +591,7 @@ fn datagram_nodes(found: &Found<'_>, start: usize) -> Vec<Node> {
     match &found.inner {
         Some(inner) => relayed_tree(protocol, protocol_of(inner.identity), datagram.bytes, start, datagram.length),
         None if datagram.length == 0 => Vec::new(),
+        None if protocol == Protocol::Unknown => unknown_nodes(datagram.bytes, start, datagram.length),
         None => tree(protocol, datagram.bytes, start, datagram.length),
     }
 }

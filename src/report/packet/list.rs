@@ -26,8 +26,8 @@ const PROTOCOL: usize = 11;
 const NARROWEST: usize = 17;
 const WIDEST: usize = 47;
 
-/// In 1/100 of the packets: more may not have addresses that are too long for their column.
-const MISFITS: u64 = 5;
+/// Of a hundred packets no more than so many have addresses that are too long for their column.
+const MISFITS: u64 = 10;
 
 /// How the lines of a list are laid out.
 #[derive(Clone, Debug)]
@@ -191,7 +191,7 @@ fn color(protocol: &str) -> Option<&'static str> {
         "RTP" | "SRTP" => "32",
         "RTCP" | "SRTCP" => "34",
         "SCTP" | "SIP" | "HTTP" | "RTSP" => "35",
-        "malformed" => "31",
+        "malformed" | "snapped" => "31",
         "ICMP" | "ICMPv6" => "91",
         _ => return None,
     })

@@ -94,8 +94,11 @@ fn said(message: &Message<'_>, attribute: &Attribute<'_>, view: View<'_>) -> Opt
         // Servers repeat the address in the old form, for clients of RFC 3489.
         (kind::MAPPED_ADDRESS, _) if message.attribute(kind::XOR_MAPPED_ADDRESS).is_some() => return None,
         (kind, Value::Address(address)) => format!("{}={address}", address_word(kind)?),
-        (kind::ERROR_CODE, Value::Error { code, reason: "" }) => format!("{code}"),
-        (kind::ERROR_CODE, Value::Error { code, reason }) => format!("{code} {}", words::quoted(reason)),
+        // Some servers pad the reason with zeros that they count.
+        (kind::ERROR_CODE, Value::Error { code, reason }) => match reason.trim_end_matches('\0') {
+            "" => code.to_string(),
+            reason => format!("{code} {}", words::quoted(reason)),
+        },
         (_, Value::Channel(channel)) => format!("channel=0x{channel:04x}"),
         (_, Value::Transport(protocol)) => format!("transport={}", transport(protocol)),
         (_, Value::Family(family)) => format!("family={}", address_family(family)),

@@ -76,12 +76,18 @@ pub(super) fn named(number: u16, name: impl Fn(u16) -> Option<&'static str>) -> 
     name(number).map_or_else(|| format!("0x{number:04x}"), str::to_owned)
 }
 
-/// What is wrong, and where in the payload.
+/// What is wrong, and where in the payload, in brackets.
 pub(super) fn fault(fault: Malformed) -> String {
     if fault.kind == Kind::Snapped {
         return format!("[cut by the capture at byte {}]", fault.offset);
     }
+    format!("[malformed {}]", reason(fault))
+}
+
+/// What is wrong, and where.
+pub(super) fn reason(fault: Malformed) -> String {
     let layer = match fault.layer {
+        Layer::Container => "record",
         Layer::Link => "link header",
         Layer::Ip => "IP",
         Layer::Fragment => "fragment",
@@ -97,17 +103,18 @@ pub(super) fn fault(fault: Malformed) -> String {
         Layer::Sctp => "SCTP",
         Layer::Quic => "QUIC",
         Layer::Zrtp => "ZRTP",
-        Layer::Container => "record",
     };
     let what = match fault.kind {
+        Kind::Snapped => "cut by the capture",
         Kind::TooShort => "ends too early",
         Kind::BadLength => "a length that does not fit",
         Kind::BadVersion => "a version that is not known",
         Kind::BadValue => "a value that is not allowed",
         Kind::BadChecksum => "a wrong checksum",
-        Kind::Snapped | Kind::Unsupported | Kind::TooMany => "not read",
+        Kind::Unsupported => "a form that is not read",
+        Kind::TooMany => "too many headers inside each other",
     };
-    format!("[malformed {layer}: {what}, at byte {}]", fault.offset)
+    format!("{layer}: {what}, at byte {}", fault.offset)
 }
 
 #[cfg(test)]
