@@ -105,7 +105,7 @@ impl Work {
         whole.get(start as usize..start as usize + length as usize).unwrap_or_default()
     }
 
-    #[inline]
+    #[inline(always)]
     fn item(&self, origin: Origin<'_>, packet: &Packet, transport: Transport, task: Task) -> Item {
         let (key, direction) = FlowKey::new(packet.source, packet.destination, transport);
         let (start, length) = (origin.base + packet.payload, packet.length.max(packet.captured));
@@ -125,7 +125,7 @@ impl Work {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, item: Item) {
         match self.items.as_mut_slice() {
             [only] => only.push(item),
