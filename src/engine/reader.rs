@@ -113,7 +113,7 @@ impl Work {
         whole.get(start as usize..start as usize + length as usize).unwrap_or_default()
     }
 
-    #[inline]
+    #[inline(always)]
     fn item(&self, origin: Origin<'_>, packet: &Packet, transport: Transport, task: Task) -> Item {
         let (key, direction) = FlowKey::new(packet.source, packet.destination, transport);
         let (start, length) = (origin.base + packet.payload, packet.length.max(packet.captured));
@@ -133,7 +133,7 @@ impl Work {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, item: Item) {
         match self.items.as_mut_slice() {
             [only] => only.push(item),
@@ -200,7 +200,7 @@ impl Reader {
     }
 
     /// Finds the datagrams that the frame at `index` of `work` completes.
-    #[inline]
+    #[inline(always)]
     pub fn read_frame(&mut self, work: &mut Work, frame: &Frame, index: u32) {
         let origin = Origin { frame, index, place: Place::Frame, base: 0 };
         match parse(frame.link, work.frames.bytes(frame)) {

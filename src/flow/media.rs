@@ -11,7 +11,7 @@ use crate::{
         Malformed,
         feedback::{PayloadMessage, TransportMessage},
         rtcp::{self, Content, Srtcp},
-        rtp::{FIXED_LENGTH, FixedHeader, Form, Header},
+        rtp::{FIXED_LENGTH, FixedHeader, Header},
     },
 };
 
@@ -343,12 +343,7 @@ fn arrival(datagram: &Datagram<'_>, encrypted: bool) -> Option<Arrival> {
         header_length: header.length() as u16,
         padding_length: if fixed.has_padding() { padding_length(&header, encrypted) } else { 0 },
         payload_length: header.payload_length() as u32,
-        extensions: header.extension().map_or(0, |extension| match extension.form() {
-            Form::OneByte | Form::TwoByte => extension
-                .elements()
-                .fold(0, |ids, element| if element.id < 16 { ids | 1 << element.id } else { ids | 1 }),
-            _ => 1,
-        }),
+        extensions: header.extension().map_or(0, |extension| extension.ids()),
         csrc_count: fixed.csrc_count() as u8,
     })
 }

@@ -206,12 +206,12 @@ impl Jitter {
     fn push(&mut self, elapsed: i64, ticks: i64) {
         // No jump, so both are exact: a day of nanoseconds has 47 bits.
         let (elapsed, ticks) = (elapsed as f64, ticks as f64);
-        for lane in 0..LANES {
-            let difference = (elapsed - ticks * TICKS[lane]).abs();
-            let last = self.last[lane] + (difference - self.last[lane]) / 16.0;
-            self.last[lane] = last;
-            self.highest[lane] = if last > self.highest[lane] { last } else { self.highest[lane] };
-            self.sum[lane] += last;
+        let lanes = self.last.iter_mut().zip(&mut self.highest).zip(&mut self.sum).zip(TICKS);
+        for (((last, highest), sum), tick) in lanes {
+            let difference = (elapsed - ticks * tick).abs();
+            *last += (difference - *last) / 16.0;
+            *highest = if *last > *highest { *last } else { *highest };
+            *sum += *last;
         }
     }
 }

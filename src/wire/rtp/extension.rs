@@ -49,6 +49,39 @@ impl<'a> Extension<'a> {
         }
     }
 
+    /// The ids of its elements, one bit for each from 1 to 15; bit 0 stands for all above, which only two bytes can say,
+    /// and for extensions of another form. Every packet is asked for these, so the usual case is read here at once.
+    #[inline]
+    #[must_use]
+    pub fn ids(&self) -> u16 {
+        if self.form() != Form::OneByte {
+            return self.ids_of_elements();
+        }
+        let (mut rest, mut ids) = (self.data, 0);
+        while let [first, after @ ..] = rest {
+            let (id, length) = (first >> 4, usize::from(first & 0x0f) + 1);
+            rest = match (id, after.get(length..)) {
+                _ if *first == 0 => after,
+                (1..=14, Some(next)) => {
+                    ids |= 1 << id;
+                    next
+                }
+                _ => return self.ids_of_elements(),
+            };
+        }
+        ids
+    }
+
+    #[inline(never)]
+    fn ids_of_elements(&self) -> u16 {
+        match self.form() {
+            Form::OneByte | Form::TwoByte => self
+                .elements()
+                .fold(0, |ids, element| if element.id < 16 { ids | 1 << element.id } else { ids | 1 }),
+            _ => 1,
+        }
+    }
+
     /// Its elements; none where they are encrypted or of another form.
     #[must_use]
     pub fn elements(&self) -> Elements<'a> {
@@ -142,6 +175,23 @@ mod tests {
         let data = [1, 0, 2, 1, 0xbb, 0, 3, 4, 0xcc, 0xcd, 0xce, 0xcf];
         let expected = vec![(1, vec![], 16), (2, vec![0xbb], 18), (3, vec![0xcc, 0xcd, 0xce, 0xcf], 22)];
         assert_eq!(read(0x1000, &data), (expected, false));
+    }
+
+    #[test]
+    fn ids_are_those_of_the_elements() {
+        let ids = |profile, data: &[u8]| Extension { profile, data, offset: 12 }.ids();
+        assert_eq!(ids(0xbede, &[0x22, 1, 2, 3, 0x10, 9, 0, 0]), 0b110);
+        assert_eq!(ids(0x1000, &[3, 0, 200, 1, 9, 0]), 0b1001);
+        assert_eq!(ids(0x1234, &[1, 2, 3, 4]), 1);
+        // Whatever the bytes are, it agrees with reading the elements one by one.
+        for first in 0..=255 {
+            for second in 0..=255 {
+                for data in [[0x10, 1, first, second, 5, 0x30], [first, 2, 3, second, 0, 0x51]] {
+                    let extension = Extension { profile: 0xbede, data: &data, offset: 12 };
+                    assert_eq!(extension.ids(), extension.ids_of_elements(), "{data:x?}");
+                }
+            }
+        }
     }
 
     #[test]
