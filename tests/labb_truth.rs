@@ -326,9 +326,7 @@ impl Scene<'_> {
             0.0,
             1e-9,
         );
-        if let Some(report) =
-            packets().filter(|packet| packet["type"] == "SR" && hex_number(&packet["ssrc"]) == ssrc).next_back()
-        {
+        if let Some(report) = packets().rfind(|packet| packet["type"] == "SR" && hex_number(&packet["ssrc"]) == ssrc) {
             checks.equal(what("packetsSent"), &reported["packetsSent"], &report["packets"]);
             checks.equal(what("bytesSent"), &reported["bytesSent"], &report["octets"]);
         }
