@@ -5,12 +5,14 @@
 
 mod dtls;
 mod entry;
+mod fields;
 mod headers;
 mod list;
 mod names;
 mod other;
 mod rtcp;
 mod rtp;
+mod said;
 mod sctp;
 mod stun;
 mod words;

@@ -238,7 +238,8 @@ fn ipv4(bytes: &[u8], at: usize) -> IpHeader {
     if length > 20 {
         fields.push(Node::new(format!("options: {}", words::bytes(length - 20)), at + 20, length - 20));
     }
-    let node = Node::new(format!("IPv4 {source} \u{2192} {destination}"), at, length.max(20)).with(fields);
+    let node =
+        Node::new(format!("IPv4 {source} \u{2192} {destination}"), at, length.max(20).min(bytes.len())).with(fields);
     Ok((node, protocol, fragment & 0x3fff == 0))
 }
 
