@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn arguments_become_a_configuration() {
         let config =
-            analyze("rtcscope analyze a.pcap b.pcap --format json -o out --from 1 --to 1:30 --threads 3 --all");
+            analyze("rtcscope analyze a.pcap b.pcap --format json -o out --from 1 --to 1m30s --threads 3 --all");
         assert_eq!(config.input.paths, [PathBuf::from("a.pcap"), PathBuf::from("b.pcap")]);
         assert_eq!(config.input.from, Some(When::AfterFirst(1_000_000_000)));
         assert_eq!(config.input.to, Some(When::AfterFirst(90_000_000_000)));

@@ -316,7 +316,8 @@ fn is_rtcp(bytes: &[u8]) -> bool {
 fn is_trustworthy(compound: &rtcp::Compound<'_>) -> bool {
     compound.packets().all(|packet| {
         let known = match packet.content {
-            Content::Raw(_) | Content::App { .. } => false,
+            Content::Raw(_) => false,
+            Content::App { name, .. } => name.iter().all(u8::is_ascii_graphic),
             Content::TransportFeedback(feedback) => !matches!(feedback.message, TransportMessage::Other(_)),
             Content::PayloadFeedback(feedback) => {
                 !matches!(feedback.message, PayloadMessage::Other(_) | PayloadMessage::ApplicationLayer(_))
