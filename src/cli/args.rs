@@ -121,7 +121,7 @@ struct InputArgs {
     /// Read only packets that match this capture filter (tcpdump syntax, see pcap-filter(7)).
     #[arg(long, value_name = "BPF")]
     filter: Option<String>,
-    /// Leave out packets before this time: seconds (12.5) or h:mm:ss from the first packet, or 2026-11-22T08:57:50Z.
+    /// Leave out packets before this time: from the first packet (12.5, 90s, 1m30s), or 2026-11-22T08:57:50Z.
     #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     from: Option<When>,
     /// Leave out packets after this time, written as for --from.

@@ -81,7 +81,7 @@ fn outage(number: u32, flow: &FlowRecord, stream: &Stream) -> Option<Finding> {
             seconds(stream.outages.longest)
         ),
         advice: Some("The path before the tap was down; compare with a capture nearer to the sender."),
-        packets: vec![stream.last.1],
+        packets: stream.outage_end.into_iter().collect(),
     })
 }
 
@@ -105,6 +105,6 @@ fn loss(number: u32, flow: &FlowRecord, stream: &Stream) -> Option<Finding> {
             counters.expected
         ),
         advice: Some("Look for the loss between the sender and the place of the capture."),
-        packets: vec![stream.first.1],
+        packets: vec![stream.widest_step.1],
     })
 }

@@ -114,6 +114,10 @@ pub struct Stream {
     pub pauses: Gaps,
     /// Packets were lost and none came.
     pub outages: Gaps,
+    /// The packet that ended the longest outage.
+    pub outage_end: Option<PacketId>,
+    /// The widest step of the sequence number to a newer packet, and that packet: 1 while none was missing.
+    pub widest_step: (u16, PacketId),
     /// Packets with each header-extension element id.
     pub extensions: [u32; 16],
     /// Contributing sources.
@@ -167,6 +171,8 @@ impl Stream {
             max_gap: 0,
             pauses: Gaps::default(),
             outages: Gaps::default(),
+            outage_end: None,
+            widest_step: (1, arrival.id),
             extensions: [0; 16],
             csrcs: Vec::new(),
             repairs: Repairs::default(),
@@ -316,6 +322,9 @@ impl Stream {
     /// The time since the packet before, for a packet `step` numbers after the newest one.
     #[inline]
     fn interval(&mut self, arrival: &Arrival, step: u16) {
+        if step > self.widest_step.0 {
+            self.widest_step = (step, arrival.id);
+        }
         let interval = arrival.time.since(self.last.0);
         self.max_gap = self.max_gap.max(interval);
         if interval >= SHORTEST_GAP && interval > GAP_FACTOR * self.usual_interval && self.packets > 2 {
@@ -328,6 +337,9 @@ impl Stream {
     #[cold]
     fn gap(&mut self, arrival: &Arrival, step: u16, interval: i64) {
         if step > 2 {
+            if interval > self.outages.longest {
+                self.outage_end = Some(arrival.id);
+            }
             self.outages.record(interval);
         } else if self
             .timing
