@@ -191,7 +191,7 @@ impl Reader {
         analysis.refused.segments += self.connections.refused();
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_frame(&mut self, work: &mut Work, frame: &Frame, index: u32) {
         let origin = Origin { frame, index, place: Place::Frame, base: 0 };
         match parse(frame.link, work.frames.bytes(frame)) {

@@ -16,7 +16,7 @@ use super::{
 /// # Errors
 /// When headers are cut or contradict themselves before any packet could be told; [`Kind::Unsupported`] for link
 /// types that are not read.
-#[inline]
+#[inline(always)]
 pub fn parse(link_type: LinkType, frame: &[u8]) -> Result<Packet, Malformed> {
     if link_type == LinkType::ETHERNET
         && let Some(packet) = plain::parse(frame)

@@ -15,7 +15,7 @@ const IPV4: usize = 20;
 const UDP: usize = 8;
 
 /// The packet in such a frame; `None` for all others, and for those with anything odd about them.
-#[inline]
+#[inline(always)]
 pub(super) fn parse(frame: &[u8]) -> Option<Packet> {
     const ETHER_TYPE: [u8; 2] = ether_type::IPV4.to_be_bytes();
     const VERSION_AND_LENGTH: u8 = 0x45;
