@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     capture::{Capture, FileSummary, Interface, Progress, ReadError},
-    flow::flow::FlowRecord,
+    flow::FlowRecord,
     time::{PacketId, Timestamp},
     wire::{Kind, Layer, Malformed},
 };

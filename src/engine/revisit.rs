@@ -12,9 +12,9 @@ use crate::{
         reader::{self, Item, Reader, Task, Work},
     },
     flow::{
+        Protocol,
         copies::{Copies, may_be_media},
         datagram::Datagram,
-        flow::Protocol,
         identify::{Identifier, Identity, identify_alone},
         key::FlowKey,
         turn::{Relayed, Turn},

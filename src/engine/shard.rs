@@ -7,12 +7,7 @@ use crate::{
         Analysis, Faults, Refused,
         reader::{Item, SHARDS, Task, Work},
     },
-    flow::{
-        datagram::Datagram,
-        flow::{Flow, FlowRecord, Outcome},
-        key::FlowKey,
-        turn::Relayed,
-    },
+    flow::{Flow, FlowRecord, Outcome, datagram::Datagram, key::FlowKey, turn::Relayed},
     time::{NANOS_PER_SECOND, PacketId, Timestamp},
 };
 

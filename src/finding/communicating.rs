@@ -3,10 +3,7 @@
 use crate::{
     engine::Analysis,
     finding::{Finding, Severity},
-    flow::{
-        flow::{FlowRecord, Protocol},
-        stream::Stream,
-    },
+    flow::{FlowRecord, Protocol, stream::Stream},
     session::{Session, StreamRole, repairs},
     time::{NANOS_PER_SECOND, seconds},
 };

@@ -2,11 +2,7 @@
 //! be known when it came. The answers are those that the flow counted.
 
 use crate::{
-    flow::{
-        datagram::Datagram,
-        flow::{FlowRecord, Protocol},
-        key::Transport,
-    },
+    flow::{FlowRecord, Protocol, datagram::Datagram, key::Transport},
     time::{PacketId, Timestamp},
     wire::{
         dtls, quic,

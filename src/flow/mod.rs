@@ -3,7 +3,6 @@
 pub mod candidate;
 pub mod copies;
 pub mod datagram;
-pub mod flow;
 pub mod fragment;
 pub mod identify;
 pub mod key;
@@ -11,7 +10,10 @@ pub mod media;
 pub mod rtcp;
 pub mod sctp;
 pub mod sequence;
+mod state;
 pub mod stream;
 pub mod tcp;
 pub mod timing;
 pub mod turn;
+
+pub use state::{Flow, FlowRecord, Outcome, PROTOCOLS, Protocol};

@@ -1,7 +1,9 @@
 //! From what was found to the report: integers become seconds and rates, indices become references.
 
+mod communicating;
+mod connecting;
 mod rtcp;
-mod steps;
+mod securing;
 mod streams;
 
 use std::cmp::Reverse;
@@ -10,7 +12,7 @@ use crate::{
     capture::{Compression, FileSummary, Format},
     engine::Analysis,
     finding::{self, Severity},
-    flow::flow::{FlowRecord, Protocol},
+    flow::{FlowRecord, Protocol},
     report::document::{self, Capture, OtherFlow, PacketRef, Report, Session, SessionEndpoint, Tool, Verdict},
     session::{self, Sessions},
     time::{PacketId, Timestamp},
@@ -174,7 +176,7 @@ fn session(context: &Context<'_>, id: u32, call: &session::Session, findings: &[
     let flows: Vec<&FlowRecord> = call.flows(context.analysis).collect();
     let start = flows.iter().map(|flow| flow.first.0).min().unwrap_or_default();
     let end = flows.iter().map(|flow| flow.last.0).max().unwrap_or_default();
-    let communicating = steps::communicating(context, &flows);
+    let communicating = communicating::communicating(context, &flows);
     Session {
         id,
         verdict: verdict(findings.iter().filter(|finding| finding.session == Some(id))),
@@ -182,8 +184,8 @@ fn session(context: &Context<'_>, id: u32, call: &session::Session, findings: &[
         start_time: context.seconds(start),
         duration: end.seconds_since(start),
         signalling: document::Signalling::default(),
-        connecting: steps::connecting(&flows),
-        securing: steps::securing(&flows),
+        connecting: connecting::connecting(&flows),
+        securing: securing::securing(&flows),
         communicating,
     }
 }

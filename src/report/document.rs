@@ -6,11 +6,13 @@
 
 mod call;
 mod capture;
+mod connecting;
 mod finding;
 mod media;
 mod other;
 mod rtcp;
 mod sctp;
+mod securing;
 
 use std::fmt;
 
@@ -18,11 +20,13 @@ use serde::Serialize;
 
 pub use call::*;
 pub use capture::*;
+pub use connecting::*;
 pub use finding::*;
 pub use media::*;
 pub use other::*;
 pub use rtcp::*;
 pub use sctp::*;
+pub use securing::*;
 
 /// The version of this document's shape; a breaking change raises it.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -13,11 +13,13 @@ use std::io::{self, Write};
 use super::document::{Report, Session, Verdict};
 
 mod call;
+mod connecting;
 mod flows;
 mod grid;
 mod number;
 mod overview;
 mod page;
+mod securing;
 mod stream;
 mod summary;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     engine::Analysis,
     flow::{
-        flow::{FlowRecord, Protocol},
+        FlowRecord, Protocol,
         key::{FlowKey, Transport},
     },
     session::{Session, Sessions},

@@ -7,7 +7,7 @@ mod repair;
 pub use assemble::assemble;
 pub use repair::{Repair, StreamRole, repairs};
 
-use crate::{engine::Analysis, flow::flow::FlowRecord};
+use crate::{engine::Analysis, flow::FlowRecord};
 
 /// A call: the flows it is made of, as indices into [`Analysis::flows`], in order.
 #[derive(Clone, Debug, PartialEq, Eq)]

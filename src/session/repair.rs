@@ -1,6 +1,6 @@
 //! Which stream repairs which: RTX (RFC 4588) found by its timestamps, and bandwidth probes that repair nothing.
 
-use crate::flow::{flow::FlowRecord, stream::Stream};
+use crate::flow::{FlowRecord, stream::Stream};
 
 /// What a stream is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

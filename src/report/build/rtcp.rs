@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     flow::{
-        flow::FlowRecord,
+        FlowRecord,
         rtcp::{BandwidthKind, Report, Rtcp, TypeKey},
     },
     report::{

@@ -2,7 +2,7 @@
 
 use crate::{
     flow::{
-        flow::FlowRecord,
+        FlowRecord,
         key::FlowKey,
         rtcp::Rtcp,
         sequence::{Bursts, Counters},

@@ -8,7 +8,7 @@ use super::{Node, Protocol};
 use crate::{
     capture::Frame,
     engine::{Analysis, Found, Visit},
-    flow::{flow::Protocol as FlowProtocol, identify::Identity},
+    flow::{Protocol as FlowProtocol, identify::Identity},
     report::document::PacketRef,
     time::{PacketId, Timestamp},
     wire::Packet,

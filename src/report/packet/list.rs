@@ -15,9 +15,7 @@ use std::{
 use tabled::grid::util::string::get_char_width;
 
 use super::{Entry, Node};
-use crate::{
-    engine::Analysis, flow::flow::FlowRecord, report::text::TextOptions, time::NANOS_PER_SECOND, wire::Endpoint,
-};
+use crate::{engine::Analysis, flow::FlowRecord, report::text::TextOptions, time::NANOS_PER_SECOND, wire::Endpoint};
 
 /// Columns of a protocol's name: `ChannelData`.
 const PROTOCOL: usize = 11;

@@ -1,12 +1,13 @@
 //! One call: who, when, the four steps, the streams, what RTCP and SCTP say.
 
-use std::{collections::BTreeMap, io};
+use std::io;
 
 use super::{
     super::document::{Rtcp, Sctp, Session, SessionEndpoint, StepStatus},
-    number::{bitrate, bytes, counted, duration, grouped, moment, short_time},
+    connecting,
+    number::{bitrate, by_count, bytes, counted, duration, grouped, moment, short_time},
     page::{Label, Page, Tone},
-    stream, verdict_sign, verdict_tone,
+    securing, stream, verdict_sign, verdict_tone,
 };
 
 /// Addresses that a heading names one by one.
@@ -92,8 +93,8 @@ impl SessionEndpoint {
 fn steps(session: &Session, page: &mut Page<'_>) -> io::Result<()> {
     let Session { signalling, connecting, securing, communicating, .. } = session;
     step("Signalling", signalling.status, signalled(session), page)?;
-    step("Connecting", connecting.status, connected(session), page)?;
-    step("Securing", securing.status, secured(session), page)?;
+    step("Connecting", connecting.status, connecting::words(&session.connecting), page)?;
+    step("Securing", securing.status, securing::words(&session.securing), page)?;
     step("Communicating", communicating.status, communicated(session), page)
 }
 
@@ -124,47 +125,6 @@ fn signalled(session: &Session) -> Vec<String> {
         if !list.is_empty() {
             words.push(counted(list.len() as u64, noun));
         }
-    }
-    words
-}
-
-fn connected(session: &Session) -> Vec<String> {
-    let errors = session.connecting.icmp_errors;
-    let unreachable = (errors > 0).then(|| counted(errors, "ICMP error"));
-    let Some(stun) = session.connecting.stun.as_ref() else { return unreachable.into_iter().collect() };
-    let mut words = vec![format!("STUN: {}", counted(stun.messages, "message"))];
-    if let Some(last) = words.last_mut().filter(|_| !stun.by_type.is_empty()) {
-        last.push_str(&format!(" ({})", by_count(&stun.by_type)));
-    }
-    if stun.channel_data > 0 {
-        words.push(format!("TURN: {}", counted(stun.channel_data, "ChannelData message")));
-    }
-    words.extend(unreachable);
-    words
-}
-
-fn secured(session: &Session) -> Vec<String> {
-    let securing = &session.securing;
-    let mut words = Vec::new();
-    let version = securing.dtls_version.as_ref().map(|version| format!("DTLS {version}"));
-    let named = version.is_some();
-    words.extend(version);
-    words.extend(securing.dtls_cipher.clone());
-    words.extend(securing.srtp_profile.clone());
-    if let Some(dtls) = &securing.dtls {
-        let name = if named { "" } else { "DTLS: " };
-        let records = if dtls.records.is_empty() { String::new() } else { format!(" ({})", by_count(&dtls.records)) };
-        words.push(format!("{name}{}{records}", counted(dtls.packets, "datagram")));
-    }
-    if securing.zrtp_packets > 0 {
-        words.push(format!("ZRTP: {}", counted(securing.zrtp_packets, "message")));
-    }
-    words.extend(securing.handshake_duration.map(|seconds| format!("handshake {}", short_time(seconds))));
-    if let Some(count) = securing.retransmissions.filter(|count| *count > 0) {
-        words.push(format!("{} sent again", counted(count, "handshake message")));
-    }
-    if !securing.alerts.is_empty() {
-        words.push(counted(securing.alerts.len() as u64, "alert"));
     }
     words
 }
@@ -293,11 +253,4 @@ fn few(names: &[String], page: &Page<'_>) -> String {
         text.push_str(&format!(" and {} more (--all)", names.len() - shown));
     }
     text
-}
-
-/// `30 Binding request, 28 Binding success response`: most first.
-fn by_count(counts: &BTreeMap<String, u64>) -> String {
-    let mut sorted: Vec<(&String, &u64)> = counts.iter().collect();
-    sorted.sort_by(|one, other| other.1.cmp(one.1).then(one.0.cmp(other.0)));
-    sorted.iter().map(|(name, count)| format!("{} {name}", grouped(**count))).collect::<Vec<_>>().join(", ")
 }

@@ -1,5 +1,7 @@
 //! Numbers as people read them: grouped digits, a unit, no more decimals than mean something.
 
+use std::collections::BTreeMap;
+
 pub(super) use crate::finding::words::{counted, grouped};
 
 /// A signed number, grouped.
@@ -102,6 +104,13 @@ fn scaled(number: f64, step: f64, units: &[&str]) -> String {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and negatives are 0")]
 fn rounded(number: f64) -> u64 {
     number.round() as u64
+}
+
+/// `30 Binding request, 28 Binding success response`: most first.
+pub(super) fn by_count(counts: &BTreeMap<String, u64>) -> String {
+    let mut sorted: Vec<(&String, &u64)> = counts.iter().collect();
+    sorted.sort_by(|one, other| other.1.cmp(one.1).then(one.0.cmp(other.0)));
+    sorted.iter().map(|(name, count)| format!("{} {name}", grouped(**count))).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

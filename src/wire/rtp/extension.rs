@@ -75,9 +75,9 @@ impl<'a> Extension<'a> {
     #[inline(never)]
     fn ids_of_elements(&self) -> u16 {
         match self.form() {
-            Form::OneByte | Form::TwoByte => self
-                .elements()
-                .fold(0, |ids, element| if element.id < 16 { ids | 1 << element.id } else { ids | 1 }),
+            Form::OneByte | Form::TwoByte => {
+                self.elements().fold(0, |ids, element| if element.id < 16 { ids | 1 << element.id } else { ids | 1 })
+            }
             _ => 1,
         }
     }

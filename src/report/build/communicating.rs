@@ -1,52 +1,20 @@
-//! The steps of a call.
+//! What arrived in a call.
 
 use std::collections::BTreeMap;
 
 use crate::{
     flow::{
-        flow::{FlowRecord, Protocol},
+        FlowRecord, Protocol,
         key::Transport,
         sctp::{SctpRecord, State},
     },
     report::{
         build::{Context, rtcp, streams},
-        document::{Communicating, Connecting, DtlsCounts, Sctp, SctpCause, Securing, StepStatus, StunCounts},
+        document::{Communicating, Sctp, SctpCause, StepStatus},
     },
     time::seconds,
-    wire::{
-        dtls::content_type,
-        sctp::{cause_name, chunk_name},
-        stun::{MessageType, method},
-    },
+    wire::sctp::{cause_name, chunk_name},
 };
-
-/// STUN and TURN of the call's flows. What they mean for the call is not judged here.
-pub fn connecting(flows: &[&FlowRecord]) -> Connecting {
-    let mut counts = StunCounts::default();
-    for flow in flows {
-        for (kind, count) in &flow.stun_types {
-            *counts.by_type.entry(stun_name(*kind)).or_default() += count;
-            counts.messages += count;
-        }
-        counts.channel_data += flow.count(Protocol::ChannelData);
-    }
-    let seen = counts.messages + counts.channel_data > 0;
-    let icmp_errors = flows.iter().map(|flow| flow.icmp_errors).sum();
-    Connecting { stun: seen.then_some(counts), icmp_errors, ..Connecting::default() }
-}
-
-/// DTLS records of the call's flows.
-pub fn securing(flows: &[&FlowRecord]) -> Securing {
-    let mut counts = DtlsCounts::default();
-    for flow in flows {
-        counts.packets += flow.count(Protocol::Dtls);
-        for (kind, count) in &flow.dtls_records {
-            *counts.records.entry(record_name(*kind).to_owned()).or_default() += count;
-        }
-    }
-    let zrtp_packets = flows.iter().map(|flow| flow.count(Protocol::Zrtp)).sum();
-    Securing { dtls: (counts.packets > 0).then_some(counts), zrtp_packets, ..Securing::default() }
-}
 
 /// Media, RTCP and SCTP of the call's flows.
 pub fn communicating(context: &Context<'_>, flows: &[&FlowRecord]) -> Communicating {
@@ -63,28 +31,6 @@ pub fn communicating(context: &Context<'_>, flows: &[&FlowRecord]) -> Communicat
         (false, false) => StepStatus::NotSeen,
     };
     Communicating { status, rtp_streams, rtcp, sctp, data_channels: Vec::new() }
-}
-
-fn stun_name(kind: u16) -> String {
-    let kind = MessageType(kind);
-    match method::name(kind.method()) {
-        Some(name) => format!("{name} {}", kind.class().name()),
-        None => format!("method 0x{:03x} {}", kind.method(), kind.class().name()),
-    }
-}
-
-const fn record_name(kind: u8) -> &'static str {
-    match kind {
-        0 => "ciphertext",
-        content_type::CHANGE_CIPHER_SPEC => "change-cipher-spec",
-        content_type::ALERT => "alert",
-        content_type::HANDSHAKE => "handshake",
-        content_type::APPLICATION_DATA => "application-data",
-        content_type::HEARTBEAT => "heartbeat",
-        content_type::TLS12_CID => "tls12-cid",
-        content_type::ACK => "ack",
-        _ => "other",
-    }
 }
 
 fn sctp(context: &Context<'_>, flow: &FlowRecord, record: &SctpRecord) -> Sctp {
