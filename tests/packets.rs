@@ -15,7 +15,7 @@ use assert_cmd::Command;
 use rtcscope::{
     capture::{Capture, Options},
     engine::{self, Config, Revisit},
-    flow::{flow::Protocol, key::FlowKey},
+    flow::{Protocol, key::FlowKey},
 };
 use serde_json::Value;
 

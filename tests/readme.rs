@@ -15,7 +15,7 @@ fn shown(readme: &str) -> Vec<Shown> {
             match (line.strip_prefix("$ "), all.last_mut()) {
                 (Some(command), _) => all.push(Shown { command: command.to_owned(), output: String::new() }),
                 (None, Some(last)) => last.output += &format!("{line}\n"),
-                (None, None) => panic!("output without a command: {line}"),
+                (None, None) => assert_eq!(line, "", "output without a command"),
             }
         }
     }

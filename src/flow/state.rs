@@ -16,7 +16,7 @@ use crate::{
     },
     time::{PacketId, Timestamp},
     wire::{
-        Kind, Layer, Malformed,
+        Kind, Malformed,
         dtls::{self, Header},
         quic::LongHeader,
         sctp::looks_like_sctp_over_udp,
@@ -362,19 +362,6 @@ impl Flow {
         let is_sctp =
             self.sctp.is_some() || self.key.transport == Transport::Udp && looks_like_sctp_over_udp(datagram.bytes);
         if is_sctp { self.push_sctp(datagram) } else { (Protocol::Unknown, Outcome::default()) }
-    }
-}
-
-/// The layer that a malformed datagram of `protocol` is counted under.
-#[must_use]
-pub const fn layer_of(protocol: Protocol) -> Layer {
-    match protocol {
-        Protocol::Stun | Protocol::ClassicStun => Layer::Stun,
-        Protocol::ChannelData => Layer::ChannelData,
-        Protocol::Dtls => Layer::Dtls,
-        Protocol::Rtcp => Layer::Rtcp,
-        Protocol::Sctp => Layer::Sctp,
-        _ => Layer::Rtp,
     }
 }
 
