@@ -3,13 +3,19 @@
 //! follow the clock. Until that is seen packets wait here, and are counted back in when it is.
 
 use crate::{
-    flow::stream::Arrival,
+    flow::{budget::Budget, stream::Arrival},
     time::NANOS_PER_SECOND,
     wire::rtp::static_payload_type,
 };
 
 /// SSRCs that wait in one flow at a time; the one that waits longest gives way.
 const CANDIDATES: usize = 8;
+
+/// SSRCs that wait in a flow that is a call's: a capture may start in the middle of one with many participants.
+const CANDIDATES_IN_CALL: usize = 64;
+
+/// Bytes that a candidate takes, with the packets of it that usually wait.
+const CANDIDATE: usize = 256;
 
 /// Packets of one SSRC that wait; older ones give way.
 const WAITING_PACKETS: usize = 16;
@@ -57,13 +63,22 @@ pub struct Candidate {
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
     waiting: Vec<Candidate>,
+    /// How many have waited at a time, beyond those that every flow may have: they are paid for.
+    paid: usize,
     dropped: u64,
 }
 
 impl Candidates {
-    /// Adds a packet; returns the candidate, taken out, once it is known to be a stream.
-    pub fn push(&mut self, arrival: Arrival, direction: usize, context: Context) -> Option<Candidate> {
-        let index = self.place(&arrival, direction);
+    /// Adds a packet; returns the candidate, taken out, once it is known to be a stream. Many at a time are paid for by
+    /// `budget`.
+    pub fn push(
+        &mut self,
+        arrival: Arrival,
+        direction: usize,
+        context: Context,
+        budget: &Budget,
+    ) -> Option<Candidate> {
+        let index = self.place(&arrival, direction, context, budget);
         let candidate = self.waiting.get_mut(index)?;
         if candidate.packets.len() >= WAITING_PACKETS {
             self.dropped += 1;
@@ -84,17 +99,27 @@ impl Candidates {
         self.dropped
     }
 
-    fn place(&mut self, arrival: &Arrival, direction: usize) -> usize {
+    fn place(&mut self, arrival: &Arrival, direction: usize, context: Context, budget: &Budget) -> usize {
         let known = |candidate: &Candidate| candidate.ssrc == arrival.ssrc && candidate.direction == direction;
         if let Some(index) = self.waiting.iter().position(known) {
             return index;
         }
-        if self.waiting.len() >= CANDIDATES {
+        if self.waiting.len() >= self.room(context, budget) {
             let oldest = self.waiting.remove(0);
             self.dropped += oldest.packets.len() as u64;
         }
         self.waiting.push(Candidate { ssrc: arrival.ssrc, direction, packets: Vec::new() });
         self.waiting.len() - 1
+    }
+
+    /// How many may wait.
+    fn room(&mut self, context: Context, budget: &Budget) -> usize {
+        let most = if context.call || context.media { CANDIDATES_IN_CALL } else { CANDIDATES };
+        let held = CANDIDATES + self.paid;
+        if self.waiting.len() >= held && held < most && budget.take(CANDIDATE) {
+            self.paid += 1;
+        }
+        most.min(CANDIDATES + self.paid)
     }
 }
 

@@ -2,7 +2,10 @@
 //! packet on the wire and count once. A packet that the *network* duplicated is captured twice at the same place, and
 //! is left to the stream's own count.
 
-use crate::time::{NANOS_PER_SECOND, Timestamp};
+use crate::{
+    flow::budget::Budget,
+    time::{NANOS_PER_SECOND, Timestamp},
+};
 
 /// Packets remembered while all were captured at one place.
 const FEW: usize = 4;
@@ -21,6 +24,7 @@ pub struct Copies {
     count: usize,
     identity: u32,
     copies: u64,
+    budget: Budget,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +35,12 @@ struct Seen {
 }
 
 impl Copies {
+    /// A memory of no packets; `budget` pays for that of many.
+    #[must_use]
+    pub fn new(budget: Budget) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
     /// Whether this packet is a copy of one that was captured at another place. `identity` differs from place to place,
     /// `fingerprint` ([`fingerprint`]) does not.
     #[inline]
@@ -64,6 +74,9 @@ impl Copies {
 
     #[cold]
     fn remember_more(&mut self) {
+        if !self.budget.take(size_of::<[Seen; MANY]>()) {
+            return;
+        }
         let mut many = Box::new([Seen::default(); MANY]);
         for index in self.count.saturating_sub(FEW)..self.count {
             if let (Some(slot), Some(seen)) = (many.get_mut(index % MANY), self.few.get(index % FEW)) {

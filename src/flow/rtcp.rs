@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    flow::budget::Budget,
     time::{NANOS_PER_MILLI, NANOS_PER_SECOND, PacketId, Timestamp},
     wire::{
         feedback::{PayloadFeedback, PayloadMessage, TransportFeedback, TransportMessage},
@@ -13,6 +14,9 @@ use crate::{
 
 /// SSRCs, pairs of SSRCs and texts that are remembered, each; more are counted in [`Rtcp::refused`].
 const CAP: usize = 512;
+
+/// Bytes that an entry takes, with its share of the list's own.
+const ENTRY: usize = 256;
 
 /// Sender reports of one SSRC that a report's LSR is looked up in.
 const SENDER_REPORTS: usize = 16;
@@ -48,8 +52,20 @@ pub struct Rtcp {
     pub cnames: BTreeMap<u32, String>,
     /// Goodbyes.
     pub byes: Vec<Bye>,
-    /// Entries that found no place.
-    pub refused: u64,
+    room: Room,
+}
+
+/// How many entries each list may have, and how many found no place.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    cap: usize,
+    refused: u64,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { cap: CAP, refused: 0 }
+    }
 }
 
 /// How a packet is counted.
@@ -174,12 +190,16 @@ pub struct Bye {
 }
 
 impl Rtcp {
-    /// Takes a compound in clear.
-    pub fn push_clear(&mut self, time: Timestamp, id: PacketId, compound: &Compound<'_>) {
+    /// Takes a compound in clear. New entries are paid for by `budget`; once it is used up there are none.
+    pub fn push_clear(&mut self, time: Timestamp, id: PacketId, compound: &Compound<'_>, budget: &Budget) {
+        let entries = self.entries();
         self.clear += 1;
         for packet in compound.packets() {
             self.count_type(key_of(&packet));
             self.push_packet(time, id, &packet);
+        }
+        if !budget.take((self.entries() - entries) * ENTRY) {
+            self.room.cap = 0;
         }
     }
 
@@ -201,10 +221,28 @@ impl Rtcp {
         self.clear + self.encrypted + self.undecided
     }
 
+    /// The SSRCs that something is known of.
+    pub fn ssrcs(&self) -> impl Iterator<Item = u32> + '_ {
+        let pairs = self.reports.keys().chain(self.requests.keys()).map(|(_, ssrc)| *ssrc);
+        pairs.chain(self.senders.keys().copied()).chain(self.remb.keys().copied())
+    }
+
+    /// Entries that found no place.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.room.refused
+    }
+
     /// Whether a packet in clear was sent by `ssrc`.
     #[must_use]
     pub fn has_sender(&self, ssrc: u32) -> bool {
         self.senders.contains_key(&ssrc) || self.cnames.contains_key(&ssrc)
+    }
+
+    /// Entries of all lists that hostile packets can fill.
+    fn entries(&self) -> usize {
+        let reports = self.reports.len() + self.requests.len() + self.remb.len();
+        reports + self.senders.len() + self.bandwidth.len() + self.cnames.len() + self.byes.len()
     }
 
     fn count_type(&mut self, key: TypeKey) {
@@ -215,7 +253,7 @@ impl Rtcp {
     fn push_packet(&mut self, time: Timestamp, id: PacketId, packet: &Packet<'_>) {
         match packet.content {
             Content::SenderReport { ssrc, ntp, packets, octets, reports, .. } => {
-                if let Some(sender) = entry(&mut self.senders, ssrc, &mut self.refused) {
+                if let Some(sender) = entry(&mut self.senders, ssrc, &mut self.room) {
                     sender.sent(time, ntp);
                     (sender.packets, sender.octets) = (packets, octets);
                     sender.reports += 1;
@@ -232,7 +270,7 @@ impl Rtcp {
                         _ => None,
                     });
                     if let Some(name) = cname
-                        && let Some(known) = entry(&mut self.cnames, chunk.ssrc, &mut self.refused)
+                        && let Some(known) = entry(&mut self.cnames, chunk.ssrc, &mut self.room)
                         && known.is_empty()
                     {
                         *known = String::from_utf8_lossy(name).into_owned();
@@ -254,8 +292,8 @@ impl Rtcp {
     fn push_report(&mut self, time: Timestamp, reporter: u32, block: ReportBlock) {
         let round_trip = self.senders.get(&block.ssrc).and_then(|sender| sender.round_trip(time, block.lsr, block.dlsr));
         let key = (reporter, block.ssrc);
-        if self.reports.len() >= CAP && !self.reports.contains_key(&key) {
-            self.refused += 1;
+        if self.reports.len() >= self.room.cap && !self.reports.contains_key(&key) {
+            self.room.refused += 1;
             return;
         }
         let report = self.reports.entry(key).or_insert(Report {
@@ -280,8 +318,8 @@ impl Rtcp {
         if self.byes.iter().any(|bye| bye.ssrc == ssrc) {
             return;
         }
-        if self.byes.len() >= CAP {
-            self.refused += 1;
+        if self.byes.len() >= self.room.cap {
+            self.room.refused += 1;
             return;
         }
         let reason = reason.map(|text| String::from_utf8_lossy(text).into_owned());
@@ -293,7 +331,7 @@ impl Rtcp {
         match feedback.message {
             TransportMessage::GenericNack(pairs) => {
                 let asked: u64 = pairs.map(|pair| 1 + u64::from(pair.bitmask.count_ones())).sum();
-                if let Some(requests) = entry(&mut self.requests, (sender, feedback.media_ssrc), &mut self.refused) {
+                if let Some(requests) = entry(&mut self.requests, (sender, feedback.media_ssrc), &mut self.room) {
                     requests.nacks += 1;
                     requests.nacked_packets += asked;
                 }
@@ -320,13 +358,13 @@ impl Rtcp {
         let sender = feedback.sender_ssrc;
         match feedback.message {
             PayloadMessage::Pli => {
-                if let Some(requests) = entry(&mut self.requests, (sender, feedback.media_ssrc), &mut self.refused) {
+                if let Some(requests) = entry(&mut self.requests, (sender, feedback.media_ssrc), &mut self.room) {
                     requests.plis += 1;
                 }
             }
             PayloadMessage::Fir(entries) => {
                 for fir in entries {
-                    if let Some(requests) = entry(&mut self.requests, (sender, fir.ssrc), &mut self.refused) {
+                    if let Some(requests) = entry(&mut self.requests, (sender, fir.ssrc), &mut self.room) {
                         requests.firs += 1;
                     }
                 }
@@ -334,7 +372,7 @@ impl Rtcp {
             PayloadMessage::Remb { bitrate, ssrcs } => {
                 self.push_rate(sender, BandwidthKind::Remb, bitrate);
                 for ssrc in ssrcs {
-                    if let Some(known) = entry(&mut self.remb, ssrc, &mut self.refused) {
+                    if let Some(known) = entry(&mut self.remb, ssrc, &mut self.room) {
                         *known = bitrate;
                     }
                 }
@@ -347,7 +385,7 @@ impl Rtcp {
         for block in report.blocks() {
             match block.content {
                 BlockContent::ReceiverReferenceTime(ntp) => {
-                    if let Some(sender) = entry(&mut self.senders, report.ssrc, &mut self.refused) {
+                    if let Some(sender) = entry(&mut self.senders, report.ssrc, &mut self.room) {
                         sender.sent(time, ntp);
                     }
                 }
@@ -371,7 +409,7 @@ impl Rtcp {
     }
 
     fn push_arrivals(&mut self, sender: u32, kind: BandwidthKind, received: u32, lost: u32) {
-        if let Some(bandwidth) = entry(&mut self.bandwidth, (sender, kind), &mut self.refused) {
+        if let Some(bandwidth) = entry(&mut self.bandwidth, (sender, kind), &mut self.room) {
             bandwidth.messages += 1;
             bandwidth.reported += u64::from(received) + u64::from(lost);
             bandwidth.lost += u64::from(lost);
@@ -379,7 +417,7 @@ impl Rtcp {
     }
 
     fn push_rate(&mut self, sender: u32, kind: BandwidthKind, bitrate: u64) {
-        if let Some(bandwidth) = entry(&mut self.bandwidth, (sender, kind), &mut self.refused) {
+        if let Some(bandwidth) = entry(&mut self.bandwidth, (sender, kind), &mut self.room) {
             bandwidth.messages += 1;
             let (_, lowest, highest) = bandwidth.bitrate.unwrap_or((bitrate, bitrate, bitrate));
             bandwidth.bitrate = Some((bitrate, lowest.min(bitrate), highest.max(bitrate)));
@@ -406,7 +444,7 @@ impl Sender {
     fn round_trip(&self, now: Timestamp, last: u32, delay: u32) -> Option<i64> {
         let known = self.sent.iter().take(self.sent_count);
         let (_, passed) = known.filter(|(ntp, _)| last != 0 && *ntp == last).max_by_key(|(_, time)| *time)?;
-        Some(now.since(*passed) - i64::from(delay) * NANOS_PER_SECOND / 65_536)
+        Some(now.since(*passed).saturating_sub(i64::from(delay) * NANOS_PER_SECOND / 65_536))
     }
 }
 
@@ -419,9 +457,9 @@ fn key_of(packet: &Packet<'_>) -> TypeKey {
 }
 
 /// The entry of `key`, made if there is room.
-fn entry<'a, K: Ord, V: Default>(map: &'a mut BTreeMap<K, V>, key: K, refused: &mut u64) -> Option<&'a mut V> {
-    if map.len() >= CAP && !map.contains_key(&key) {
-        *refused += 1;
+fn entry<'a, K: Ord, V: Default>(map: &'a mut BTreeMap<K, V>, key: K, room: &mut Room) -> Option<&'a mut V> {
+    if map.len() >= room.cap && !map.contains_key(&key) {
+        room.refused += 1;
         return None;
     }
     Some(map.entry(key).or_default())
