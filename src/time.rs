@@ -39,10 +39,11 @@ pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
 pub const NANOS_PER_MILLI: i64 = 1_000_000;
 
 impl Timestamp {
-    /// Nanoseconds from `earlier` to this moment; negative when time went backwards. Saturates.
+    /// Nanoseconds from `earlier` to this moment; negative when time went backwards. Saturates, at both ends alike: the
+    /// result has an absolute value.
     #[must_use]
     pub fn since(self, earlier: Self) -> i64 {
-        self.0.saturating_sub(earlier.0)
+        self.0.saturating_sub(earlier.0).max(-i64::MAX)
     }
 
     /// Seconds from `earlier` to this moment, for reports.

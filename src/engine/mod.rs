@@ -60,7 +60,7 @@ pub struct Analysis {
 pub struct Refused {
     /// Packets of flows that found no place in the table.
     pub packets: u64,
-    /// Idle flows without media that made room: how many.
+    /// Idle flows that made room and were not kept: how many.
     pub flows: u64,
     /// Their packets.
     pub flow_packets: u64,

@@ -195,7 +195,7 @@ impl Reader {
         for (total, count) in analysis.reassembled.iter_mut().zip(self.reassembled) {
             *total += count;
         }
-        analysis.incomplete += counters.expired;
+        analysis.incomplete += counters.expired + counters.evicted + counters.pending;
         analysis.refused.segments += self.connections.refused();
     }
 

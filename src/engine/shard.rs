@@ -7,24 +7,33 @@ use crate::{
         Analysis, Faults, Refused,
         reader::{Item, SHARDS, Task, Work},
     },
-    flow::{Flow, FlowRecord, Outcome, datagram::Datagram, key::FlowKey, turn::Relayed},
+    flow::{Flow, FlowRecord, Outcome, budget::Budget, datagram::Datagram, key::FlowKey, turn::Relayed},
     time::{NANOS_PER_SECOND, PacketId, Timestamp},
 };
 
 /// Flows that a shard follows at a time.
-const FLOWS: usize = 65_536 / SHARDS * 2;
+const FLOWS: usize = 65_536 / SHARDS;
 
-/// Flows that are kept after they ended, because calls may be made of them.
-const RECORDS: usize = 262_144 / SHARDS;
+/// Bytes for what flows remember beyond their own size, and for the records of those that ended.
+const BUDGET: usize = (160 << 20) / SHARDS;
 
-/// A flow that was silent for this long may be ended to make room.
+/// Bytes that a record takes beyond its own size: its counts of STUN and DTLS.
+const RECORD_LISTS: usize = 256;
+
+/// A flow of a call that was silent for this long may be ended to make room.
 const IDLE: i64 = 60 * NANOS_PER_SECOND;
+
+/// Another flow that was silent for this long may be ended to make room.
+const IDLE_OF_NO_CALL: i64 = 5 * NANOS_PER_SECOND;
+
+/// Flows that are looked at to find one that may be ended.
+const LOOKS: usize = 64;
 
 /// TURN inside TURN is followed this deep.
 const RELAY_DEPTH: usize = 2;
 
 /// The flows of one shard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shard {
     table: HashTable<usize>,
     flows: Vec<Slot>,
@@ -32,8 +41,24 @@ pub struct Shard {
     faults: Faults,
     copies: Vec<u64>,
     refused: Refused,
-    /// No flow is idle before this time: looking for one earlier is in vain.
-    next_sweep: Option<Timestamp>,
+    budget: Budget,
+    /// Where the search for a flow to end goes on: around the table, so that each new flow costs a few looks.
+    hand: usize,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self {
+            table: HashTable::new(),
+            flows: Vec::new(),
+            records: Vec::new(),
+            faults: Faults::default(),
+            copies: Vec::new(),
+            refused: Refused::default(),
+            budget: Budget::new(BUDGET),
+            hand: 0,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -136,43 +161,48 @@ impl Shard {
 
     #[cold]
     fn insert(&mut self, key: FlowKey, digest: u64, datagram: &Datagram<'_>) -> Option<usize> {
-        if self.flows.len() >= FLOWS {
-            self.sweep(datagram.time);
-        }
-        if self.flows.len() >= FLOWS {
-            return None;
-        }
-        let index = self.flows.len();
-        let flow = Flow::new(key, datagram.time, datagram.id, datagram.direction);
-        self.flows.push(Slot { key, digest, last: datagram.time, flow });
+        let flow = Flow::new(key, datagram.time, datagram.id, datagram.direction, &self.budget);
+        let slot = Slot { key, digest, last: datagram.time, flow };
+        let index = if self.flows.len() < FLOWS {
+            self.flows.push(slot);
+            self.flows.len() - 1
+        } else {
+            let index = self.idle(datagram.time)?;
+            self.replace(index, slot);
+            index
+        };
         let flows = &self.flows;
         self.table.insert_unique(digest, index, |index| flows.get(*index).map_or(0, |slot| slot.digest));
         Some(index)
     }
 
-    /// Ends the flows that were silent for long: those that calls may be made of are kept as records, the others are
-    /// only counted.
-    fn sweep(&mut self, now: Timestamp) {
-        if self.next_sweep.is_some_and(|next| now < next) {
-            return;
-        }
-        let (idle, live): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.flows).into_iter().partition(|slot| now.since(slot.last) > IDLE);
-        self.flows = live;
-        for slot in idle {
-            let record = slot.flow.finish();
-            if record.is_of_call() && self.records.len() < RECORDS {
-                self.records.push(record);
-            } else {
-                self.refused.flows += 1;
-                self.refused.flow_packets += record.packets.iter().sum::<u64>();
+    /// A flow that was silent for long.
+    fn idle(&mut self, now: Timestamp) -> Option<usize> {
+        for _ in 0..LOOKS {
+            let index = self.hand;
+            self.hand = (self.hand + 1) % FLOWS;
+            let silence = self.flows.get(index).map_or(0, |slot| now.since(slot.last));
+            let enough = |slot: &Slot| if slot.flow.is_of_call() { IDLE } else { IDLE_OF_NO_CALL };
+            if silence > IDLE_OF_NO_CALL && self.flows.get(index).is_some_and(|slot| silence > enough(slot)) {
+                return Some(index);
             }
         }
-        let oldest = self.flows.iter().map(|slot| slot.last).min();
-        self.next_sweep = oldest.map(|oldest| Timestamp(oldest.0 + IDLE));
-        self.table.clear();
-        for (index, slot) in self.flows.iter().enumerate() {
-            self.table.insert_unique(slot.digest, index, |_| 0);
+        None
+    }
+
+    /// Ends a flow to make room. One that a call may be made of is kept as a record, another is only counted.
+    fn replace(&mut self, index: usize, by: Slot) {
+        let Some(slot) = self.flows.get_mut(index) else { return };
+        let ended = std::mem::replace(slot, by);
+        if let Ok(entry) = self.table.find_entry(ended.digest, |known| *known == index) {
+            entry.remove();
+        }
+        let record = ended.flow.finish();
+        if record.is_of_call() && self.budget.take(size_of::<FlowRecord>() + RECORD_LISTS) {
+            self.records.push(record);
+        } else {
+            self.refused.flows += 1;
+            self.refused.flow_packets += record.packets.iter().sum::<u64>();
         }
     }
 

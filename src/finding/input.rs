@@ -29,6 +29,7 @@ pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
     findings.extend(unsupported_link(analysis));
     findings.extend(incomplete_fragments(analysis));
     findings.extend(limits(analysis));
+    findings.extend(too_many_calls(sessions));
     findings.extend(malformed(analysis));
     findings.extend(no_call(analysis, sessions));
     findings
@@ -168,7 +169,7 @@ fn limits(analysis: &Analysis) -> Option<Finding> {
     if refused.flows > 0 {
         let packets = counted(refused.flow_packets, "packet");
         consequences.push(format!(
-            "{} without media ({packets}) {} only counted",
+            "{} ({packets}) {} only counted",
             counted(refused.flows, "idle flow"),
             is(refused.flows)
         ));
@@ -180,6 +181,24 @@ fn limits(analysis: &Analysis) -> Option<Finding> {
         message: format!(
             "The capture holds more flows and streams than are followed at a time: {}",
             consequences.join(", and ")
+        ),
+        advice: Some("Analyze a part of it: --filter, --from and --to choose packets."),
+        packets: Vec::new(),
+    })
+}
+
+/// "The capture holds 120,000 calls; the 20,000 with the most packets are listed."
+fn too_many_calls(sessions: &Sessions) -> Option<Finding> {
+    let (listed, omitted) = (sessions.calls.len() as u64, sessions.omitted);
+    (omitted.calls > 0).then(|| Finding {
+        rule: "CAP011",
+        severity: Severity::Warning,
+        session: None,
+        message: format!(
+            "The capture holds {}; the {} with the most packets are listed, and {} of the others left out",
+            counted(listed + omitted.calls, "call"),
+            grouped(listed),
+            counted(omitted.packets, "packet")
         ),
         advice: Some("Analyze a part of it: --filter, --from and --to choose packets."),
         packets: Vec::new(),

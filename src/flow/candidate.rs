@@ -2,10 +2,20 @@
 //! fill the range. What tells is continuity: packets of one SSRC whose sequence numbers go on and whose timestamps
 //! follow the clock. Until that is seen packets wait here, and are counted back in when it is.
 
-use crate::{flow::stream::Arrival, time::NANOS_PER_SECOND, wire::rtp::static_payload_type};
+use crate::{
+    flow::{budget::Budget, stream::Arrival},
+    time::NANOS_PER_SECOND,
+    wire::rtp::static_payload_type,
+};
 
 /// SSRCs that wait in one flow at a time; the one that waits longest gives way.
 const CANDIDATES: usize = 8;
+
+/// SSRCs that wait in a flow that is a call's: a capture may start in the middle of one with many participants.
+const CANDIDATES_IN_CALL: usize = 64;
+
+/// Bytes that a candidate takes, with the packets of it that usually wait.
+const CANDIDATE: usize = 256;
 
 /// Packets of one SSRC that wait; older ones give way.
 const WAITING_PACKETS: usize = 16;
@@ -53,13 +63,16 @@ pub struct Candidate {
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
     waiting: Vec<Candidate>,
+    /// How many have waited at a time, beyond those that every flow may have: they are paid for.
+    paid: usize,
     dropped: u64,
 }
 
 impl Candidates {
-    /// Adds a packet; returns the candidate, taken out, once it is known to be a stream.
-    pub fn push(&mut self, arrival: Arrival, direction: usize, context: Context) -> Option<Candidate> {
-        let index = self.place(&arrival, direction);
+    /// Adds a packet; returns the candidate, taken out, once it is known to be a stream. Many at a time are paid for by
+    /// `budget`.
+    pub fn push(&mut self, arrival: Arrival, direction: usize, context: Context, budget: &Budget) -> Option<Candidate> {
+        let index = self.place(&arrival, direction, context, budget);
         let candidate = self.waiting.get_mut(index)?;
         if candidate.packets.len() >= WAITING_PACKETS {
             self.dropped += 1;
@@ -89,17 +102,27 @@ impl Candidates {
         self.dropped
     }
 
-    fn place(&mut self, arrival: &Arrival, direction: usize) -> usize {
+    fn place(&mut self, arrival: &Arrival, direction: usize, context: Context, budget: &Budget) -> usize {
         let known = |candidate: &Candidate| candidate.ssrc == arrival.ssrc && candidate.direction == direction;
         if let Some(index) = self.waiting.iter().position(known) {
             return index;
         }
-        if self.waiting.len() >= CANDIDATES {
+        if self.waiting.len() >= self.room(context, budget) {
             let oldest = self.waiting.remove(0);
             self.dropped += oldest.packets.len() as u64;
         }
         self.waiting.push(Candidate { ssrc: arrival.ssrc, direction, packets: Vec::new() });
         self.waiting.len() - 1
+    }
+
+    /// How many may wait.
+    fn room(&mut self, context: Context, budget: &Budget) -> usize {
+        let most = if context.call || context.media { CANDIDATES_IN_CALL } else { CANDIDATES };
+        let held = CANDIDATES + self.paid;
+        if self.waiting.len() >= held && held < most && budget.take(CANDIDATE) {
+            self.paid += 1;
+        }
+        most.min(CANDIDATES + self.paid)
     }
 }
 
@@ -234,15 +257,18 @@ mod tests {
     /// How many packets it takes to be sure; `None` when all of them are not enough.
     fn accepted_after(packets: impl IntoIterator<Item = Arrival>, context: Context) -> Option<usize> {
         let mut candidates = Candidates::default();
-        packets.into_iter().position(|arrival| candidates.push(arrival, 0, context).is_some()).map(|index| index + 1)
+        packets
+            .into_iter()
+            .position(|arrival| candidates.push(arrival, 0, context, &Budget::default()).is_some())
+            .map(|index| index + 1)
     }
 
     #[test]
     fn three_packets_in_sequence_make_a_stream_and_all_are_counted_back_in() {
         let mut candidates = Candidates::default();
-        assert!(candidates.push(packet(0, 960), 0, Context::default()).is_none());
-        assert!(candidates.push(packet(1, 960), 0, Context::default()).is_none());
-        let stream = candidates.push(packet(2, 960), 0, Context::default()).unwrap();
+        assert!(candidates.push(packet(0, 960), 0, Context::default(), &Budget::default()).is_none());
+        assert!(candidates.push(packet(1, 960), 0, Context::default(), &Budget::default()).is_none());
+        let stream = candidates.push(packet(2, 960), 0, Context::default(), &Budget::default()).unwrap();
         assert_eq!(stream.packets.len(), 3);
     }
 
@@ -256,7 +282,8 @@ mod tests {
     fn packets_before_a_gap_are_counted_back_in() {
         let mut candidates = Candidates::default();
         let numbers = [0, 1, 300, 301, 302];
-        let mut accepted = numbers.map(|index| candidates.push(packet(index, 160), 0, Context::default()));
+        let mut accepted =
+            numbers.map(|index| candidates.push(packet(index, 160), 0, Context::default(), &Budget::default()));
         assert!(accepted[..4].iter().all(Option::is_none));
         assert_eq!(accepted[4].take().unwrap().packets.len(), 5);
     }
@@ -299,7 +326,7 @@ mod tests {
                 payload_type: random() as u8 & 0x7f,
                 ..packet((index % 60_000) as u16, 0)
             };
-            assert!(candidates.push(arrival, 0, Context::default()).is_none());
+            assert!(candidates.push(arrival, 0, Context::default(), &Budget::default()).is_none());
         }
         assert!(candidates.drain().all(|candidate| !candidate.is_short_stream(Context::default())));
     }
@@ -308,7 +335,9 @@ mod tests {
     fn what_ends_early_needs_the_marks_of_telephony() {
         let short = |packets: &[Arrival]| {
             let mut candidates = Candidates::default();
-            packets.iter().for_each(|arrival| drop(candidates.push(*arrival, 0, Context::default())));
+            packets
+                .iter()
+                .for_each(|arrival| drop(candidates.push(*arrival, 0, Context::default(), &Budget::default())));
             candidates.drain().next().unwrap().is_short_stream(Context::default())
         };
         let pcmu = Arrival { payload_type: 0, payload_length: 160, ..packet(0, 160) };

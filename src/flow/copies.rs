@@ -6,7 +6,7 @@
 //! from the network's duplicates by its share: nearly all media packets come in pairs, from the first one on.
 
 use crate::{
-    flow::key::Transport,
+    flow::{budget::Budget, key::Transport},
     time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp},
 };
 
@@ -34,6 +34,7 @@ pub struct Copies {
     identity: u32,
     mirror: Mirror,
     copies: u64,
+    budget: Budget,
 }
 
 /// Whether packets come in pairs.
@@ -77,6 +78,12 @@ struct Seen {
 }
 
 impl Copies {
+    /// A memory of no packets; `budget` pays for that of many.
+    #[must_use]
+    pub fn new(budget: Budget) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
     /// Whether this packet is a copy of one that was captured at another place. `identity` differs from place to place,
     /// `fingerprint` ([`fingerprint`]) does not. `is_media` tells whether the datagram may be RTP or RTCP: of those also
     /// copies at the same place are found, as they would be taken for the network's duplicates.
@@ -115,6 +122,9 @@ impl Copies {
 
     #[cold]
     fn remember_more(&mut self) {
+        if !self.budget.take(size_of::<[Seen; MANY]>()) {
+            return;
+        }
         let mut many = Box::new([Seen::default(); MANY]);
         for index in self.count.saturating_sub(FEW)..self.count {
             if let (Some(slot), Some(seen)) = (many.get_mut(index % MANY), self.few.get(index % FEW)) {

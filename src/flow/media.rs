@@ -2,6 +2,7 @@
 
 use crate::{
     flow::{
+        budget::Budget,
         candidate::{Candidates, Context},
         datagram::Datagram,
         rtcp::Rtcp,
@@ -42,6 +43,7 @@ pub struct Media {
     packets: u64,
     refused: u64,
     header_faults: u64,
+    budget: Budget,
 }
 
 /// What else was seen on the flow.
@@ -77,6 +79,12 @@ pub enum Verdict {
 }
 
 impl Media {
+    /// Media whose streams and RTCP are paid for by `budget`.
+    #[must_use]
+    pub fn new(budget: Budget) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
     /// Takes a datagram whose first byte is 128 to 191.
     #[inline]
     pub fn push(&mut self, datagram: &Datagram<'_>, path: Path) -> Verdict {
@@ -120,7 +128,12 @@ impl Media {
         let waiting: Vec<_> = candidates.drain().collect();
         for candidate in waiting {
             let payload_type = candidate.packets.first().map_or(0, |packet| packet.payload_type);
-            let context = self.context(candidate.ssrc, payload_type, path);
+            let known = |stream: &Stream| stream.payload_types().iter().any(|count| count.payload_type == payload_type);
+            let context = Context {
+                payload_type_known: path.dtls || self.streams.iter().any(known),
+                named_in_rtcp: self.rtcp.as_ref().is_some_and(|rtcp| rtcp.has_sender(candidate.ssrc)),
+                ..self.context(path)
+            };
             if candidate.is_short_stream(context) {
                 self.adopt(&candidate.packets, candidate.direction);
             }
@@ -165,8 +178,8 @@ impl Media {
             return self.push_rtp(index, datagram, path);
         }
         let Some(arrival) = arrival(datagram, path.dtls) else { return Verdict::Other };
-        let context = self.context(fixed.ssrc, fixed.payload_type(), path);
-        match self.candidates.push(arrival, direction, context) {
+        let context = self.context(path);
+        match self.candidates.push(arrival, direction, context, &self.budget) {
             Some(candidate) => {
                 self.adopt(&candidate.packets, direction);
                 if !self.srtcp_confirmed {
@@ -203,7 +216,8 @@ impl Media {
                 if !self.believes(path) && !is_trustworthy(&compound) {
                     return Verdict::Other;
                 }
-                self.rtcp_mut().push_clear(datagram.time, datagram.id, &compound);
+                let budget = self.budget.clone();
+                self.rtcp_mut().push_clear(datagram.time, datagram.id, &compound, &budget);
                 Verdict::Rtcp
             }
             Ok(rtcp::Rtcp::Encrypted(srtcp)) => self.push_srtcp(srtcp, datagram.direction & 1, path),
@@ -251,19 +265,14 @@ impl Media {
         path.is_call() || !self.streams.is_empty() || self.rtcp.is_some()
     }
 
-    fn context(&self, ssrc: u32, payload_type: u8, path: Path) -> Context {
-        let known = |stream: &Stream| stream.uses_payload_type(payload_type);
-        Context {
-            call: path.is_call(),
-            media: !self.streams.is_empty(),
-            payload_type_known: path.dtls || self.streams.iter().any(known),
-            named_in_rtcp: self.rtcp.as_ref().is_some_and(|rtcp| rtcp.has_sender(ssrc)),
-        }
+    /// What is known while the flow goes on.
+    fn context(&self, path: Path) -> Context {
+        Context { call: path.is_call(), media: !self.streams.is_empty(), ..Context::default() }
     }
 
     fn adopt(&mut self, packets: &[Arrival], direction: usize) {
         let Some((first, rest)) = packets.split_first() else { return };
-        if self.streams.len() >= STREAMS {
+        if self.streams.len() >= STREAMS || !self.budget.take(size_of::<Stream>()) {
             self.refused += packets.len() as u64;
             return;
         }

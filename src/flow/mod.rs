@@ -1,5 +1,6 @@
 //! Memory: what is known of each flow, in integers, of bounded size. `now` is always the time of a packet.
 
+pub mod budget;
 pub mod candidate;
 pub mod copies;
 pub mod datagram;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    flow::budget::Budget,
     time::{NANOS_PER_MILLI, NANOS_PER_SECOND, PacketId, Timestamp},
     wire::{
         feedback::{PayloadFeedback, PayloadMessage, TransportFeedback, TransportMessage},
@@ -13,6 +14,9 @@ use crate::{
 
 /// SSRCs, pairs of SSRCs and texts that are remembered, each; more are counted in [`Rtcp::refused`].
 const CAP: usize = 512;
+
+/// Bytes that an entry takes, with its share of the list's own.
+const ENTRY: usize = 256;
 
 /// Sender reports of one SSRC that a report's LSR is looked up in.
 const SENDER_REPORTS: usize = 16;
@@ -50,8 +54,20 @@ pub struct Rtcp {
     pub cnames: BTreeMap<u32, String>,
     /// Goodbyes.
     pub byes: Vec<Bye>,
-    /// Entries that found no place.
-    pub refused: u64,
+    room: Room,
+}
+
+/// How many entries each list may have, and how many found no place.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    cap: usize,
+    refused: u64,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { cap: CAP, refused: 0 }
+    }
 }
 
 /// How a packet is counted.
@@ -185,12 +201,16 @@ pub struct Bye {
 }
 
 impl Rtcp {
-    /// Takes a compound in clear.
-    pub fn push_clear(&mut self, time: Timestamp, id: PacketId, compound: &Compound<'_>) {
+    /// Takes a compound in clear. New entries are paid for by `budget`; once it is used up there are none.
+    pub fn push_clear(&mut self, time: Timestamp, id: PacketId, compound: &Compound<'_>, budget: &Budget) {
+        let entries = self.entries();
         self.clear += 1;
         for packet in compound.packets() {
             self.count_type(key_of(&packet));
             self.push_packet(time, id, &packet);
+        }
+        if !budget.take((self.entries() - entries) * ENTRY) {
+            self.room.cap = 0;
         }
     }
 
@@ -212,10 +232,28 @@ impl Rtcp {
         self.clear + self.encrypted + self.undecided
     }
 
+    /// The SSRCs that something is known of.
+    pub fn ssrcs(&self) -> impl Iterator<Item = u32> + '_ {
+        let pairs = self.reports.keys().chain(self.requests.keys()).map(|(_, ssrc)| *ssrc);
+        pairs.chain(self.senders.keys().copied()).chain(self.remb.keys().copied())
+    }
+
+    /// Entries that found no place.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.room.refused
+    }
+
     /// Whether a packet in clear was sent by `ssrc`.
     #[must_use]
     pub fn has_sender(&self, ssrc: u32) -> bool {
         self.senders.contains_key(&ssrc) || self.cnames.contains_key(&ssrc)
+    }
+
+    /// Entries of all lists that hostile packets can fill.
+    fn entries(&self) -> usize {
+        let reports = self.reports.len() + self.requests.len() + self.remb.len();
+        reports + self.senders.len() + self.bandwidth.len() + self.cnames.len() + self.byes.len()
     }
 
     fn count_type(&mut self, key: TypeKey) {
@@ -226,7 +264,7 @@ impl Rtcp {
     fn push_packet(&mut self, time: Timestamp, id: PacketId, packet: &Packet<'_>) {
         match packet.content {
             Content::SenderReport { ssrc, ntp, packets, octets, reports, .. } => {
-                if let Some(sender) = entry(&mut self.senders, ssrc, &mut self.refused) {
+                if let Some(sender) = entry(&mut self.senders, ssrc, &mut self.room) {
                     sender.sent(time, ntp);
                     (sender.packets, sender.octets) = (packets, octets);
                     sender.reports += 1;
@@ -243,7 +281,7 @@ impl Rtcp {
                         _ => None,
                     });
                     if let Some(name) = cname
-                        && let Some(known) = entry(&mut self.cnames, chunk.ssrc, &mut self.refused)
+                        && let Some(known) = entry(&mut self.cnames, chunk.ssrc, &mut self.room)
                         && known.is_empty()
                     {
                         *known = String::from_utf8_lossy(name).into_owned();
@@ -266,8 +304,8 @@ impl Rtcp {
         let round_trip =
             self.senders.get(&block.ssrc).and_then(|sender| sender.round_trip(time, block.lsr, block.dlsr));
         let key = (reporter, block.ssrc);
-        if self.reports.len() >= CAP && !self.reports.contains_key(&key) {
-            self.refused += 1;
+        if self.reports.len() >= self.room.cap && !self.reports.contains_key(&key) {
+            self.room.refused += 1;
             return;
         }
         let report = self.reports.entry(key).or_insert(Report {
@@ -291,8 +329,8 @@ impl Rtcp {
         if self.byes.iter().any(|bye| bye.ssrc == ssrc) {
             return;
         }
-        if self.byes.len() >= CAP {
-            self.refused += 1;
+        if self.byes.len() >= self.room.cap {
+            self.room.refused += 1;
             return;
         }
         let reason = reason.map(|text| String::from_utf8_lossy(text).into_owned());
@@ -304,7 +342,7 @@ impl Rtcp {
         match feedback.message {
             TransportMessage::GenericNack(pairs) => {
                 let asked: u64 = pairs.map(|pair| 1 + u64::from(pair.bitmask.count_ones())).sum();
-                if let Some(requests) = entry(&mut self.requests, (sender, feedback.media_ssrc), &mut self.refused) {
+                if let Some(requests) = entry(&mut self.requests, (sender, feedback.media_ssrc), &mut self.room) {
                     requests.nacks += 1;
                     requests.nacked_packets += asked;
                 }
@@ -331,13 +369,13 @@ impl Rtcp {
         let sender = feedback.sender_ssrc;
         match feedback.message {
             PayloadMessage::Pli => {
-                if let Some(requests) = entry(&mut self.requests, (sender, feedback.media_ssrc), &mut self.refused) {
+                if let Some(requests) = entry(&mut self.requests, (sender, feedback.media_ssrc), &mut self.room) {
                     requests.plis += 1;
                 }
             }
             PayloadMessage::Fir(entries) => {
                 for fir in entries {
-                    if let Some(requests) = entry(&mut self.requests, (sender, fir.ssrc), &mut self.refused) {
+                    if let Some(requests) = entry(&mut self.requests, (sender, fir.ssrc), &mut self.room) {
                         requests.firs += 1;
                     }
                 }
@@ -345,7 +383,7 @@ impl Rtcp {
             PayloadMessage::Remb { bitrate, ssrcs } => {
                 self.push_rate(sender, BandwidthKind::Remb, bitrate);
                 for ssrc in ssrcs {
-                    if let Some(known) = entry(&mut self.remb, ssrc, &mut self.refused) {
+                    if let Some(known) = entry(&mut self.remb, ssrc, &mut self.room) {
                         *known = bitrate;
                     }
                 }
@@ -358,7 +396,7 @@ impl Rtcp {
         for block in report.blocks() {
             match block.content {
                 BlockContent::ReceiverReferenceTime(ntp) => {
-                    if let Some(sender) = entry(&mut self.senders, report.ssrc, &mut self.refused) {
+                    if let Some(sender) = entry(&mut self.senders, report.ssrc, &mut self.room) {
                         sender.sent(time, ntp);
                     }
                 }
@@ -389,14 +427,14 @@ impl Rtcp {
     }
 
     fn extended(&mut self, reporter: u32, ssrc: u32, note: impl FnOnce(&mut Extended)) {
-        if let Some(extended) = entry(&mut self.extended, (reporter, ssrc), &mut self.refused) {
+        if let Some(extended) = entry(&mut self.extended, (reporter, ssrc), &mut self.room) {
             extended.blocks += 1;
             note(extended);
         }
     }
 
     fn push_arrivals(&mut self, sender: u32, kind: BandwidthKind, received: u32, lost: u32) {
-        if let Some(bandwidth) = entry(&mut self.bandwidth, (sender, kind), &mut self.refused) {
+        if let Some(bandwidth) = entry(&mut self.bandwidth, (sender, kind), &mut self.room) {
             bandwidth.messages += 1;
             bandwidth.reported += u64::from(received) + u64::from(lost);
             bandwidth.lost += u64::from(lost);
@@ -404,7 +442,7 @@ impl Rtcp {
     }
 
     fn push_rate(&mut self, sender: u32, kind: BandwidthKind, bitrate: u64) {
-        if let Some(bandwidth) = entry(&mut self.bandwidth, (sender, kind), &mut self.refused) {
+        if let Some(bandwidth) = entry(&mut self.bandwidth, (sender, kind), &mut self.room) {
             bandwidth.messages += 1;
             let (_, lowest, highest) = bandwidth.bitrate.unwrap_or((bitrate, bitrate, bitrate));
             bandwidth.bitrate = Some((bitrate, lowest.min(bitrate), highest.max(bitrate)));
@@ -431,7 +469,7 @@ impl Sender {
     fn round_trip(&self, now: Timestamp, last: u32, delay: u32) -> Option<i64> {
         let known = self.sent.iter().take(self.sent_count);
         let (_, passed) = known.filter(|(ntp, _)| last != 0 && *ntp == last).max_by_key(|(_, time)| *time)?;
-        Some(now.since(*passed) - i64::from(delay) * NANOS_PER_SECOND / 65_536)
+        Some(now.since(*passed).saturating_sub(i64::from(delay) * NANOS_PER_SECOND / 65_536))
     }
 }
 
@@ -444,9 +482,9 @@ fn key_of(packet: &Packet<'_>) -> TypeKey {
 }
 
 /// The entry of `key`, made if there is room.
-fn entry<'a, K: Ord, V: Default>(map: &'a mut BTreeMap<K, V>, key: K, refused: &mut u64) -> Option<&'a mut V> {
-    if map.len() >= CAP && !map.contains_key(&key) {
-        *refused += 1;
+fn entry<'a, K: Ord, V: Default>(map: &'a mut BTreeMap<K, V>, key: K, room: &mut Room) -> Option<&'a mut V> {
+    if map.len() >= room.cap && !map.contains_key(&key) {
+        room.refused += 1;
         return None;
     }
     Some(map.entry(key).or_default())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     flow::{
+        budget::Budget,
         copies::{Copies, may_be_media},
         datagram::Datagram,
         key::{FlowKey, Transport},
@@ -79,6 +80,9 @@ pub struct Flow {
     broken_rtcp: u64,
     /// What the bytes of a TCP connection were recognised as.
     label: Option<&'static str>,
+    budget: Budget,
+    /// Packets of associations that the budget had no room for.
+    refused: u64,
 }
 
 /// What is known of a flow when it has ended: owned, in integers, without packet bytes.
@@ -102,7 +106,7 @@ pub struct FlowRecord {
     pub path: Path,
     /// RTP streams by their first packet.
     pub streams: Vec<Stream>,
-    /// Packets of streams beyond the cap.
+    /// Packets of streams and associations beyond the cap.
     pub refused: u64,
     /// RTCP.
     pub rtcp: Option<Box<Rtcp>>,
@@ -115,7 +119,7 @@ pub struct FlowRecord {
     /// DTLS records by content type; 0 stands for the ciphertext of DTLS 1.3, which hides it.
     pub dtls_records: BTreeMap<u8, u64>,
     /// SCTP.
-    pub sctp: Option<SctpRecord>,
+    pub sctp: Option<Box<SctpRecord>>,
     /// ICMP errors that speak of the flow, and the first.
     pub icmp_errors: u64,
     /// The first of them.
@@ -136,9 +140,9 @@ pub struct Outcome<'a> {
 }
 
 impl Flow {
-    /// A flow without packets.
+    /// A flow without packets, whose state `budget` pays for.
     #[must_use]
-    pub fn new(key: FlowKey, time: Timestamp, id: PacketId, direction: usize) -> Self {
+    pub fn new(key: FlowKey, time: Timestamp, id: PacketId, direction: usize, budget: &Budget) -> Self {
         Self {
             key,
             first: (time, id, direction & 1),
@@ -148,8 +152,8 @@ impl Flow {
             protocols: [0; PROTOCOLS],
             waiting_dtls: 0,
             path: Path::default(),
-            copies: Default::default(),
-            media: Media::default(),
+            copies: [budget, budget].map(|budget| Copies::new(budget.clone())),
+            media: Media::new(budget.clone()),
             stun_types: BTreeMap::new(),
             dtls_records: BTreeMap::new(),
             turn: None,
@@ -158,6 +162,8 @@ impl Flow {
             first_icmp_error: None,
             broken_rtcp: 0,
             label: None,
+            budget: budget.clone(),
+            refused: 0,
         }
     }
 
@@ -219,10 +225,17 @@ impl Flow {
         self.label = Some(label);
     }
 
+    /// Whether a call may be made of it, as far as it is known.
+    #[must_use]
+    pub fn is_of_call(&self) -> bool {
+        let media = !self.media.streams().is_empty() || self.media.rtcp().is_some();
+        self.path.is_call() || media || self.sctp.is_some() || self.turn.as_ref().is_some_and(|turn| turn.is_seen())
+    }
+
     /// Ends the flow.
     #[must_use]
     pub fn finish(mut self) -> FlowRecord {
-        let refused = self.media.refused();
+        let refused = self.media.refused() + self.refused;
         let (streams, rtcp, rtp_packets) = std::mem::take(&mut self.media).finish(self.path);
         let copies = self.copies.iter().map(Copies::copies).sum();
         let rtcp_packets = rtcp.as_ref().map_or(0, |rtcp| rtcp.datagrams());
@@ -247,7 +260,7 @@ impl Flow {
             stun_types: self.stun_types,
             turn: self.turn.is_some_and(|turn| turn.is_seen()),
             dtls_records: self.dtls_records,
-            sctp: self.sctp.map(|association| association.finish()),
+            sctp: self.sctp.map(|association| Box::new(association.finish())),
             icmp_errors: self.icmp_errors,
             first_icmp_error: self.first_icmp_error,
             broken_rtcp: self.broken_rtcp,
@@ -350,6 +363,10 @@ impl Flow {
     }
 
     fn push_sctp<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        if self.sctp.is_none() && !self.budget.take(size_of::<Association>()) {
+            self.refused += 1;
+            return (Protocol::Unknown, Outcome::default());
+        }
         let association = self.sctp.get_or_insert_default();
         let direction = datagram.direction as u8;
         let malformed =

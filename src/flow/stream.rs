@@ -69,7 +69,7 @@ pub struct Gaps {
 impl Gaps {
     fn record(&mut self, length: i64) {
         self.count += 1;
-        self.total += length;
+        self.total = self.total.saturating_add(length);
         self.longest = self.longest.max(length);
     }
 }
@@ -327,10 +327,10 @@ impl Stream {
         }
         let interval = arrival.time.since(self.last.0);
         self.max_gap = self.max_gap.max(interval);
-        if interval >= SHORTEST_GAP && interval > GAP_FACTOR * self.usual_interval && self.packets > 2 {
+        if interval >= SHORTEST_GAP && interval / GAP_FACTOR > self.usual_interval && self.packets > 2 {
             self.gap(arrival, step, interval);
         } else {
-            self.usual_interval += (interval - self.usual_interval) / 16;
+            self.usual_interval += interval.saturating_sub(self.usual_interval) / 16;
         }
     }
 

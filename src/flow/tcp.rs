@@ -203,7 +203,8 @@ impl Side {
     /// The held segment that is next in sequence space.
     fn nearest(&self) -> Option<u32> {
         let next = self.next?;
-        self.held.keys().copied().min_by_key(|sequence| sequence.wrapping_sub(next))
+        let ahead = self.held.range(next..).next().or_else(|| self.held.first_key_value());
+        ahead.map(|(sequence, _)| *sequence)
     }
 
     /// Moves a held segment whose turn has come into the buffer.

@@ -113,7 +113,7 @@ impl Timing {
             return self.jump(arrival, timestamp);
         }
         (self.last_arrival, self.last_timestamp) = (arrival, timestamp);
-        self.elapsed += elapsed;
+        self.elapsed = self.elapsed.saturating_add(elapsed);
         self.ticks += ticks;
         self.samples += 1;
         self.jitter.push(elapsed, ticks);
@@ -138,7 +138,8 @@ impl Timing {
         let ticks = i64::from(timestamp.wrapping_sub(self.last_timestamp) as i32);
         match rate {
             Some(rate) if step > MAX_DROPOUT => {
-                (elapsed - ticks_to_nanos(ticks, rate)).abs() < elapsed / 2 + NANOS_PER_SECOND / 2
+                elapsed.abs_diff(ticks_to_nanos(ticks, rate))
+                    < (elapsed / 2 + NANOS_PER_SECOND / 2).max(0).unsigned_abs()
             }
             _ => !is_jump(elapsed, ticks, rate),
         }
@@ -171,7 +172,7 @@ impl Timing {
         CLOCK_RATES
             .into_iter()
             .filter(|rate| rare || matches!(rate, 8_000 | 16_000 | 48_000 | 90_000))
-            .map(|rate| (rate, (measured - i64::from(rate)).abs() * 100 / i64::from(rate)))
+            .map(|rate| (rate, (measured - i64::from(rate)).abs().saturating_mul(100) / i64::from(rate)))
             .min_by_key(|&(rate, off)| (off, u32::from(!matches!(rate, 8_000 | 16_000 | 48_000 | 90_000))))
             .filter(|&(_, off)| off <= tolerance_percent.max(8))
             .map(|(rate, _)| rate)
@@ -223,7 +224,7 @@ fn is_jump(elapsed: i64, ticks: i64, rate: Option<u32>) -> bool {
     if ticks.unsigned_abs() < 80_000 && elapsed.unsigned_abs() < JUMP.unsigned_abs() {
         return false;
     }
-    let off = |rate| (elapsed - ticks_to_nanos(ticks, rate)).abs() > JUMP;
+    let off = |rate| elapsed.abs_diff(ticks_to_nanos(ticks, rate)) > JUMP.unsigned_abs();
     match rate {
         Some(rate) => off(rate),
         None => CLOCK_RATES.into_iter().all(off),
@@ -271,11 +272,12 @@ impl Drift {
 
     #[inline]
     fn push(&mut self, elapsed: i64, ticks: i64) {
-        let (x, y) = (elapsed - self.origin_elapsed, ticks - self.origin_ticks);
+        let (x, y) = (elapsed.saturating_sub(self.origin_elapsed), ticks - self.origin_ticks);
         if x >= self.window_end {
             self.close_window(x, y);
         }
-        let lead = |(x, y): (i64, i64)| (y << 16) - (x / NANOS_PER_MILLI) * self.slope;
+        // Of a stream in order both are far below 2^63; of another the result means nothing.
+        let lead = |(x, y): (i64, i64)| (y << 16).wrapping_sub((x / NANOS_PER_MILLI).wrapping_mul(self.slope));
         if self.ahead.is_none_or(|ahead| lead((x, y)) > lead(ahead)) {
             self.ahead = Some((x, y));
         }
@@ -292,7 +294,7 @@ impl Drift {
             self.sum_xy += ahead_x * ahead_y;
         }
         self.slope = (y << 16) / (x / NANOS_PER_MILLI).max(1);
-        self.window_end = x + DRIFT_WINDOW;
+        self.window_end = x.saturating_add(DRIFT_WINDOW);
     }
 
     fn ppb(&self, rate: u32) -> Option<i64> {
@@ -300,8 +302,9 @@ impl Drift {
             return None;
         }
         let count = i128::from(self.count);
-        let denominator = count * self.sum_xx - self.sum_x * self.sum_x;
-        let numerator = count * self.sum_xy - self.sum_x * self.sum_y;
+        let less = |product: Option<i128>, other: Option<i128>| product?.checked_sub(other?);
+        let denominator = less(count.checked_mul(self.sum_xx), self.sum_x.checked_mul(self.sum_x))?;
+        let numerator = less(count.checked_mul(self.sum_xy), self.sum_x.checked_mul(self.sum_y))?;
         if denominator <= 0 {
             return None;
         }

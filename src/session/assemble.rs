@@ -1,6 +1,6 @@
 //! Which flows make a call.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use crate::{
     engine::Analysis,
@@ -8,12 +8,16 @@ use crate::{
         FlowRecord, Protocol,
         key::{FlowKey, Transport},
     },
-    session::{Session, Sessions},
+    session::{Omitted, Session, Sessions},
+    time::Timestamp,
     wire::Endpoint,
 };
 
 /// An address that tries more peers than this without media is a server's or a scanner's, not one call's.
 const PEERS_OF_ONE_AGENT: usize = 64;
+
+/// Calls that are kept; of more than these the ones with the most packets.
+const CALLS: usize = 20_000;
 
 /// Joins the flows of an analysis into calls.
 #[must_use]
@@ -32,6 +36,7 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
     }
     calls.retain(|_, call| call.iter().any(|index| flows.get(*index).is_some_and(makes_call)));
     let mut calls: Vec<Session> = calls.into_values().map(|flows| Session { flows }).collect();
+    let omitted = omit(&mut calls, flows);
     calls.sort_by_key(|call| call.flows.first().copied());
     let mut taken = vec![false; flows.len()];
     for index in calls.iter().flat_map(|call| &call.flows) {
@@ -39,8 +44,31 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
             *taken = true;
         }
     }
+    for index in omitted.iter().flat_map(|call| &call.flows) {
+        if let Some(taken) = taken.get_mut(*index) {
+            *taken = true;
+        }
+    }
+    let omitted = Omitted {
+        calls: omitted.len() as u64,
+        packets: omitted.iter().flat_map(|call| &call.flows).filter_map(|index| flows.get(*index)).map(total).sum(),
+    };
     let others = taken.iter().enumerate().filter(|(_, taken)| !**taken).map(|(index, _)| index).collect();
-    Sessions { calls, others }
+    Sessions { calls, others, omitted }
+}
+
+/// Takes the smallest calls out where there are too many.
+fn omit(calls: &mut Vec<Session>, flows: &[FlowRecord]) -> Vec<Session> {
+    if calls.len() <= CALLS {
+        return Vec::new();
+    }
+    let packets = |call: &Session| call.flows.iter().filter_map(|index| flows.get(*index)).map(total).sum::<u64>();
+    calls.sort_by_cached_key(|call| (Reverse(packets(call)), call.flows.first().copied()));
+    calls.split_off(CALLS)
+}
+
+fn total(flow: &FlowRecord) -> u64 {
+    flow.packets.iter().sum()
 }
 
 /// Whether a flow can be part of a call.
@@ -136,13 +164,10 @@ fn join_agents(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
             .copied()
             .filter(|index| flows.get(*index).is_some_and(|flow| !flow.streams.is_empty()))
             .collect();
-        let side_by_side = media.iter().enumerate().any(|(place, one)| {
-            media.iter().skip(place + 1).any(|other| match (flows.get(*one), flows.get(*other)) {
-                (Some(one), Some(other)) => overlap(one, other) && !is_relay_of(one, other),
-                _ => false,
-            })
-        });
-        if side_by_side || group.len() > PEERS_OF_ONE_AGENT {
+        // What a TURN client's flow carries shares its address by nature: only flows on the same side of a relay count.
+        let (relayed, direct): (Vec<usize>, Vec<usize>) =
+            media.iter().partition(|index| flows.get(**index).is_some_and(|flow| flow.key.relay.is_some()));
+        if overlap(flows, &relayed) || overlap(flows, &direct) || group.len() > PEERS_OF_ONE_AGENT {
             join_same_source(flows, &media, groups);
         } else if let Some((first, rest)) = group.split_first() {
             rest.iter().for_each(|index| groups.join(*first, *index));
@@ -174,21 +199,23 @@ fn join_names(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
     }
 }
 
-fn overlap(one: &FlowRecord, other: &FlowRecord) -> bool {
-    let span = |flow: &FlowRecord| {
-        let starts = flow.streams.iter().map(|stream| stream.first.0).min();
-        let ends = flow.streams.iter().map(|stream| stream.last.0).max();
-        starts.zip(ends)
-    };
-    match (span(one), span(other)) {
-        (Some((start, end)), Some((other_start, other_end))) => start < other_end && other_start < end,
-        _ => false,
-    }
+/// Whether any two of these flows carry media at the same time.
+fn overlap(flows: &[FlowRecord], members: &[usize]) -> bool {
+    let mut spans: Vec<(Timestamp, Timestamp)> =
+        members.iter().filter_map(|index| flows.get(*index)).filter_map(media_span).collect();
+    spans.sort_unstable();
+    let mut latest_end = None;
+    spans.into_iter().any(|(start, end)| {
+        let overlaps = latest_end.is_some_and(|latest| start < latest);
+        latest_end = latest_end.max(Some(end));
+        overlaps
+    })
 }
 
-/// Whether one of the two is carried inside a TURN client's flow, and so shares its address by nature.
-const fn is_relay_of(one: &FlowRecord, other: &FlowRecord) -> bool {
-    one.key.relay.is_some() != other.key.relay.is_some()
+fn media_span(flow: &FlowRecord) -> Option<(Timestamp, Timestamp)> {
+    let starts = flow.streams.iter().map(|stream| stream.first.0).min();
+    let ends = flow.streams.iter().map(|stream| stream.last.0).max();
+    starts.zip(ends)
 }
 
 /// Disjoint sets; the smallest member stands for its set.
@@ -202,10 +229,12 @@ impl Groups {
     fn find(&mut self, index: usize) -> usize {
         let mut root = index;
         while let Some(parent) = self.0.get(root).copied().filter(|parent| *parent != root) {
-            root = parent;
-        }
-        if let Some(parent) = self.0.get_mut(index) {
-            *parent = root;
+            // Each look makes the way half as long for the next.
+            let above = self.0.get(parent).copied().unwrap_or(parent);
+            if let Some(parent) = self.0.get_mut(root) {
+                *parent = above;
+            }
+            root = above;
         }
         root
     }

@@ -23,6 +23,17 @@ pub struct Sessions {
     pub calls: Vec<Session>,
     /// Flows that belong to no call, in the order of [`Analysis::flows`].
     pub others: Vec<usize>,
+    /// Calls that were too many to keep.
+    pub omitted: Omitted,
+}
+
+/// Calls that are only counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Omitted {
+    /// How many.
+    pub calls: u64,
+    /// Their packets.
+    pub packets: u64,
 }
 
 impl Session {

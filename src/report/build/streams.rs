@@ -1,5 +1,7 @@
 //! RTP streams of a call.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::{
     flow::{
         FlowRecord,
@@ -26,6 +28,9 @@ const SHORTEST_FOR_BITRATE: i64 = NANOS_PER_SECOND / 4;
 /// A shorter stream has no frame rate worth the name.
 const SHORTEST_FOR_FRAME_RATE: i64 = NANOS_PER_SECOND;
 
+/// Flows that are asked about one SSRC.
+const MENTIONS: usize = 64;
+
 /// The streams of a call by their first packet.
 pub fn streams(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<RtpStream> {
     let mut all: Vec<(&FlowRecord, usize, Repair)> = Vec::new();
@@ -35,20 +40,46 @@ pub fn streams(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<RtpStream> {
     }
     let place = |(flow, index, _): &(&FlowRecord, usize, Repair)| flow.streams.get(*index).map(|stream| stream.first);
     all.sort_by_key(|entry| (place(entry), entry.0.key, entry.1));
+    // The stream that repairs another, by the flow's key and the other's index; the earliest, should there be several.
+    let mut repairs_of: BTreeMap<(FlowKey, usize), &Stream> = BTreeMap::new();
+    for (flow, index, role) in &all {
+        if let (Some(of), Some(stream)) = (role.of, flow.streams.get(*index)) {
+            repairs_of.entry((flow.key, of)).or_insert(stream);
+        }
+    }
+    let mentions = mentions(flows);
     let found = all.iter().filter_map(|(flow, index, role)| {
         let stream = flow.streams.get(*index)?;
         let repaired = role.of.and_then(|index| flow.streams.get(index));
-        let rtx = all.iter().find(|(other, _, role)| std::ptr::eq(*other, *flow) && role.of == Some(*index));
-        let rtx = rtx.and_then(|(_, index, _)| flow.streams.get(*index));
+        let rtx = repairs_of.get(&(flow.key, *index)).copied();
+        let flows = mentions.get(&stream.ssrc).map_or(&[][..], Vec::as_slice);
         Some(Parts { context, flow, flows, stream, role: *role, repaired, rtx }.describe())
     });
     found.collect()
+}
+
+/// The flows that have a stream of an SSRC or speak of it in RTCP, so that a call of many flows is not searched for each
+/// of its streams.
+fn mentions<'a>(flows: &[&'a FlowRecord]) -> BTreeMap<u32, Vec<&'a FlowRecord>> {
+    let mut mentions: BTreeMap<u32, Vec<&FlowRecord>> = BTreeMap::new();
+    for flow in flows {
+        let rtcp = flow.rtcp.iter().flat_map(|rtcp| rtcp.ssrcs());
+        let ssrcs: BTreeSet<u32> = flow.streams.iter().map(|stream| stream.ssrc).chain(rtcp).collect();
+        for ssrc in ssrcs {
+            let flows = mentions.entry(ssrc).or_default();
+            if flows.len() < MENTIONS {
+                flows.push(flow);
+            }
+        }
+    }
+    mentions
 }
 
 /// One stream and what stands around it.
 struct Parts<'a> {
     context: &'a Context<'a>,
     flow: &'a FlowRecord,
+    /// Flows of the call that speak of the stream's SSRC.
     flows: &'a [&'a FlowRecord],
     stream: &'a Stream,
     role: Repair,

@@ -1,0 +1,47 @@
+//! How much memory the flows of a shard may take together, beyond what each has from the start.
+//!
+//! Counts of a few bytes in a packet can ask for thousands of bytes of state: a stream for each SSRC, an association for
+//! each port, an entry for each report block. Caps for each flow do not bound that where there are many flows.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+/// What is left, in bytes. Clones share it; all of them belong to one shard, which one thread at a time works on, so
+/// that who gets the last byte does not depend on the number of threads.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<AtomicUsize>);
+
+impl Budget {
+    /// A budget of so many bytes.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(bytes)))
+    }
+
+    /// Takes bytes of it; takes nothing and tells so where fewer are left.
+    #[must_use]
+    pub fn take(&self, bytes: usize) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
+}
+
+impl Default for Budget {
+    /// A budget without end.
+    fn default() -> Self {
+        Self::new(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_share_what_is_left() {
+        let budget = Budget::new(100);
+        let other = budget.clone();
+        assert!(budget.take(60) && !other.take(60) && other.take(40) && !budget.take(1));
+    }
+}
