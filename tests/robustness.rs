@@ -47,7 +47,10 @@ fn corrupted_captures() {
                 .stderr(Stdio::null())
                 .status()
                 .unwrap();
-            // It cannot read what is cut, and still writes what comes before.
+            // It cannot read what is cut, and still writes what comes before; it cannot write a secrets block.
+            if path.ends_with("derived-dsb/capture.pcapng") {
+                continue;
+            }
             assert!(status.success() || path.ends_with("cut.pcap"), "editcap of {}", path.display());
             survives(fs::read(&corrupted).unwrap(), || format!("{} corrupted with seed {seed}", path.display()));
         }

@@ -34,6 +34,8 @@ pub struct Rtcp {
     pub clear: u64,
     /// Datagrams that are SRTCP.
     pub encrypted: u64,
+    /// Who sent them, and how many each: the sender's SSRC stays in clear.
+    pub encrypted_senders: BTreeMap<u32, u64>,
     /// Datagrams cut too early to tell which.
     pub undecided: u64,
     /// RTCP packets in clear by packet type and count or format; of encrypted datagrams the first only.
@@ -217,6 +219,9 @@ impl Rtcp {
     /// Takes what is in clear of an SRTCP datagram.
     pub fn push_encrypted(&mut self, srtcp: Srtcp) {
         self.encrypted += 1;
+        if let Some(count) = entry(&mut self.encrypted_senders, srtcp.ssrc, &mut self.room) {
+            *count += 1;
+        }
         self.count_type(TypeKey::first(srtcp.first_type, srtcp.first_count));
     }
 
@@ -234,8 +239,9 @@ impl Rtcp {
 
     /// The SSRCs that something is known of.
     pub fn ssrcs(&self) -> impl Iterator<Item = u32> + '_ {
-        let pairs = self.reports.keys().chain(self.requests.keys()).map(|(_, ssrc)| *ssrc);
-        pairs.chain(self.senders.keys().copied()).chain(self.remb.keys().copied())
+        let pairs = self.reports.keys().chain(self.requests.keys()).chain(self.extended.keys()).map(|(_, ssrc)| *ssrc);
+        let senders = self.senders.keys().chain(self.encrypted_senders.keys());
+        pairs.chain(senders.chain(self.remb.keys()).copied())
     }
 
     /// Entries that found no place.

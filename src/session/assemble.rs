@@ -139,7 +139,8 @@ fn join_rtcp_sources(flows: &[FlowRecord], members: &[usize], groups: &mut Group
     for index in members {
         let Some(flow) = flows.get(*index).filter(|flow| flow.streams.is_empty()) else { continue };
         let Some(rtcp) = &flow.rtcp else { continue };
-        for ssrc in rtcp.senders.keys().copied().chain(rtcp.reports.keys().map(|key| key.1)) {
+        let senders = rtcp.senders.keys().chain(rtcp.encrypted_senders.keys()).copied();
+        for ssrc in senders.chain(rtcp.reports.keys().map(|key| key.1)) {
             if let Some(media) = by_ssrc.get(&(ssrc, hosts(flow))) {
                 groups.join(*media, *index);
             }
