@@ -74,7 +74,7 @@ fn files_of_others() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let secret = file(folder.path(), "secret.pcap", b"secret");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
     if File::open(&secret).is_ok() {
         eprintln!("skipped: root may read everything");
         return;
@@ -89,7 +89,7 @@ fn files_of_others() {
 fn files_that_are_no_captures() {
     let folder = tempfile::tempdir().unwrap();
     // Two records: a timestamp, type 2 (Ethernet), flags, the record's length, losses and the packet's length.
-    let mut record = vec![0; 64];
+    let mut record = [0; 64];
     record[..16].copy_from_slice(&[1, 2, 3, 4, 0x50, 0x60, 0x70, 0x5f, 2, 4, 0, 64, 0, 0, 0, 46]);
     let erf = record.repeat(2);
     let pcmu = fs::read(sample("pcmu-lossy.pcap")).unwrap();
@@ -136,7 +136,10 @@ fn arguments_that_are_wrong() {
             &["--filter", "udp prt 5"],
             "cannot use the filter \"udp prt 5\": can't parse filter expression: syntax error",
         ),
-        (&["--from", "tomorrow"], "\"tomorrow\" is not a time; give seconds from the first packet (12.5, 90s, 1m30s)"),
+        (
+            &["--from", "tomorrow"],
+            "\"tomorrow\" is not a time; give seconds from the first packet (12.5, 90s, 1m30s, 1:30)",
+        ),
         (&["--to", "-3"], "\"-3\" is not a time"),
         (&["--from", "5", "--to", "2"], "--from is later than --to, which leaves no packet"),
         (&["--frm", "5"], "unexpected argument '--frm' found; a similar argument exists: '--from'"),

@@ -155,7 +155,7 @@ fn fragments_that_are_never_whole() {
             let packet = fragment(UDP, host(number >> 16), SERVER.0, number as u16, 0x2000, &[b'y'; 64]);
             writer.packet(i64::from(number) * 1000, &packet);
             let far =
-                fragment(UDP, host(1), SERVER.0, (number >> 6) as u16, 0x2000 | (number as u16 & 63) * 100, &[0; 8]);
+                fragment(UDP, host(1), SERVER.0, (number >> 6) as u16, 0x2000 | ((number as u16 & 63) * 100), &[0; 8]);
             writer.packet(i64::from(number) * 1000, &far);
         }
     });

@@ -27,7 +27,7 @@ impl When {
 /// A moment that could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "\"{0}\" is not a time; give seconds from the first packet (12.5, 90s, 1m30s), an RFC 3339 time \
+    "\"{0}\" is not a time; give seconds from the first packet (12.5, 90s, 1m30s, 1:30), an RFC 3339 time \
      (2026-11-22T08:57:50Z), or seconds since 1970 (1795334314.5)"
 )]
 pub struct NotATime(String);
@@ -35,7 +35,7 @@ pub struct NotATime(String);
 impl FromStr for When {
     type Err = NotATime;
 
-    /// `12.5`, `12.5s`, `250ms`, `1m30s`, `1h` count from the first packet; so do plain numbers below
+    /// `12.5`, `12.5s`, `250ms`, `1m30s`, `1h`, `1:30`, `1:02:03` count from the first packet; so do plain numbers below
     /// 100,000,000 (three years). Larger ones are seconds since 1970, and so is any number after an `@`. Everything
     /// with a date is RFC 3339 (section 5.6), with a blank for the `T` if need be.
     fn from_str(text: &str) -> Result<Self, NotATime> {
@@ -49,7 +49,7 @@ impl FromStr for When {
                 Self::At(Timestamp(nanos))
             })
         } else {
-            span(text).map(Self::AfterFirst).or_else(|| rfc3339(text).map(Self::At))
+            span(text).or_else(|| clock(text)).map(Self::AfterFirst).or_else(|| rfc3339(text).map(Self::At))
         };
         understood.ok_or_else(|| NotATime(text.to_owned()))
     }
@@ -105,6 +105,20 @@ fn span(text: &str) -> Option<i64> {
         rest = after;
     }
     (smallest < i64::MAX).then_some(total)
+}
+
+/// Hours, minutes and seconds, or minutes and seconds: `1:02:03.5`, `90:00`.
+fn clock(text: &str) -> Option<i64> {
+    let (rest, seconds) = text.rsplit_once(':')?;
+    let (hours, minutes) = rest.split_once(':').unwrap_or(("0", rest));
+    let [hours, minutes, seconds] = [hours, minutes, seconds].map(decimal);
+    let (hours, minutes, seconds) = (hours?, minutes?, seconds?);
+    let whole = hours % NANOS_PER_SECOND == 0 && minutes % NANOS_PER_SECOND == 0;
+    let below = |limit: i64, number: i64| number < limit * NANOS_PER_SECOND;
+    if !whole || !below(60, seconds) || hours > 0 && !below(60, minutes) {
+        return None;
+    }
+    hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)
 }
 
 /// RFC 3339 section 5.6: `2026-11-22T08:57:50.25+01:00`.
@@ -181,6 +195,9 @@ mod tests {
         assert_eq!("12.5".parse(), after(12_500_000_000));
         assert_eq!("12.5s".parse(), after(12_500_000_000));
         assert_eq!("1m30s".parse(), after(90_000_000_000));
+        assert_eq!("1:30".parse(), after(90_000_000_000));
+        assert_eq!("90:00.5".parse(), after(5_400_500_000_000));
+        assert_eq!("1:02:03".parse(), after(3_723_000_000_000));
         assert_eq!("1h".parse(), after(3_600_000_000_000));
         assert_eq!("250ms".parse(), after(250_000_000));
         assert_eq!("0".parse(), after(0));
@@ -217,6 +234,11 @@ mod tests {
             "2026-11-22T24:00:00Z",
             "@",
             "1e3",
+            "1:60",
+            "1:60:00",
+            "1.5:00",
+            ":30",
+            "1:",
             "ä",
             "1ä",
         ] {
