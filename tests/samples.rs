@@ -83,3 +83,14 @@ fn others() {
     assert_eq!(stream(&sample("vp8-lossy.pcapng.gz"), 0x00f8_2192)["packetsLost"], 5);
     assert_eq!(stream(&sample("sip-call.pcap"), 0x5f7f_c7d5)["packetsReceived"], 350);
 }
+
+#[test]
+fn a_router_s_copies_count_once() {
+    let json = sample("router-any.pcap");
+    let stream = stream(&json, 0x0102_0304);
+    // The program numbered its packets from 65,400 on, so that they wrap.
+    for (name, value) in [("packetsReceived", 350), ("packetsDuplicated", 0), ("packetsLost", 0), ("sequenceWraps", 1)] {
+        assert_eq!(stream[name], value, "{name}");
+    }
+    assert_eq!(json["captures"][0]["duplicatePackets"], 350);
+}
