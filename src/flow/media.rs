@@ -340,35 +340,24 @@ fn is_trustworthy(compound: &rtcp::Compound<'_>) -> bool {
 #[inline]
 fn arrival(datagram: &Datagram<'_>, encrypted: bool) -> Option<Arrival> {
     let Ok(header) = Header::parse(datagram.bytes, datagram.length) else { return snapped_arrival(datagram) };
-    let fixed = header.fixed;
     Some(Arrival {
-        time: datagram.time,
-        id: datagram.id,
-        ssrc: fixed.ssrc,
-        timestamp: fixed.timestamp,
-        sequence_number: fixed.sequence,
-        payload_type: fixed.payload_type(),
-        marker: fixed.marker(),
-        padding: fixed.has_padding(),
-        header_length: header.length() as u16,
-        padding_length: if fixed.has_padding() { padding_length(&header, encrypted) } else { 0 },
-        payload_length: header.payload_length() as u32,
+        padding_length: if header.fixed.has_padding() { padding_length(&header, encrypted) } else { 0 },
         extensions: header.extension().map_or(0, |extension| extension.ids()),
-        csrc_count: fixed.csrc_count() as u8,
+        ..plain_arrival(datagram, header.fixed, header.length())
     })
-}
-
-/// The padding of a packet; 0 where SRTP hides it.
-fn padding_length(header: &Header<'_>, encrypted: bool) -> u16 {
-    header.padding_length(encrypted).ok().flatten().map_or(0, |length| length as u16)
 }
 
 /// A packet whose extension was cut off by the capture: its fixed header still counts.
 #[cold]
 fn snapped_arrival(datagram: &Datagram<'_>) -> Option<Arrival> {
     let fixed = FixedHeader::parse(datagram.bytes).ok().filter(|_| datagram.is_snapped())?;
-    let header_length = FIXED_LENGTH + fixed.csrc_count() * 4;
-    Some(Arrival {
+    Some(plain_arrival(datagram, fixed, FIXED_LENGTH + fixed.csrc_count() * 4))
+}
+
+/// What the fixed header says; nothing of extension and padding.
+#[inline]
+fn plain_arrival(datagram: &Datagram<'_>, fixed: FixedHeader, header_length: usize) -> Arrival {
+    Arrival {
         time: datagram.time,
         id: datagram.id,
         ssrc: fixed.ssrc,
@@ -382,5 +371,10 @@ fn snapped_arrival(datagram: &Datagram<'_>) -> Option<Arrival> {
         payload_length: datagram.length.saturating_sub(header_length) as u32,
         extensions: 0,
         csrc_count: fixed.csrc_count() as u8,
-    })
+    }
+}
+
+/// The padding of a packet; 0 where SRTP hides it.
+fn padding_length(header: &Header<'_>, encrypted: bool) -> u16 {
+    header.padding_length(encrypted).ok().flatten().map_or(0, |length| length as u16)
 }
