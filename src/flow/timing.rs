@@ -37,6 +37,10 @@ const SHORTEST_FOR_RATE: i64 = NANOS_PER_SECOND / 10;
 /// From this length on the measured rate is exact enough to tell 44.1 from 48 kHz.
 const LONG_ENOUGH_FOR_RARE_RATES: i64 = 5 * NANOS_PER_SECOND;
 
+/// After this time, and every so many packets from then on, it is asked whether one estimator would do.
+const SETTLING_TIME: i64 = 10 * NANOS_PER_SECOND;
+const SETTLING_PACKETS: u64 = 64;
+
 /// Clock drift is measured over the earliest arrivals in windows of this length.
 const DRIFT_WINDOW: i64 = NANOS_PER_SECOND;
 
@@ -49,6 +53,8 @@ pub struct Timing {
     last_arrival: Timestamp,
     last_timestamp: u32,
     jitter: Jitter,
+    /// The only estimator that still runs: of the rate that is certain, or that the timestamps leave no doubt of.
+    lane: Option<usize>,
     /// Packets that entered the estimators.
     samples: u64,
     jumps: u64,
@@ -96,11 +102,12 @@ impl Timing {
             last_arrival: arrival,
             last_timestamp: timestamp,
             jitter: Jitter::default(),
+            lane: None,
             samples: 0,
             jumps: 0,
             elapsed: 0,
             ticks: 0,
-            drift: Drift::new(arrival),
+            drift: Drift::new(),
         }
     }
 
@@ -116,16 +123,43 @@ impl Timing {
         self.elapsed = self.elapsed.saturating_add(elapsed);
         self.ticks += ticks;
         self.samples += 1;
-        self.jitter.push(elapsed, ticks);
+        match self.lane {
+            Some(lane) if rate.is_none_or(|rate| CLOCK_RATES.get(lane) == Some(&rate)) => {
+                self.jitter.push_one(lane, elapsed, ticks);
+            }
+            _ => self.push_all(elapsed, ticks, rate),
+        }
         self.drift.push(self.elapsed, self.ticks);
         Advance::Continuous
+    }
+
+    /// Runs all estimators, and now and then looks whether one would do.
+    fn push_all(&mut self, elapsed: i64, ticks: i64, rate: Option<u32>) {
+        if let Some(lane) = self.lane.take() {
+            // Another clock from here on: all go on from what was measured so far.
+            self.jitter.spread(lane);
+        }
+        self.jitter.push(elapsed, ticks);
+        let settled = match rate {
+            Some(rate) => Some(rate),
+            None if self.samples % SETTLING_PACKETS == 0 && self.elapsed >= SETTLING_TIME => self.settled_rate(),
+            None => None,
+        };
+        self.lane = settled.and_then(|rate| CLOCK_RATES.iter().position(|known| *known == rate));
+    }
+
+    /// The inferred rate where the timestamps are within a hundredth of it.
+    fn settled_rate(&self) -> Option<u32> {
+        let rate = self.inferred_rate()?;
+        let off = i128::from(self.ticks) * i128::from(NANOS_PER_SECOND) - i128::from(rate) * i128::from(self.elapsed);
+        (off.abs() * 100 <= i128::from(rate) * i128::from(self.elapsed)).then_some(rate)
     }
 
     /// Goes on from this packet without comparing it with the one before: the sender started anew, or uses another
     /// clock from here.
     pub fn restart(&mut self, arrival: Timestamp, timestamp: u32) {
         (self.last_arrival, self.last_timestamp) = (arrival, timestamp);
-        self.drift = Drift::new(arrival);
+        self.drift = Drift::new();
         (self.drift.origin_elapsed, self.drift.origin_ticks) = (self.elapsed, self.ticks);
     }
 
@@ -161,6 +195,9 @@ impl Timing {
     /// The clock rate that the timestamps' speed tells, in Hz; `None` for streams too short or too odd.
     #[must_use]
     pub fn inferred_rate(&self) -> Option<u32> {
+        if let Some(rate) = self.lane.and_then(|lane| CLOCK_RATES.get(lane)) {
+            return Some(*rate);
+        }
         if self.elapsed < SHORTEST_FOR_RATE || self.ticks <= 0 {
             return None;
         }
@@ -215,6 +252,25 @@ impl Jitter {
             *sum += *last;
         }
     }
+
+    /// Runs one estimator.
+    #[inline]
+    fn push_one(&mut self, lane: usize, elapsed: i64, ticks: i64) {
+        let values = (self.last.get_mut(lane), self.highest.get_mut(lane), self.sum.get_mut(lane), TICKS.get(lane));
+        let (Some(last), Some(highest), Some(sum), Some(tick)) = values else { return };
+        *last += ((elapsed as f64 - ticks as f64 * tick).abs() - *last) / 16.0;
+        *highest = last.max(*highest);
+        *sum += *last;
+    }
+
+    /// Has all estimators go on from where one is.
+    fn spread(&mut self, lane: usize) {
+        for values in [&mut self.last, &mut self.highest, &mut self.sum] {
+            if let Some(value) = values.get(lane).copied() {
+                values.fill(value);
+            }
+        }
+    }
 }
 
 /// With a known rate, the timestamp's step differs from the arrival's by more than [`JUMP`]; without one, it does so at
@@ -243,8 +299,8 @@ struct Drift {
     origin_elapsed: i64,
     origin_ticks: i64,
     window_end: i64,
-    /// The window's packet that is most ahead: arrival in nanoseconds and ticks, from the origin.
-    ahead: Option<(i64, i64)>,
+    /// The window's packet that is most ahead: by how much, its arrival in nanoseconds and ticks from the origin.
+    ahead: Option<(i64, i64, i64)>,
     /// Ticks a millisecond, as far as known, to compare packets of a window; times 2^16.
     slope: i64,
     count: i64,
@@ -255,7 +311,7 @@ struct Drift {
 }
 
 impl Drift {
-    const fn new(_start: Timestamp) -> Self {
+    const fn new() -> Self {
         Self {
             origin_elapsed: 0,
             origin_ticks: 0,
@@ -277,14 +333,14 @@ impl Drift {
             self.close_window(x, y);
         }
         // Of a stream in order both are far below 2^63; of another the result means nothing.
-        let lead = |(x, y): (i64, i64)| (y << 16).wrapping_sub((x / NANOS_PER_MILLI).wrapping_mul(self.slope));
-        if self.ahead.is_none_or(|ahead| lead((x, y)) > lead(ahead)) {
-            self.ahead = Some((x, y));
+        let lead = (y << 16).wrapping_sub((x / NANOS_PER_MILLI).wrapping_mul(self.slope));
+        if self.ahead.is_none_or(|(most, ..)| lead > most) {
+            self.ahead = Some((lead, x, y));
         }
     }
 
     fn close_window(&mut self, x: i64, y: i64) {
-        if let Some((ahead_x, ahead_y)) = self.ahead.take() {
+        if let Some((_, ahead_x, ahead_y)) = self.ahead.take() {
             // Microseconds keep the sums of a day of seconds within 128 bits by far.
             let (ahead_x, ahead_y) = (i128::from(ahead_x / 1000), i128::from(ahead_y));
             self.count += 1;

@@ -14,8 +14,10 @@ use super::document::{
 /// # Errors
 /// What `out` says, and nothing else.
 pub fn write_json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    // A document is small beside its capture, and thousands of small writes are not cheap.
+    let mut document = serde_json::to_vec_pretty(report)?;
+    document.push(b'\n');
+    out.write_all(&document)
 }
 
 /// Writes the report as JSON objects, one a line, each with its `type`: first `report` (its head), then each `capture`,
@@ -119,8 +121,9 @@ impl<'a> Line<'a> {
 }
 
 fn write_line(line: &Line<'_>, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
-    writeln!(out)
+    let mut bytes = serde_json::to_vec(line)?;
+    bytes.push(b'\n');
+    out.write_all(&bytes)
 }
 
 #[cfg(test)]
