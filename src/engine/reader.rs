@@ -10,7 +10,7 @@ use crate::{
         tcp::Connections,
     },
     time::PacketId,
-    wire::{Content, Endpoint, Fragment, IcmpError, Kind, Layer, Malformed, Packet, TcpHeader, parse, resume},
+    wire::{Content, Endpoint, Fragment, IcmpError, Kind, Layer, Malformed, Packet, TcpHeader, parse, parse_plain, resume},
 };
 
 /// Logical shards; fixed, so that caps and their effects do not depend on the number of threads.
@@ -194,13 +194,20 @@ impl Reader {
     #[inline(always)]
     fn read_frame(&mut self, work: &mut Work, frame: &Frame, index: u32) {
         let origin = Origin { frame, index, place: Place::Frame, base: 0 };
-        match parse(frame.link, work.frames.bytes(frame)) {
-            Ok(packet) if packet.content == Content::Udp => {
+        match parse_plain(frame.link, work.frames.bytes(frame)) {
+            Some(packet) => {
                 let item = work.item(origin, &packet, Transport::Udp, Task::Datagram);
                 work.push(item);
             }
+            None => self.read_unusual(work, origin),
+        }
+    }
+
+    #[inline(never)]
+    fn read_unusual(&mut self, work: &mut Work, origin: Origin<'_>) {
+        match parse(origin.frame.link, work.frames.bytes(origin.frame)) {
             Ok(packet) => self.take(work, origin, &packet),
-            Err(fault) => self.faults.record(origin.id(), snapped(fault, frame)),
+            Err(fault) => self.faults.record(origin.id(), snapped(fault, origin.frame)),
         }
     }
 

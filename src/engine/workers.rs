@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Batches on their way at a time; more would only cost memory.
-const IN_FLIGHT: usize = 8;
+const IN_FLIGHT: usize = 32;
 
 /// Reads and analyzes in this thread alone.
 pub fn run_here(

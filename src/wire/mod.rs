@@ -36,5 +36,6 @@ pub use inet::{parse, resume};
 pub use link::LinkType;
 pub use malformed::{Kind, Layer, Malformed};
 pub use packet::{Content, Fragment, IcmpError, Packet, TcpHeader, Tunnel, Tunnels};
+pub use plain::parse_plain;
 pub use reader::Reader;
 pub use words::Words;
