@@ -87,6 +87,7 @@ fn produce(
 fn consume(receiver: &Receiver<Arc<Work>>, worker: usize) -> Vec<Shard> {
     let mut shards = new_shards();
     for work in receiver {
+        work.fetch(worker);
         push_all(&mut shards, &work, worker);
     }
     shards
