@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Batches on their way at a time; more would only cost memory.
-const IN_FLIGHT: usize = 8;
+const IN_FLIGHT: usize = 32;
 
 /// Reads and analyzes in this thread alone.
 pub fn run_here(
@@ -87,6 +87,7 @@ fn produce(
 fn consume(receiver: &Receiver<Arc<Work>>, worker: usize) -> Vec<Shard> {
     let mut shards = new_shards();
     for work in receiver {
+        work.fetch(worker);
         push_all(&mut shards, &work, worker);
     }
     shards

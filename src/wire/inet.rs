@@ -7,8 +7,7 @@ use etherparse::{
 };
 
 use super::{
-    Content, Endpoint, Fragment, Kind, Layer, LinkType, Malformed, Packet, TcpHeader, Tunnel, icmp, link, plain,
-    tunnel,
+    Content, Endpoint, Fragment, Kind, Layer, LinkType, Malformed, Packet, TcpHeader, Tunnel, icmp, link, tunnel,
     walk::{NOWHERE, Walk, mixed},
 };
 
@@ -17,13 +16,7 @@ use super::{
 /// # Errors
 /// When headers are cut or contradict themselves before any packet could be told; [`Kind::Unsupported`] for link
 /// types that are not read.
-#[inline(always)]
 pub fn parse(link_type: LinkType, frame: &[u8]) -> Result<Packet, Malformed> {
-    if link_type == LinkType::ETHERNET
-        && let Some(packet) = plain::parse(frame)
-    {
-        return Ok(packet);
-    }
     link::frame(Walk::new(frame), link_type)
 }
 

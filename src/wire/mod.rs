@@ -35,4 +35,5 @@ pub use inet::{parse, resume};
 pub use link::LinkType;
 pub use malformed::{Kind, Layer, Malformed};
 pub use packet::{Content, Fragment, IcmpError, Packet, TcpHeader, Tunnel, Tunnels};
+pub use plain::parse_plain;
 pub use reader::Reader;
