@@ -89,7 +89,8 @@ fn a_router_s_copies_count_once() {
     let json = sample("router-any.pcap");
     let stream = stream(&json, 0x0102_0304);
     // The program numbered its packets from 65,400 on, so that they wrap.
-    for (name, value) in [("packetsReceived", 350), ("packetsDuplicated", 0), ("packetsLost", 0), ("sequenceWraps", 1)] {
+    for (name, value) in [("packetsReceived", 350), ("packetsDuplicated", 0), ("packetsLost", 0), ("sequenceWraps", 1)]
+    {
         assert_eq!(stream[name], value, "{name}");
     }
     assert_eq!(json["captures"][0]["duplicatePackets"], 350);
