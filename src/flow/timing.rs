@@ -142,7 +142,9 @@ impl Timing {
         self.jitter.push(elapsed, ticks);
         let settled = match rate {
             Some(rate) => Some(rate),
-            None if self.samples % SETTLING_PACKETS == 0 && self.elapsed >= SETTLING_TIME => self.settled_rate(),
+            None if self.samples.is_multiple_of(SETTLING_PACKETS) && self.elapsed >= SETTLING_TIME => {
+                self.settled_rate()
+            }
             None => None,
         };
         self.lane = settled.and_then(|rate| CLOCK_RATES.iter().position(|known| *known == rate));
