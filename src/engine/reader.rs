@@ -10,7 +10,9 @@ use crate::{
         tcp::Connections,
     },
     time::PacketId,
-    wire::{Content, Endpoint, Fragment, IcmpError, Kind, Layer, Malformed, Packet, TcpHeader, parse, parse_plain, resume},
+    wire::{
+        Content, Endpoint, Fragment, IcmpError, Kind, Layer, Malformed, Packet, TcpHeader, parse, parse_plain, resume,
+    },
 };
 
 /// Logical shards; fixed, so that caps and their effects do not depend on the number of threads.
