@@ -385,8 +385,10 @@ impl Stream {
         self.buffer.copy_within(self.start..self.filled, 0);
         self.filled -= self.start;
         self.start = 0;
-        if self.buffer.len() < self.filled + CHUNK {
-            self.buffer.resize(self.filled + CHUNK, 0);
+        // Twice as much each time: what is small is read without filling a mebibyte with zeros first.
+        let chunk = self.buffer.len().clamp(FIRST_CHUNK, CHUNK);
+        if self.buffer.len() < self.filled + chunk {
+            self.buffer.resize(self.filled + chunk, 0);
         }
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
         loop {
@@ -433,6 +435,9 @@ impl Read for Gauged {
         }
     }
 }
+
+/// Bytes read at first.
+const FIRST_CHUNK: usize = 1 << 14;
 
 /// Bytes read at once.
 const CHUNK: usize = 1 << 20;
