@@ -156,6 +156,7 @@ const fn layer_name(layer: Layer) -> &'static str {
         Layer::Sctp => "sctp",
         Layer::Quic => "quic",
         Layer::Zrtp => "zrtp",
+        Layer::Mdns => "mdns",
     }
 }
 
