@@ -97,9 +97,7 @@ impl Ice {
             Class::Request => self.push_request(message, &said, direction, now),
             Class::Success | Class::Error => self.push_answer(key, message, &said, direction, now),
             Class::Indication => {
-                if let (method::BINDING, Some(count)) =
-                    (message.method(), self.record.indications.get_mut(direction))
-                {
+                if let (method::BINDING, Some(count)) = (message.method(), self.record.indications.get_mut(direction)) {
                     *count += 1;
                 }
             }
@@ -241,13 +239,7 @@ impl Record {
         }
     }
 
-    fn give_up(
-        &mut self,
-        allocations: &mut Option<Box<Allocations>>,
-        id: u128,
-        open: &Open<Note>,
-        end: Timestamp,
-    ) {
+    fn give_up(&mut self, allocations: &mut Option<Box<Allocations>>, id: u128, open: &Open<Note>, end: Timestamp) {
         let direction = open.direction & 1;
         let requests = match &open.note {
             Note::Check(_) => self.checks.get_mut(direction).map(|checks| &mut checks.requests),

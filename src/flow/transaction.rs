@@ -65,12 +65,7 @@ impl<Note> Default for Transactions<Note> {
 impl<Note> Transactions<Note> {
     /// Takes a request; true when it is new, false when it was sent before. Requests that are too old, or one too
     /// many, are handed to `given_up` if nobody answered them.
-    pub fn ask(
-        &mut self,
-        id: u128,
-        request: Open<Note>,
-        mut given_up: impl FnMut(u128, Open<Note>),
-    ) -> bool {
+    pub fn ask(&mut self, id: u128, request: Open<Note>, mut given_up: impl FnMut(u128, Open<Note>)) -> bool {
         if let Some(open) = self.open.get_mut(&id).filter(|open| open.direction == request.direction) {
             open.transmissions = open.transmissions.saturating_add(1);
             open.last = request.last;

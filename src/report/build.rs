@@ -185,7 +185,7 @@ fn session(context: &Context<'_>, id: u32, call: &session::Session, findings: &[
         start_time: context.seconds(start),
         duration: end.seconds_since(start),
         signalling: document::Signalling::default(),
-        connecting: connecting::connecting(&flows),
+        connecting: connecting::connecting(context, &flows),
         securing: securing::securing(&flows),
         communicating,
     }

@@ -45,8 +45,10 @@ pub const fn error_meaning(code: u16, credentials: bool) -> Option<&'static str>
         (405, _) => "the server does not allow an allocation to move",
         (420, _) => "the request holds an attribute that the server must understand and does not",
         (430 | 431 | 432 | 433, _) => "a refusal of RFC 3489: credentials are missing, stale or wrong",
-        (437, _) => "the server has no such allocation for this address, or has one already: it expired, was given back, \
-            or belongs to other credentials",
+        (437, _) => {
+            "the server has no such allocation for this address, or has one already: it expired, was given back, \
+            or belongs to other credentials"
+        }
         (438, _) => "the nonce is too old: the client is to ask again with the new one",
         (440, _) => "the server has no addresses of the family asked for",
         (441, _) => "the credentials are not those that made the allocation",
