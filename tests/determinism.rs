@@ -119,7 +119,7 @@ fn join_packet_numbers(json: &mut Value, before: &[u64]) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 match value.as_str().and_then(|text| text.split_once(':')) {
-                    Some((file, number)) if matches!(name.as_str(), "packet" | "firstPacket" | "lastPacket") => {
+                    Some((file, number)) if is_packet(name) => {
                         let file: usize = file.parse().unwrap();
                         *value = Value::from(before[file - 1] + number.parse::<u64>().unwrap());
                     }
@@ -129,6 +129,11 @@ fn join_packet_numbers(json: &mut Value, before: &[u64]) {
         }
         _ => {}
     }
+}
+
+/// Whether a field of that name cites a packet.
+fn is_packet(name: &str) -> bool {
+    name == "packet" || name.ends_with("Packet") || matches!(name, "firstRequest" | "firstResponse")
 }
 
 fn is_capture(path: &Path) -> bool {

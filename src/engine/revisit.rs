@@ -283,7 +283,7 @@ fn open<'d>(
 ) -> Option<Relayed<'d>> {
     let record = flow.record();
     match (identity.protocol, datagram.bytes) {
-        (Protocol::Stun, _) if record.turn => {
+        (Protocol::Stun, _) if record.is_turn() => {
             let message = crate::wire::stun::Message::parse_captured(datagram.bytes, datagram.length).ok()?;
             turns.entry(record.key).or_default().push_stun(&record.key, datagram, &message)
         }

@@ -39,7 +39,7 @@ fn no_media(analysis: &Analysis, number: u32, session: &Session) -> Option<Findi
         let records = [0, 23].iter().filter_map(|kind| flow.dtls_records.get(kind)).sum::<u64>();
         !flow.streams.is_empty() || flow.sctp.is_some() || flow.rtcp.is_some() || records > HANDSHAKE_RECORDS
     };
-    let asks = |flow: &FlowRecord| flow.path.ice || flow.turn;
+    let asks = |flow: &FlowRecord| flow.path.ice || flow.is_turn();
     if session.flows(analysis).any(carries) || !session.flows(analysis).any(asks) {
         return None;
     }

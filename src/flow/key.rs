@@ -2,6 +2,9 @@
 
 use crate::wire::Endpoint;
 
+/// The port of multicast DNS (RFC 6762 section 3).
+const MDNS: u16 = 5353;
+
 /// What runs between two addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
@@ -71,6 +74,12 @@ impl FlowKey {
     #[must_use]
     pub const fn destination(&self, direction: usize) -> Endpoint {
         if direction == 0 { self.high } else { self.low }
+    }
+
+    /// Whether it is multicast DNS: a UDP port 5353 at one end (RFC 6762 section 3).
+    #[must_use]
+    pub fn is_mdns(&self) -> bool {
+        self.transport == Transport::Udp && (self.low.port() == MDNS || self.high.port() == MDNS)
     }
 
     /// A hash of the key that is the same in every run.

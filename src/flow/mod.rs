@@ -1,12 +1,15 @@
 //! Memory: what is known of each flow, in integers, of bounded size. `now` is always the time of a packet.
 
 pub mod budget;
+pub mod allocation;
 pub mod candidate;
 pub mod copies;
 pub mod datagram;
 pub mod fragment;
+pub mod ice;
 pub mod identify;
 pub mod key;
+pub mod mdns;
 pub mod media;
 pub mod rtcp;
 pub mod sctp;
@@ -15,6 +18,7 @@ mod state;
 pub mod stream;
 pub mod tcp;
 pub mod timing;
+pub mod transaction;
 pub mod turn;
 
 pub use state::{Flow, FlowRecord, Outcome, PROTOCOLS, Protocol};

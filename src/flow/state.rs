@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 use crate::{
     flow::{
         budget::Budget,
+        allocation,
         copies::{Copies, may_be_media},
         datagram::Datagram,
+        ice::{self, Ice},
         key::{FlowKey, Transport},
+        mdns::Mdns,
         media::{Media, Path, Verdict},
         rtcp::Rtcp,
         sctp::{Association, SctpRecord},
@@ -74,6 +77,8 @@ pub struct Flow {
     stun_types: BTreeMap<u16, u64>,
     dtls_records: BTreeMap<u8, u64>,
     turn: Option<Box<Turn>>,
+    ice: Option<Box<Ice>>,
+    mdns: Option<Box<Mdns>>,
     sctp: Option<Box<Association>>,
     icmp_errors: u64,
     first_icmp_error: Option<PacketId>,
@@ -114,8 +119,12 @@ pub struct FlowRecord {
     pub broken_rtcp: u64,
     /// STUN messages by type (RFC 8489 section 5, as on the wire).
     pub stun_types: BTreeMap<u16, u64>,
-    /// Whether TURN messages were seen.
-    pub turn: bool,
+    /// Connectivity checks and questions to STUN servers, where any STUN message with the magic cookie was seen.
+    pub ice: Option<Box<ice::Record>>,
+    /// TURN, where any message of it was seen.
+    pub turn: Option<Box<allocation::Record>>,
+    /// Names asked for and answered over multicast DNS.
+    pub mdns: Option<Box<Mdns>>,
     /// DTLS records by content type; 0 stands for the ciphertext of DTLS 1.3, which hides it.
     pub dtls_records: BTreeMap<u8, u64>,
     /// SCTP.
@@ -157,6 +166,8 @@ impl Flow {
             stun_types: BTreeMap::new(),
             dtls_records: BTreeMap::new(),
             turn: None,
+            ice: None,
+            mdns: None,
             sctp: None,
             icmp_errors: 0,
             first_icmp_error: None,
@@ -245,6 +256,7 @@ impl Flow {
             *self.dtls_records.entry(0).or_default() += self.waiting_dtls;
             self.settle(Protocol::Dtls, self.protocols[Protocol::Dtls as usize] + self.waiting_dtls);
         }
+        let (ice, turn) = finish_stun(self.ice, self.turn, self.last.0);
         FlowRecord {
             key: self.key,
             first: self.first,
@@ -258,7 +270,9 @@ impl Flow {
             refused,
             rtcp,
             stun_types: self.stun_types,
-            turn: self.turn.is_some_and(|turn| turn.is_seen()),
+            ice,
+            turn,
+            mdns: self.mdns,
             dtls_records: self.dtls_records,
             sctp: self.sctp.map(|association| Box::new(association.finish())),
             icmp_errors: self.icmp_errors,
@@ -310,6 +324,7 @@ impl Flow {
         let is_check = message.method() == method::BINDING && message.attribute(kind::USERNAME).is_some()
             || message.method() == method::GOOG_PING;
         self.path.ice |= is_check;
+        self.ice.get_or_insert_default().push(&self.key, datagram, &message);
         let relayed = match message.method() {
             method::BINDING => None,
             _ => self.turn.get_or_insert_default().push_stun(&self.key, datagram, &message),
@@ -376,6 +391,9 @@ impl Flow {
 
     /// What no first byte explains: SCTP over UDP (RFC 6951), or nothing of ours.
     fn push_unknown<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        if self.key.is_mdns() && self.mdns.get_or_insert_default().push(&self.key, datagram) {
+            return (Protocol::Unknown, Outcome::default());
+        }
         let is_sctp =
             self.sctp.is_some() || self.key.transport == Transport::Udp && looks_like_sctp_over_udp(datagram.bytes);
         if is_sctp { self.push_sctp(datagram) } else { (Protocol::Unknown, Outcome::default()) }
@@ -392,6 +410,30 @@ impl FlowRecord {
     /// Whether a call may be made of it.
     #[must_use]
     pub fn is_of_call(&self) -> bool {
-        self.path.is_call() || !self.streams.is_empty() || self.rtcp.is_some() || self.sctp.is_some() || self.turn
+        self.path.is_call() || !self.streams.is_empty() || self.rtcp.is_some() || self.sctp.is_some() || self.is_turn()
     }
+
+    /// Whether TURN messages were seen.
+    #[must_use]
+    pub const fn is_turn(&self) -> bool {
+        self.turn.is_some()
+    }
+}
+
+/// The records of ICE and TURN. What a TURN server carried is known to the one that takes it out of its messages.
+fn finish_stun(
+    ice: Option<Box<Ice>>,
+    turn: Option<Box<Turn>>,
+    end: Timestamp,
+) -> (Option<Box<ice::Record>>, Option<Box<allocation::Record>>) {
+    let (ice, asked) = ice.map_or((None, None), |ice| {
+        let (record, asked) = ice.finish(end);
+        (Some(Box::new(record)), asked)
+    });
+    let turn = turn.filter(|turn| turn.is_seen()).map(|turn| {
+        let (client, carried) = turn.finish();
+        let asked = asked.unwrap_or_default();
+        Box::new(allocation::Record { client: client.or(asked.client), carried, ..*asked })
+    });
+    (ice, turn)
 }

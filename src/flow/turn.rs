@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     flow::{
+        allocation::{Carried, PEERS},
         datagram::Datagram,
         key::{FlowKey, Transport},
     },
@@ -37,6 +38,7 @@ pub struct Turn {
     pending: Vec<(u128, u16, Endpoint)>,
     /// Whether any message of a TURN method was seen.
     seen: bool,
+    carried: BTreeMap<Endpoint, Carried>,
 }
 
 /// A datagram that a TURN message carried.
@@ -125,8 +127,15 @@ impl Turn {
         self.seen
     }
 
+    /// The direction in which the client sends, where a message told it; and what was carried, by peer. Peers beyond
+    /// the cap are counted together, under the unspecified address.
+    #[must_use]
+    pub fn finish(self) -> (Option<usize>, BTreeMap<Endpoint, Carried>) {
+        (self.client, self.carried)
+    }
+
     fn relayed<'a>(
-        &self,
+        &mut self,
         outer: &FlowKey,
         datagram: &Datagram<'a>,
         peer: Endpoint,
@@ -134,12 +143,24 @@ impl Turn {
         length: usize,
         from_client: bool,
     ) -> Relayed<'a> {
+        self.count(peer, length, from_client);
         let client_direction = self.client_direction(outer);
         let (client, server) = (outer.source(client_direction), outer.destination(client_direction));
         let (source, destination) = if from_client { (client, peer) } else { (peer, client) };
         let (key, direction) = FlowKey::new(source, destination, Transport::Udp);
         let key = FlowKey { relay: Some(server), ..key };
         Relayed { key, datagram: Datagram { bytes, length, direction, ..*datagram } }
+    }
+
+    fn count(&mut self, peer: Endpoint, length: usize, from_client: bool) {
+        let is_full = self.carried.len() >= PEERS && !self.carried.contains_key(&peer);
+        let peer = if is_full { Endpoint::v4([0; 4], 0) } else { peer };
+        let carried = self.carried.entry(peer).or_default();
+        let way = usize::from(!from_client);
+        if let (Some(packets), Some(bytes)) = (carried.packets.get_mut(way), carried.bytes.get_mut(way)) {
+            *packets += 1;
+            *bytes += length as u64;
+        }
     }
 
     fn client_direction(&self, outer: &FlowKey) -> usize {

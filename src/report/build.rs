@@ -156,6 +156,7 @@ const fn layer_name(layer: Layer) -> &'static str {
         Layer::Sctp => "sctp",
         Layer::Quic => "quic",
         Layer::Zrtp => "zrtp",
+        Layer::Mdns => "mdns",
     }
 }
 
@@ -184,7 +185,7 @@ fn session(context: &Context<'_>, id: u32, call: &session::Session, findings: &[
         start_time: context.seconds(start),
         duration: end.seconds_since(start),
         signalling: document::Signalling::default(),
-        connecting: connecting::connecting(&flows),
+        connecting: connecting::connecting(context, &flows),
         securing: securing::securing(&flows),
         communicating,
     }

@@ -74,7 +74,7 @@ fn total(flow: &FlowRecord) -> u64 {
 /// Whether a flow can be part of a call.
 fn may_belong(flow: &FlowRecord) -> bool {
     makes_call(flow)
-        || flow.turn
+        || flow.is_turn()
         || flow.count(Protocol::Stun) + flow.count(Protocol::ClassicStun) > 0
         || flow.path.dtls
 }
@@ -82,7 +82,7 @@ fn may_belong(flow: &FlowRecord) -> bool {
 /// Whether a flow is a sign of a call by itself: media, RTCP, ICE checks, SCTP, or an allocation at a TURN server.
 /// STUN questions to a server and DTLS alone are not.
 fn makes_call(flow: &FlowRecord) -> bool {
-    flow.path.ice || !flow.streams.is_empty() || flow.rtcp.is_some() || flow.sctp.is_some() || flow.turn
+    flow.path.ice || !flow.streams.is_empty() || flow.rtcp.is_some() || flow.sctp.is_some() || flow.is_turn()
 }
 
 /// What a TURN server carries belongs to the client's flow with the server.

@@ -35,6 +35,8 @@ pub enum Layer {
     Quic,
     /// ZRTP (RFC 6189).
     Zrtp,
+    /// Multicast DNS (RFC 6762).
+    Mdns,
 }
 
 /// What was wrong.

@@ -21,6 +21,7 @@ mod wlan;
 pub mod channel;
 pub mod dtls;
 pub mod feedback;
+pub mod mdns;
 pub mod quic;
 pub mod rtcp;
 pub mod rtp;

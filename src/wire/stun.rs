@@ -5,8 +5,10 @@
 //! its structure alone, so it is strict where the other is lenient.
 
 mod attribute;
+mod error;
 
 pub use attribute::{Attribute, Attributes, Value, attribute_name, kind};
+pub use error::{error_meaning, error_name};
 
 use super::{Kind, Layer, Malformed, Reader};
 

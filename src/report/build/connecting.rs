@@ -1,13 +1,105 @@
 //! How the ends of a call found a path.
 
+mod address;
+mod pair;
+mod turn;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::address::{Place, scope};
+use super::Context;
 use crate::{
-    flow::{FlowRecord, Protocol},
-    report::document::{Connecting, StunCounts},
-    wire::stun::{MessageType, method},
+    flow::{FlowRecord, Protocol, ice, transaction::Moment},
+    report::document::{
+        CandidatePair, Connecting, LocalName, MappedAddress, PairState, StepStatus, StunCounts, StunError,
+    },
+    time::{PacketId, seconds},
+    wire::stun::{MessageType, error_meaning, error_name, method},
 };
 
-/// STUN and TURN of the call's flows. What they mean for the call is not judged here.
-pub fn connecting(flows: &[&FlowRecord]) -> Connecting {
+/// Pairs that are listed one by one; a hostile capture may hold many thousands.
+const PAIRS: usize = 256;
+
+/// Names over multicast DNS that are listed.
+const NAMES: usize = 64;
+
+/// The error code that asks for credentials, or refuses them (RFC 8489 section 14.8).
+const UNAUTHENTICATED: u16 = 401;
+
+/// The error code of two agents that claim one role (RFC 8445 section 7.3.1.1).
+const ROLE_CONFLICT: u16 = 487;
+
+/// What STUN, ICE and TURN of the call's flows show.
+pub fn connecting(context: &Context<'_>, flows: &[&FlowRecord]) -> Connecting {
+    let place = Place::of(flows);
+    let mut checked: Vec<(&FlowRecord, &ice::Record)> = flows
+        .iter()
+        .filter_map(|flow| flow.ice.as_deref().filter(|ice| ice.is_ice()).map(|ice| (*flow, ice)))
+        .collect();
+    checked.sort_by_key(|(flow, ice)| (first_check(ice), flow.key));
+    let selected = selected(&checked);
+    let mut pairs: Vec<CandidatePair> =
+        checked.iter().map(|(flow, ice)| pair::pair(context, &place, flow, ice)).collect();
+    if let Some(pair) = selected.and_then(|index| pairs.get_mut(index)) {
+        pair.selected = true;
+    }
+    let mut connecting = Connecting {
+        stun: counts(flows),
+        ice_role: selected.and_then(|index| pairs.get(index)).or(pairs.first()).and_then(|pair| pair.ice_role_local),
+        ice_duration: selected.and_then(|index| duration(&checked, index, &place)),
+        selected_pair: selected.and_then(|index| pairs.get(index)).cloned().map(Box::new),
+        path_switches: switches(&checked),
+        ice_restarts: restarts(&checked),
+        role_conflicts: conflicts(&checked),
+        ice_lite: lite(&checked, &place),
+        answers_from_elsewhere: answers_from_elsewhere(flows),
+        bad_fingerprints: ices(flows).map(|(_, ice)| ice.bad_fingerprints).sum(),
+        bad_fingerprint_packet: ices(flows)
+            .filter_map(|(_, ice)| ice.first_bad_fingerprint)
+            .min()
+            .map(|id| context.packet(id)),
+        icmp_errors: flows.iter().map(|flow| flow.icmp_errors).sum(),
+        mapped_addresses: mapped(context, flows),
+        turn: flows.iter().filter_map(|flow| turn::server(context, flow)).collect(),
+        mdns: names(context, flows),
+        ..Connecting::default()
+    };
+    connecting.candidates = place.candidates(&pairs);
+    connecting.status = status(&connecting, &pairs, flows);
+    connecting.candidate_pairs_omitted = pairs.len().saturating_sub(PAIRS) as u64;
+    pairs.truncate(PAIRS);
+    connecting.candidate_pairs = pairs;
+    connecting
+}
+
+/// Whether a path was found. Checks that got an answer are not enough: the other end must not have been refused, and
+/// one of the two must have nominated, unless media flows anyway.
+fn status(connecting: &Connecting, pairs: &[CandidatePair], flows: &[&FlowRecord]) -> StepStatus {
+    if connecting.stun.is_none() {
+        return StepStatus::NotSeen;
+    }
+    let carries = flows.iter().any(|flow| !flow.streams.is_empty() || flow.path.dtls || flow.sctp.is_some());
+    let nominated = pairs.iter().any(|pair| works([pair.state, pair.remote_state]) && pair.nominated);
+    let questions = || ices(flows).flat_map(|(_, ice)| &ice.questions);
+    let worked = match () {
+        () if carries => true,
+        () if !pairs.is_empty() => nominated,
+        () if !connecting.turn.is_empty() => {
+            connecting.turn.iter().any(|turn| turn.relayed_address.is_some() || turn.packets_relayed > 0)
+        }
+        () if questions().any(|questions| questions.sent > 0) => questions().any(|questions| questions.succeeded > 0),
+        // Answers alone, keepalives, STUN without the magic cookie: nothing to judge by.
+        () => return StepStatus::NotSeen,
+    };
+    if worked { StepStatus::Ok } else { StepStatus::Failed }
+}
+
+/// Whether a pair may be used: one end's checks succeeded, and the other's, if it sent any, did not fail.
+fn works(states: [PairState; 2]) -> bool {
+    states.contains(&PairState::Succeeded) && !states.contains(&PairState::Failed)
+}
+
+fn counts(flows: &[&FlowRecord]) -> Option<StunCounts> {
     let mut counts = StunCounts::default();
     for flow in flows {
         for (kind, count) in &flow.stun_types {
@@ -16,15 +108,164 @@ pub fn connecting(flows: &[&FlowRecord]) -> Connecting {
         }
         counts.channel_data += flow.count(Protocol::ChannelData);
     }
-    let seen = counts.messages + counts.channel_data > 0;
-    let icmp_errors = flows.iter().map(|flow| flow.icmp_errors).sum();
-    Connecting { stun: seen.then_some(counts), icmp_errors, ..Connecting::default() }
+    (counts.messages + counts.channel_data > 0).then_some(counts)
+}
+
+fn ices<'a>(flows: &[&'a FlowRecord]) -> impl Iterator<Item = (&'a FlowRecord, &'a ice::Record)> {
+    flows.iter().filter_map(|flow| Some((*flow, flow.ice.as_deref()?)))
+}
+
+/// The first check of either end.
+fn first_check(ice: &ice::Record) -> Option<Moment> {
+    ice.checks.iter().filter_map(|checks| checks.requests.first).min()
+}
+
+/// The pair that carried most besides STUN; where none carried any, one that was nominated with success, else one that
+/// succeeded.
+fn selected(checked: &[(&FlowRecord, &ice::Record)]) -> Option<usize> {
+    let rank = |(flow, ice): &(&FlowRecord, &ice::Record)| {
+        let carried = flow.packets.iter().sum::<u64>().saturating_sub(flow.count(Protocol::Stun));
+        let nominated = ice.checks.iter().any(|checks| checks.nomination_answered.is_some());
+        (carried, nominated, ice.is_connected())
+    };
+    let ranked = checked
+        .iter()
+        .enumerate()
+        .filter(|(_, pair)| works(pair.1.checks.each_ref().map(pair::state)) || rank(pair).0 > 0);
+    // Of equals the first.
+    ranked.rev().max_by_key(|(_, pair)| rank(pair)).map(|(index, _)| index)
+}
+
+/// Seconds from the call's first check to the answered nomination of the pair, else to the first success.
+fn duration(checked: &[(&FlowRecord, &ice::Record)], index: usize, place: &Place) -> Option<f64> {
+    let (start, _) = checked.iter().filter_map(|(_, ice)| first_check(ice)).min()?;
+    let (flow, ice) = checked.get(index)?;
+    let local = place.local_direction(flow);
+    let nominated = ice.checks.iter().filter_map(|checks| checks.nomination_answered).min();
+    let of = |direction: usize| ice.checks.get(direction).and_then(|checks| checks.requests.first_success);
+    let (end, _) = nominated.or_else(|| of(local)).or_else(|| of(local ^ 1))?;
+    Some(end.seconds_since(start))
+}
+
+/// How often the traffic moved: pairs that were nominated with success and carried something, less the first.
+fn switches(checked: &[(&FlowRecord, &ice::Record)]) -> u64 {
+    let used = checked.iter().filter(|(flow, ice)| {
+        ice.checks.iter().any(|checks| checks.nomination_answered.is_some())
+            && (!flow.streams.is_empty() || flow.sctp.is_some())
+    });
+    (used.count() as u64).saturating_sub(1)
+}
+
+/// New user fragments: on a path, or of the same agents on another.
+fn restarts(checked: &[(&FlowRecord, &ice::Record)]) -> u64 {
+    checked.iter().map(|(_, ice)| (ice.generations.len() as u64).saturating_sub(1)).max().unwrap_or_default()
+}
+
+fn conflicts(checked: &[(&FlowRecord, &ice::Record)]) -> u64 {
+    let refused = |ice: &ice::Record| {
+        ice.errors.iter().filter(|((_, code, _), _)| *code == ROLE_CONFLICT).map(|(_, (count, _))| count).sum::<u64>()
+    };
+    checked.iter().map(|(_, ice)| refused(ice)).sum()
+}
+
+fn lite(checked: &[(&FlowRecord, &ice::Record)], place: &Place) -> Option<&'static str> {
+    let ends: BTreeSet<bool> =
+        checked.iter().filter_map(|(flow, ice)| Some(ice.lite()? == place.local_direction(flow))).collect();
+    // An agent that asks on one path is no lite one, even if it is silent on another.
+    let asks = |local: bool| {
+        checked.iter().any(|(flow, ice)| {
+            let direction = place.local_direction(flow) ^ usize::from(!local);
+            ice.checks.get(direction).is_some_and(|checks| checks.requests.sent > 0)
+        })
+    };
+    let end = ends.into_iter().find(|local| !asks(*local))?;
+    Some(if end { "local" } else { "remote" })
+}
+
+/// Answers without a request on their own path, whose request is on another and got none there.
+fn answers_from_elsewhere(flows: &[&FlowRecord]) -> u64 {
+    let open: BTreeSet<u128> = ices(flows).flat_map(|(_, ice)| &ice.unanswered_ids).map(|(id, _)| *id).collect();
+    ices(flows).flat_map(|(_, ice)| &ice.stray_ids).filter(|(id, _)| open.contains(id)).count() as u64
+}
+
+fn mapped(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<MappedAddress> {
+    let mut mapped: Vec<_> = ices(flows)
+        .flat_map(|(flow, ice)| {
+            ice.mapped.iter().map(move |(direction, address, id)| (*id, flow, ice, *direction, *address))
+        })
+        .collect();
+    mapped.sort_by_key(|(id, ..)| *id);
+    let listed = mapped.into_iter().map(|(id, flow, ice, direction, address)| {
+        let local = flow.key.source(direction);
+        let round_trip = ice.questions.get(direction).map(|questions| questions.round_trip);
+        MappedAddress {
+            local_address: local.ip().to_string(),
+            local_port: local.port(),
+            server: flow.key.destination(direction).to_string(),
+            mapped_address: address.ip().to_string(),
+            mapped_port: address.port(),
+            scope: scope(address.ip()),
+            round_trip_time: round_trip.filter(|times| times.count > 0).map(|times| seconds(times.last)),
+            packet: context.packet(id),
+        }
+    });
+    listed.collect()
+}
+
+/// Names that an end of the call asked for, or that stand for an end's address.
+fn names(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<LocalName> {
+    let ends: BTreeSet<_> = flows.iter().flat_map(|flow| [flow.key.low.ip(), flow.key.high.ip()]).collect();
+    let mut names: BTreeMap<&str, LocalName> = BTreeMap::new();
+    let known = context.analysis.flows.iter().filter_map(|flow| flow.mdns.as_deref()).flat_map(|mdns| &mdns.names);
+    for said in known {
+        let first = [said.first_asked.map(|(_, moment)| moment), said.first_answered].into_iter().flatten().min();
+        let address = said.addresses.iter().find(|address| ends.contains(address)).or(said.addresses.first());
+        let asker = said.first_asked.map(|(end, _)| end.ip());
+        let is_of_call =
+            address.is_some_and(|address| ends.contains(address)) || asker.is_some_and(|asker| ends.contains(&asker));
+        // A name lives as long as its page: other calls of the host have others, unless it is only one call's.
+        if !is_of_call || names.len() >= NAMES && !names.contains_key(&*said.name) {
+            continue;
+        }
+        let name = names.entry(&said.name).or_insert_with(|| LocalName {
+            name: said.name.to_string(),
+            address: None,
+            asked: 0,
+            answered: 0,
+            first_packet: None,
+        });
+        name.asked += said.asked;
+        name.answered += said.answered;
+        name.address = name.address.take().or_else(|| address.map(ToString::to_string));
+        let first = first.map(|(_, id)| context.packet(id));
+        name.first_packet = [name.first_packet, first].into_iter().flatten().min();
+    }
+    names.into_values().collect()
+}
+
+/// Answers with one error.
+fn error(
+    context: &Context<'_>,
+    (method, code): (u16, u16),
+    credentials: bool,
+    (count, first): (u64, PacketId),
+) -> StunError {
+    StunError {
+        method: method_name(method),
+        code,
+        name: error_name(code),
+        meaning: error_meaning(code, credentials),
+        challenge: code == UNAUTHENTICATED && !credentials,
+        count,
+        first_packet: context.packet(first),
+    }
+}
+
+fn method_name(number: u16) -> String {
+    method::name(number).map_or_else(|| format!("method 0x{number:03x}"), str::to_owned)
 }
 
 fn stun_name(kind: u16) -> String {
     let kind = MessageType(kind);
-    match method::name(kind.method()) {
-        Some(name) => format!("{name} {}", kind.class().name()),
-        None => format!("method 0x{:03x} {}", kind.method(), kind.class().name()),
-    }
+    format!("{} {}", method_name(kind.method()), kind.class().name())
 }

@@ -1,10 +1,14 @@
 //! How the two ends of a call found a path.
+//!
+//! "Local" is the end that is likely at the tap: the client of the STUN or TURN server that the call asks, else the
+//! end that answers checks much faster than the other, else the end that sent the call's first connectivity check. Where
+//! the tap is elsewhere the words still tell the two apart.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::StepStatus;
+use super::{PacketRef, StepStatus};
 
 /// The connecting step.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -14,16 +18,41 @@ pub struct Connecting {
     pub status: StepStatus,
     /// STUN messages of the call's flows, by name.
     pub stun: Option<StunCounts>,
-    /// Address pairs that were tried.
-    pub candidate_pairs: Vec<serde_json::Value>,
-    /// The pair that was chosen.
-    pub selected_pair: Option<serde_json::Value>,
+    /// The role of the local agent: `controlling` or `controlled`.
+    pub ice_role: Option<&'static str>,
+    /// Seconds from the call's first connectivity check to the answer that confirmed the nomination of the selected
+    /// pair, or to its first success where no nomination is seen.
+    pub ice_duration: Option<f64>,
+    /// Address pairs that were tried, by their first check.
+    pub candidate_pairs: Vec<CandidatePair>,
+    /// Pairs beyond those listed.
+    pub candidate_pairs_omitted: u64,
+    /// The pair that carried most, or was nominated.
+    pub selected_pair: Option<Box<CandidatePair>>,
+    /// How often the call's traffic moved to another nominated pair.
+    pub path_switches: u64,
+    /// The agents' likely candidates, as far as the pairs, servers and allocations show them.
+    pub candidates: Vec<Candidate>,
+    /// New user fragments on a path that had some (RFC 8445 section 9).
+    pub ice_restarts: u64,
+    /// Checks refused because both agents claimed one role (487), and roles that changed.
+    pub role_conflicts: u64,
+    /// The end that never asks, and only answers: likely ICE-lite (RFC 8445 section 2.5). `local` or `remote`.
+    pub ice_lite: Option<&'static str>,
+    /// Answers that came on another address pair than their request.
+    pub answers_from_elsewhere: u64,
+    /// STUN messages with a wrong FINGERPRINT.
+    pub bad_fingerprints: u64,
+    /// The first of them.
+    pub bad_fingerprint_packet: Option<PacketRef>,
     /// ICMP errors that speak of the call's packets.
     pub icmp_errors: u64,
-    /// Addresses that STUN servers and peers reported.
-    pub mapped_addresses: Vec<serde_json::Value>,
-    /// TURN allocations.
-    pub turn: Vec<serde_json::Value>,
+    /// Addresses that STUN servers reported.
+    pub mapped_addresses: Vec<MappedAddress>,
+    /// TURN servers, and what they granted.
+    pub turn: Vec<TurnServer>,
+    /// Names asked for over multicast DNS by the call's ends, or answered with their addresses.
+    pub mdns: Vec<LocalName>,
 }
 
 /// STUN and TURN messages, counted.
@@ -36,4 +65,342 @@ pub struct StunCounts {
     pub by_type: BTreeMap<String, u64>,
     /// TURN ChannelData messages.
     pub channel_data: u64,
+}
+
+/// A transport address that an agent has, or may have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Candidate {
+    /// Whose: `local` or `remote`.
+    pub agent: &'static str,
+    /// The address.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+    /// `host`, `srflx`, `prflx`, `relay` or `unknown`, as far as the capture tells.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Where the address is valid: `public`, `private`, `cgn`, `link-local`, `unique-local`, `loopback` ...
+    pub scope: &'static str,
+}
+
+/// How far a pair got; W3C's `RTCStatsIceCandidatePairState`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PairState {
+    /// No check was seen.
+    #[default]
+    Waiting,
+    /// The answer may still come.
+    InProgress,
+    /// Checks were refused or not answered.
+    Failed,
+    /// A check was answered with success.
+    Succeeded,
+}
+
+/// A local and a remote address, and the checks between them as seen at the tap. Counts are of requests, those sent
+/// again left out; consent checks are among them.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CandidatePair {
+    /// The local end. Of a relayed pair the address that the TURN server lends, where it is known.
+    pub local: Candidate,
+    /// The remote end.
+    pub remote: Candidate,
+    /// `udp` or `tcp`.
+    pub transport: String,
+    /// Whether it runs inside messages to a TURN server.
+    pub relayed: bool,
+    /// The TURN server.
+    pub relay: Option<String>,
+    /// How far the local end's checks got.
+    pub state: PairState,
+    /// How far the remote end's checks got.
+    pub remote_state: PairState,
+    /// Whether one end nominated it.
+    pub nominated: bool,
+    /// `regular`, `aggressive` or `renomination`; `null` where the capture does not show the first check.
+    pub nomination_kind: Option<&'static str>,
+    /// Whether it is the selected pair.
+    pub selected: bool,
+    /// Checks that the local end sent.
+    pub requests_sent: u64,
+    /// Checks that the remote end sent.
+    pub requests_received: u64,
+    /// Successful answers to the local end's checks.
+    pub responses_received: u64,
+    /// Successful answers to the remote end's checks.
+    pub responses_sent: u64,
+    /// Requests that the local end sent again.
+    pub retransmissions_sent: u64,
+    /// Requests that the remote end sent again.
+    pub retransmissions_received: u64,
+    /// Checks of the local end that were never answered; the last 500 ms do not count.
+    pub requests_unanswered: u64,
+    /// Answers to the local end that took more than 500 ms.
+    pub responses_late: u64,
+    /// Answers with an error, to either end.
+    pub errors: Vec<StunError>,
+    /// The last round trip of the local end's checks as seen at the tap, in seconds.
+    pub round_trip_time: Option<f64>,
+    /// Their mean.
+    pub round_trip_time_mean: Option<f64>,
+    /// Their longest.
+    pub round_trip_time_max: Option<f64>,
+    /// The last round trip of the remote end's checks as seen at the tap: what is behind the tap on the local side.
+    pub round_trip_time_remote: Option<f64>,
+    /// PRIORITY in the local end's checks.
+    pub priority: Option<u32>,
+    /// PRIORITY in the remote end's checks.
+    pub remote_priority: Option<u32>,
+    /// Checks of the local end after its first success (RFC 7675).
+    pub consent_requests_sent: u64,
+    /// The longest time without a successful answer to the local end, after the first; seconds.
+    pub longest_consent_gap: Option<f64>,
+    /// The same for the remote end.
+    pub longest_consent_gap_remote: Option<f64>,
+    /// When the local end lost its consent to send, or the remote end its: 30 s without an answer.
+    pub consent_expired: Option<f64>,
+    /// The first check of either end.
+    pub first_request: Option<PacketRef>,
+    /// When it was sent.
+    pub first_request_time: Option<f64>,
+    /// The first successful answer to the local end.
+    pub first_response: Option<PacketRef>,
+    /// When it came.
+    pub first_response_time: Option<f64>,
+    /// When a check first nominated the pair.
+    pub nominated_time: Option<f64>,
+    /// The check that did.
+    pub nominated_packet: Option<PacketRef>,
+    /// The local end's user fragment, the latest.
+    pub local_ufrag: Option<String>,
+    /// The remote end's.
+    pub remote_ufrag: Option<String>,
+    /// User fragments in use one after the other.
+    pub generations: Vec<IceGeneration>,
+    /// The local end's role: `controlling` or `controlled`.
+    pub ice_role_local: Option<&'static str>,
+    /// What libwebrtc says of the local end's network: 0 costs least, 999 most.
+    pub network_cost: Option<u16>,
+    /// The same of the remote end's.
+    pub network_cost_remote: Option<u16>,
+    /// The local address as the remote end sees it, where that differs from the one in the capture: a NAT lies between.
+    pub reflexive_address: Option<String>,
+    /// Its port.
+    pub reflexive_port: Option<u16>,
+    /// Binding indications: keepalives.
+    pub keepalives: u64,
+    /// SOFTWARE of the local end.
+    pub software: Option<String>,
+    /// SOFTWARE of the remote end.
+    pub remote_software: Option<String>,
+}
+
+/// The user fragments of a path, from one restart to the next.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IceGeneration {
+    /// The local end's.
+    pub local_ufrag: String,
+    /// The remote end's.
+    pub remote_ufrag: String,
+    /// The first check with them.
+    pub first_packet: PacketRef,
+    /// When it was sent.
+    pub first_time: f64,
+}
+
+/// Answers with one error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StunError {
+    /// The method that was refused.
+    pub method: String,
+    /// The code; 0 where it could not be read.
+    pub code: u16,
+    /// Its name.
+    pub name: Option<&'static str>,
+    /// What it says to the one who asked.
+    pub meaning: Option<&'static str>,
+    /// Whether it is no failure: a 401 to a request without credentials, with which every conversation with a TURN server
+    /// starts.
+    pub challenge: bool,
+    /// How often.
+    pub count: u64,
+    /// The first.
+    pub first_packet: PacketRef,
+}
+
+/// An address as a STUN server sees it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MappedAddress {
+    /// The asking end's address in the capture.
+    pub local_address: String,
+    /// Its port.
+    pub local_port: u16,
+    /// The server that answered.
+    pub server: String,
+    /// The address that the server saw.
+    pub mapped_address: String,
+    /// Its port.
+    pub mapped_port: u16,
+    /// Where that address is valid.
+    pub scope: &'static str,
+    /// Seconds from question to answer, the last.
+    pub round_trip_time: Option<f64>,
+    /// The answer.
+    pub packet: PacketRef,
+}
+
+/// One client and its TURN server.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnServer {
+    /// The server.
+    pub server: String,
+    /// The client.
+    pub client: String,
+    /// `udp` or `tcp`: between the two.
+    pub transport: String,
+    /// The user that the client names.
+    pub username: Option<String>,
+    /// The server's realm.
+    pub realm: Option<String>,
+    /// SOFTWARE of the server.
+    pub software: Option<String>,
+    /// The address lent, of the latest allocation; `null` when there was none in the capture.
+    pub relayed_address: Option<String>,
+    /// Its port.
+    pub relayed_port: Option<u16>,
+    /// The client's address as the server sees it.
+    pub mapped_address: Option<String>,
+    /// Its port.
+    pub mapped_port: Option<u16>,
+    /// Seconds granted.
+    pub lifetime: Option<u32>,
+    /// Refreshes that succeeded.
+    pub refreshes: u64,
+    /// Whether it ended by its lifetime while the flow went on.
+    pub expired: bool,
+    /// All allocations, in order.
+    pub allocations: Vec<TurnAllocation>,
+    /// Peers that may send.
+    pub permissions: Vec<TurnPermission>,
+    /// Channels that the server agreed to.
+    pub channels: Vec<TurnChannel>,
+    /// Answers with an error. A 401 to a request without credentials is among them: see `challenges`.
+    pub errors: Vec<StunError>,
+    /// Answers 401 to requests without credentials: how every conversation starts.
+    pub challenges: u64,
+    /// Answers 401 to requests with credentials.
+    pub refusals: u64,
+    /// Answers 438.
+    pub stale_nonces: u64,
+    /// The most of them without a success between; more than two is a loop.
+    pub longest_stale_run: u64,
+    /// Different nonces that the server gave.
+    pub nonces: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Requests sent again.
+    pub retransmissions: u64,
+    /// Requests without an answer; the last 500 ms do not count.
+    pub unanswered: u64,
+    /// Seconds from Allocate to its answer, the last.
+    pub round_trip_time: Option<f64>,
+    /// Datagrams carried, both ways.
+    pub packets_relayed: u64,
+    /// Their bytes.
+    pub bytes_relayed: u64,
+    /// The same by peer.
+    pub peers: Vec<TurnPeer>,
+    /// The first packet of TURN.
+    pub first_packet: Option<PacketRef>,
+}
+
+/// One allocation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnAllocation {
+    /// The address lent.
+    pub relayed_address: String,
+    /// Its port.
+    pub relayed_port: u16,
+    /// The client's address as the server sees it.
+    pub mapped_address: Option<String>,
+    /// Its port.
+    pub mapped_port: Option<u16>,
+    /// Seconds granted last.
+    pub lifetime: Option<u32>,
+    /// Refreshes that succeeded.
+    pub refreshes: u64,
+    /// When it was granted.
+    pub granted_time: f64,
+    /// The answer that granted it.
+    pub packet: PacketRef,
+    /// When the client gave it back.
+    pub deleted_time: Option<f64>,
+    /// Whether it ended by its lifetime while the flow went on.
+    pub expired: bool,
+}
+
+/// Leave for a peer to send through the relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnPermission {
+    /// The peer's address.
+    pub peer: String,
+    /// How often it was granted.
+    pub grants: u64,
+    /// The answer that granted it first.
+    pub packet: PacketRef,
+}
+
+/// A channel to a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnChannel {
+    /// Its number.
+    pub number: u16,
+    /// Where it leads.
+    pub peer: String,
+    /// How often it was bound anew.
+    pub refreshes: u64,
+    /// The answer that bound it first.
+    pub packet: PacketRef,
+}
+
+/// What was carried for one peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnPeer {
+    /// The peer; its channel where the capture does not name it.
+    pub peer: String,
+    /// Datagrams to it.
+    pub packets_sent: u64,
+    /// Their bytes.
+    pub bytes_sent: u64,
+    /// Datagrams from it.
+    pub packets_received: u64,
+    /// Their bytes.
+    pub bytes_received: u64,
+}
+
+/// A `.local` name (draft-ietf-mmusic-mdns-ice-candidates).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LocalName {
+    /// The name.
+    pub name: String,
+    /// Its address; `null` when nobody answered.
+    pub address: Option<String>,
+    /// Questions for it.
+    pub asked: u64,
+    /// Records that gave its address.
+    pub answered: u64,
+    /// The first question or answer.
+    pub first_packet: Option<PacketRef>,
 }

@@ -103,6 +103,7 @@ pub(super) fn reason(fault: Malformed) -> String {
         Layer::Sctp => "SCTP",
         Layer::Quic => "QUIC",
         Layer::Zrtp => "ZRTP",
+        Layer::Mdns => "mDNS",
     };
     let what = match fault.kind {
         Kind::Snapped => "cut by the capture",

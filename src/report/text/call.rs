@@ -93,7 +93,8 @@ impl SessionEndpoint {
 fn steps(session: &Session, page: &mut Page<'_>) -> io::Result<()> {
     let Session { signalling, connecting, securing, communicating, .. } = session;
     step("Signalling", signalling.status, signalled(session), page)?;
-    step("Connecting", connecting.status, connecting::words(&session.connecting), page)?;
+    step("Connecting", connecting.status, connecting::words(connecting, page), page)?;
+    connecting::write(connecting, page)?;
     step("Securing", securing.status, securing::words(&session.securing), page)?;
     step("Communicating", communicating.status, communicated(session), page)
 }

@@ -1,0 +1,233 @@
+//! Which end is local, and what the addresses are.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use super::{first_check, ices};
+use crate::{
+    flow::{FlowRecord, transaction::RoundTrip},
+    report::document::{Candidate, CandidatePair},
+    time::NANOS_PER_MILLI,
+    wire::Endpoint,
+};
+
+/// What the call's flows tell of its addresses.
+pub(super) struct Place {
+    /// Addresses of the local host.
+    local: BTreeSet<IpAddr>,
+    /// Addresses that TURN servers lent: by client and server.
+    relayed: BTreeMap<(Endpoint, Endpoint), Endpoint>,
+    /// Addresses of TURN servers that lent some.
+    servers: BTreeSet<IpAddr>,
+    /// Addresses that servers saw local ends at.
+    mapped: BTreeMap<Endpoint, Endpoint>,
+}
+
+impl Place {
+    /// The local host is the one that asks a TURN or STUN server. Where several do, or none, the one that answers
+    /// much faster than the other; else the one that sent the call's first check.
+    pub(super) fn of(flows: &[&FlowRecord]) -> Self {
+        let mut clients = BTreeSet::new();
+        let (mut relayed, mut mapped, mut servers) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        for (flow, ice) in ices(flows) {
+            let asking = (0..2).filter(|direction| {
+                ice.questions.get(*direction).is_some_and(|questions| questions.sent > 0) && !ice.is_ice()
+            });
+            clients.extend(asking.map(|direction| flow.key.source(direction).ip()));
+            for (direction, address, _) in &ice.mapped {
+                mapped.entry(*address).or_insert(flow.key.source(*direction));
+            }
+        }
+        for flow in flows {
+            let Some(turn) = &flow.turn else { continue };
+            let Some(direction) = turn.client else { continue };
+            let (client, server) = (flow.key.source(direction), flow.key.destination(direction));
+            clients.insert(client.ip());
+            for allocation in &turn.allocations {
+                servers.insert(server.ip());
+                relayed.insert((client, server), allocation.relayed);
+                mapped.extend(allocation.mapped.map(|mapped| (mapped, client)));
+            }
+        }
+        let first_checker = || {
+            let first =
+                ices(flows).filter_map(|(flow, ice)| Some((first_check(ice)?, flow, ice))).min_by_key(|one| one.0)?;
+            let (moment, flow, ice) = first;
+            let direction = ice.checks.iter().position(|checks| checks.requests.first == Some(moment))?;
+            Some(flow.key.source(direction).ip())
+        };
+        let first_sender = || flows.iter().min_by_key(|flow| flow.first).map(|flow| flow.key.source(flow.first.2).ip());
+        let local = match clients.len() {
+            1 => clients,
+            _ => nearer(flows).or_else(first_checker).or_else(first_sender).into_iter().collect(),
+        };
+        Self { local, relayed, servers, mapped }
+    }
+
+    /// The direction in which the local end of a flow sends.
+    pub(super) fn local_direction(&self, flow: &FlowRecord) -> usize {
+        let is_local = |end: Endpoint| self.local.contains(&end.ip());
+        match (is_local(flow.key.low), is_local(flow.key.high)) {
+            (true, false) => 0,
+            (false, true) => 1,
+            _ => self.client_direction(flow).unwrap_or(flow.first.2),
+        }
+    }
+
+    /// The local and the remote end of a flow. The local end of a relayed flow is what its server lends.
+    pub(super) fn ends(&self, flow: &FlowRecord) -> (Candidate, Candidate) {
+        let direction = self.local_direction(flow);
+        let (local, remote) = (flow.key.source(direction), flow.key.destination(direction));
+        let lent = |end: Endpoint| flow.key.relay.and_then(|relay| self.relayed.get(&(end, relay))).copied();
+        // With the tap at the remote end the relay is the remote end's.
+        let is_remote_relay = self.client_direction(flow).is_some_and(|client| client != direction);
+        let (local, remote) = match (flow.key.relay.is_some(), is_remote_relay) {
+            (true, true) => {
+                (self.candidate(local, "local", false), self.candidate(lent(remote).unwrap_or(remote), "remote", true))
+            }
+            (relayed, _) => (
+                self.candidate(lent(local).unwrap_or(local), "local", relayed),
+                self.candidate(remote, "remote", false),
+            ),
+        };
+        (local, remote)
+    }
+
+    /// The agents' candidates: the ends of the pairs, what servers saw and lent, what checks brought to light.
+    pub(super) fn candidates(&self, pairs: &[CandidatePair]) -> Vec<Candidate> {
+        let mut candidates: BTreeSet<Candidate> =
+            pairs.iter().flat_map(|pair| [pair.local.clone(), pair.remote.clone()]).collect();
+        let agent = |base: &Endpoint| if self.local.contains(&base.ip()) { "local" } else { "remote" };
+        for (mapped, base) in &self.mapped {
+            candidates.insert(self.candidate(*base, agent(base), false));
+            if mapped != base {
+                candidates.insert(candidate(*mapped, agent(base), "srflx"));
+            }
+        }
+        for ((client, _), lent) in &self.relayed {
+            candidates.insert(candidate(*lent, agent(client), "relay"));
+        }
+        for pair in pairs {
+            if let (Some(address), Some(port)) = (&pair.reflexive_address, pair.reflexive_port)
+                && let Ok(ip) = address.parse::<IpAddr>()
+            {
+                let known = candidates.iter().any(|one| one.address == *address && one.port == port);
+                let reflexive = Endpoint::from(std::net::SocketAddr::new(ip, port));
+                candidates.extend((!known).then(|| candidate(reflexive, "local", "prflx")));
+            }
+        }
+        candidates.into_iter().take(super::PAIRS).collect()
+    }
+
+    /// The direction in which the client of a relayed flow sends.
+    fn client_direction(&self, flow: &FlowRecord) -> Option<usize> {
+        let relay = flow.key.relay?;
+        (0..2).find(|direction| self.relayed.contains_key(&(flow.key.source(*direction), relay)))
+    }
+
+    fn candidate(&self, end: Endpoint, agent: &'static str, relayed: bool) -> Candidate {
+        let kind = match () {
+            () if relayed || self.relayed.values().any(|lent| *lent == end) => "relay",
+            () if self.mapped.get(&end).is_some_and(|base| *base != end) => "srflx",
+            () if self.local.contains(&end.ip()) => "host",
+            // The other agent has its relay at the same server.
+            () if self.servers.contains(&end.ip()) => "relay",
+            // An address that is valid only nearby is the host's own; a public one may be, or a NAT's.
+            () if scope(end.ip()) != "public" => "host",
+            () => "unknown",
+        };
+        candidate(end, agent, kind)
+    }
+}
+
+/// The end that answers at least `NEARER` times faster than the other: the tap is at it. Of each end's answers the
+/// fastest counts, as an agent may be busy.
+fn nearer(flows: &[&FlowRecord]) -> Option<IpAddr> {
+    const ANSWERS: u64 = 3;
+    const NEARER: i64 = 4;
+    const FAR: i64 = 5 * NANOS_PER_MILLI;
+    ices(flows).find_map(|(flow, ice)| {
+        let [low, high] = ice.checks.each_ref().map(|checks| checks.requests.round_trip);
+        let near = |one: RoundTrip, other: RoundTrip| other.min >= FAR && other.min / NEARER > one.min;
+        // Checks of the low end are answered by the high one.
+        match (low.count.min(high.count) >= ANSWERS, near(low, high), near(high, low)) {
+            (true, true, _) => Some(flow.key.high.ip()),
+            (true, _, true) => Some(flow.key.low.ip()),
+            _ => None,
+        }
+    })
+}
+
+fn candidate(end: Endpoint, agent: &'static str, kind: &'static str) -> Candidate {
+    Candidate { agent, address: end.ip().to_string(), port: end.port(), kind, scope: scope(end.ip()) }
+}
+
+/// Where an address is valid. Addresses for documentation stand for public ones: captures are made anonymous with them.
+pub(super) fn scope(address: IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(address) => scope_v4(address),
+        IpAddr::V6(address) => scope_v6(address),
+    }
+}
+
+fn scope_v4(address: Ipv4Addr) -> &'static str {
+    match address.octets() {
+        [0, ..] => "unspecified",
+        [127, ..] => "loopback",
+        // RFC 1918.
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => "private",
+        // RFC 6598: between a customer and the carrier's NAT.
+        [100, 64..=127, ..] => "cgn",
+        // RFC 3927.
+        [169, 254, ..] => "link-local",
+        [224..=239, ..] => "multicast",
+        [240..=255, ..] => "reserved",
+        _ => "public",
+    }
+}
+
+fn scope_v6(address: Ipv6Addr) -> &'static str {
+    let [first, second, ..] = address.segments();
+    match first {
+        _ if address.is_unspecified() => "unspecified",
+        _ if address.is_loopback() => "loopback",
+        // RFC 4291 sections 2.5.6 and 2.7, RFC 4193.
+        0xfe80..=0xfebf => "link-local",
+        0xfc00..=0xfdff => "unique-local",
+        0xff00..=0xffff => "multicast",
+        // RFC 6052: an IPv4 address behind NAT64.
+        0x0064 if second == 0xff9b => "nat64",
+        _ => "public",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_of_the_registries() {
+        // IANA's special-purpose address registries.
+        let scopes = [
+            ("10.1.0.2", "private"),
+            ("172.31.0.1", "private"),
+            ("172.32.0.1", "public"),
+            ("192.168.1.1", "private"),
+            ("100.64.0.1", "cgn"),
+            ("100.128.0.1", "public"),
+            ("169.254.3.4", "link-local"),
+            ("127.0.0.1", "loopback"),
+            ("224.0.0.251", "multicast"),
+            ("fe80::1", "link-local"),
+            ("fd12::1", "unique-local"),
+            ("::1", "loopback"),
+            ("64:ff9b::a00:1", "nat64"),
+            ("2001:db8::1", "public"),
+        ];
+        for (address, expected) in scopes {
+            assert_eq!(scope(address.parse().unwrap()), expected, "{address}");
+        }
+    }
+}

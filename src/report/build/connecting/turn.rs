@@ -1,0 +1,106 @@
+//! What TURN servers granted and refused.
+
+use super::error;
+use crate::{
+    flow::{
+        FlowRecord,
+        allocation::{Allocation, Carried, Record},
+    },
+    report::{
+        build::Context,
+        document::{TurnAllocation, TurnChannel, TurnPeer, TurnPermission, TurnServer},
+    },
+    time::seconds,
+    wire::{Endpoint, stun::method},
+};
+
+/// The client and the server of one flow; `None` where it has nothing of TURN.
+pub(super) fn server(context: &Context<'_>, flow: &FlowRecord) -> Option<TurnServer> {
+    let turn = flow.turn.as_deref()?;
+    let client = turn.client.unwrap_or(flow.first.2);
+    let latest = turn.allocations.last();
+    let round_trip = turn.requests.get(&method::ALLOCATE).map(|requests| requests.round_trip);
+    let mut errors: Vec<_> = turn.errors.iter().collect();
+    errors.sort_by_key(|(failure, (_, first))| (*first, **failure));
+    Some(TurnServer {
+        server: flow.key.destination(client).to_string(),
+        client: flow.key.source(client).to_string(),
+        transport: flow.key.transport.name(),
+        username: turn.username.as_deref().map(str::to_owned),
+        realm: turn.realm.as_deref().map(str::to_owned),
+        software: turn.software.as_deref().map(str::to_owned),
+        relayed_address: latest.map(|allocation| allocation.relayed.ip().to_string()),
+        relayed_port: latest.map(|allocation| allocation.relayed.port()),
+        mapped_address: latest.and_then(|allocation| allocation.mapped).map(|mapped| mapped.ip().to_string()),
+        mapped_port: latest.and_then(|allocation| allocation.mapped).map(Endpoint::port),
+        lifetime: latest.and_then(|allocation| allocation.lifetime),
+        refreshes: turn.allocations.iter().map(|allocation| allocation.refreshes).sum(),
+        expired: latest.is_some_and(|allocation| allocation.expired),
+        allocations: turn.allocations.iter().map(|one| allocation(context, one)).collect(),
+        permissions: permissions(context, turn),
+        channels: channels(context, turn),
+        errors: errors
+            .into_iter()
+            .map(|(failure, count)| error(context, (failure.method, failure.code), failure.credentials, *count))
+            .collect(),
+        challenges: turn.challenges(),
+        refusals: turn.refusals(),
+        stale_nonces: turn.stale_nonces,
+        longest_stale_run: turn.longest_stale_run,
+        nonces: turn.nonces,
+        requests: turn.requests.values().map(|requests| requests.sent).sum(),
+        retransmissions: turn.requests.values().map(|requests| requests.retransmitted).sum(),
+        unanswered: turn.unanswered(),
+        round_trip_time: round_trip.filter(|times| times.count > 0).map(|times| seconds(times.last)),
+        packets_relayed: turn.carried.values().flat_map(|carried| carried.packets).sum(),
+        bytes_relayed: turn.carried.values().flat_map(|carried| carried.bytes).sum(),
+        peers: turn.carried.iter().map(|(peer, carried)| carried_for(*peer, *carried)).collect(),
+        first_packet: Some(context.packet(flow.first.1)),
+    })
+}
+
+fn allocation(context: &Context<'_>, allocation: &Allocation) -> TurnAllocation {
+    TurnAllocation {
+        relayed_address: allocation.relayed.ip().to_string(),
+        relayed_port: allocation.relayed.port(),
+        mapped_address: allocation.mapped.map(|mapped| mapped.ip().to_string()),
+        mapped_port: allocation.mapped.map(Endpoint::port),
+        lifetime: allocation.lifetime,
+        refreshes: allocation.refreshes,
+        granted_time: context.seconds(allocation.granted.0),
+        packet: context.packet(allocation.granted.1),
+        deleted_time: allocation.deleted.map(|(time, _)| context.seconds(time)),
+        expired: allocation.expired,
+    }
+}
+
+fn permissions(context: &Context<'_>, turn: &Record) -> Vec<TurnPermission> {
+    let listed = turn.permissions.iter().map(|permission| TurnPermission {
+        peer: permission.peer.ip().to_string(),
+        grants: permission.grants,
+        packet: context.packet(permission.granted.1),
+    });
+    listed.collect()
+}
+
+fn channels(context: &Context<'_>, turn: &Record) -> Vec<TurnChannel> {
+    let listed = turn.channels.iter().map(|channel| TurnChannel {
+        number: channel.number,
+        peer: channel.peer.to_string(),
+        refreshes: channel.refreshes,
+        packet: context.packet(channel.bound.1),
+    });
+    listed.collect()
+}
+
+/// A channel whose peer nobody named stands under the unspecified address, with its number as port.
+fn carried_for(peer: Endpoint, carried: Carried) -> TurnPeer {
+    let [packets_sent, packets_received] = carried.packets;
+    let [bytes_sent, bytes_received] = carried.bytes;
+    let name = match (peer.ip().is_unspecified(), peer.port()) {
+        (true, 0) => "others".to_owned(),
+        (true, channel) => format!("channel 0x{channel:04x}"),
+        (false, _) => peer.to_string(),
+    };
+    TurnPeer { peer: name, packets_sent, bytes_sent, packets_received, bytes_received }
+}
