@@ -3,6 +3,7 @@
 pub mod candidate;
 pub mod copies;
 pub mod datagram;
+pub mod dtls;
 pub mod fragment;
 pub mod identify;
 pub mod key;
