@@ -51,10 +51,11 @@ fn may_belong(flow: &FlowRecord) -> bool {
         || flow.path.dtls
 }
 
-/// Whether a flow is a sign of a call by itself: media, RTCP, ICE checks, SCTP, or an allocation at a TURN server.
-/// STUN questions to a server and DTLS alone are not.
+/// Whether a flow is a sign of a call by itself: media, RTCP, ICE checks, SCTP, an allocation at a TURN server, or DTLS
+/// whose client offers SRTP. STUN questions to a server and other DTLS alone are not.
 fn makes_call(flow: &FlowRecord) -> bool {
-    flow.path.ice || !flow.streams.is_empty() || flow.rtcp.is_some() || flow.sctp.is_some() || flow.turn
+    let has_media = !flow.streams.is_empty() || flow.rtcp.is_some() || flow.sctp.is_some();
+    has_media || flow.path.ice || flow.turn || flow.dtls.iter().any(|dtls| dtls.is_of_call())
 }
 
 /// What a TURN server carries belongs to the client's flow with the server.

@@ -61,6 +61,8 @@ pub struct Association {
     randoms: [Option<[u8; 32]>; 2],
     /// The end of the client's last encrypted flight (DTLS 1.3).
     client_flight: Option<Step>,
+    /// Whether the client's flight waits for data behind it.
+    awaits_data: bool,
     /// Whether the server said something of the handshake since.
     server_spoke: bool,
     /// Records of the client's encrypted flight that came again on its own timer.
@@ -171,8 +173,8 @@ impl Association {
         }
         side.application_data += 1;
         side.application_bytes += record.length as u64;
-        if side.first_application_data.is_none() {
-            self.first_application_data(seen);
+        if side.first_application_data.is_none() || self.awaits_data {
+            self.application_data(seen);
         }
     }
 
@@ -231,8 +233,8 @@ impl Association {
         if !is_handshake {
             side.application_data += 1;
             side.application_bytes += record.length as u64;
-            if !has_data(side) {
-                self.first_application_data(seen);
+            if !has_data(side) || self.awaits_data {
+                self.application_data(seen);
             }
             return;
         }
@@ -269,18 +271,21 @@ impl Association {
         if self.client_flight.is_none() || self.server_spoke || follows {
             self.client_flight = Some(seen.at);
             self.server_spoke = false;
+            self.awaits_data = self.record.finish.is_none();
         } else {
             self.client_repeats += 1;
         }
     }
 
-    /// The first application data of one end: an end that sends some has finished.
+    /// Application data while the handshake is not over. A server may send some of epoch 3 before the client's Finished
+    /// (acknowledgements among it), so that it counts only behind that.
     #[cold]
-    fn first_application_data(&mut self, seen: Seen) {
+    fn application_data(&mut self, seen: Seen) {
         self.touch(seen);
         let side = self.side(seen.direction);
         side.first_encrypted.get_or_insert(seen.at);
-        side.first_application_data = Some(seen.at);
+        side.first_application_data.get_or_insert(seen.at);
+        self.awaits_data = false;
         if self.record.finish.is_some() {
             return;
         }

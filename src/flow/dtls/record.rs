@@ -237,6 +237,15 @@ impl Record {
         self.finish.is_some()
     }
 
+    /// Whether it secures a call: its client offers SRTP (RFC 5764) or the protocols of RFC 8833.
+    #[must_use]
+    pub fn is_of_call(&self) -> bool {
+        self.offer.as_ref().is_some_and(|offer| {
+            let is_webrtc = |name: &String| matches!(name.as_str(), "webrtc" | "c-webrtc");
+            !offer.srtp_profiles.is_empty() || offer.application_protocols.iter().any(is_webrtc)
+        })
+    }
+
     /// Whether the capture has anything of its handshake.
     #[must_use]
     pub fn is_started(&self) -> bool {

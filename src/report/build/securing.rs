@@ -8,8 +8,8 @@ use crate::{
     report::{
         build::Context,
         document::{
-            Alert, ApplicationData, Certificate, ConnectionIds, DtlsCounts, HandshakeMessage, IncompleteMessage,
-            MissingBytes, Offered, Securing, StepStatus, StoppedAt,
+            Alert, ApplicationData, Certificate, ConnectionIds, DtlsCounts, Flight, HandshakeMessage,
+            IncompleteMessage, MissingBytes, Offered, Securing, StepStatus, StoppedAt,
         },
     },
     time::{NANOS_PER_SECOND, Timestamp},
@@ -107,6 +107,7 @@ impl Ends<'_> {
             transport: record.is_started().then_some(if record.in_stun > 0 { "stun" } else { "datagrams" }),
             offered: record.offer.as_ref().filter(|offer| offer.complete).map(offered),
             handshake_messages: record.messages.iter().map(|message| self.message(message)).collect(),
+            flights: record.flights.iter().map(|flight| self.flight(flight)).collect(),
             stopped_at: record.stop().map(|stop| self.stop(&stop)),
             connection_ids: connection_ids
                 .zip(choice.and_then(|choice| choice.connection_id))
@@ -139,6 +140,15 @@ impl Ends<'_> {
             retransmission_times: message.sent_again.iter().map(|time| self.context.seconds(*time)).collect(),
             fragments: message.fragments,
             missing: message.missing.iter().map(|&(from, to)| MissingBytes { from, to }).collect(),
+        }
+    }
+
+    fn flight(&self, flight: &associations::Flight) -> Flight {
+        Flight {
+            sender: self.end(flight.direction),
+            time: self.context.seconds(flight.first.time),
+            packet: self.context.packet(flight.first.packet),
+            last_time: self.context.seconds(flight.last.time),
         }
     }
 

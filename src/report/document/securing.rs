@@ -56,6 +56,8 @@ pub struct Securing {
     pub offered: Option<Offered>,
     /// Handshake messages in clear, by their first fragment.
     pub handshake_messages: Vec<HandshakeMessage>,
+    /// Flights, encrypted ones too (RFC 6347 section 4.2.4).
+    pub flights: Vec<Flight>,
     /// Where the handshake stopped; `null` where it finished.
     pub stopped_at: Option<StoppedAt>,
     /// Connection ids that were agreed on (RFC 9146, RFC 9147).
@@ -127,6 +129,20 @@ pub struct HandshakeMessage {
     pub fragments: u32,
     /// Bytes that never came.
     pub missing: Vec<MissingBytes>,
+}
+
+/// Messages that one end sends together.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Flight {
+    /// Who sent it.
+    pub sender: String,
+    /// When its first message came, in seconds.
+    pub time: f64,
+    /// That message's packet.
+    pub packet: PacketRef,
+    /// When its last message came, retransmissions left out, in seconds.
+    pub last_time: f64,
 }
 
 /// A part of a handshake message that never came.
