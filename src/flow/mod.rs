@@ -5,6 +5,7 @@ pub mod allocation;
 pub mod candidate;
 pub mod copies;
 pub mod datagram;
+pub mod dtls;
 pub mod fragment;
 pub mod ice;
 pub mod identify;

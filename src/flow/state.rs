@@ -10,6 +10,7 @@ use crate::{
         copies::{Copies, may_be_media},
         datagram::Datagram,
         ice::{self, Ice},
+        dtls::{self as associations, Dtls},
         key::{FlowKey, Transport},
         mdns::Mdns,
         media::{Media, Path, Verdict},
@@ -20,8 +21,7 @@ use crate::{
     },
     time::{PacketId, Timestamp},
     wire::{
-        Kind, Malformed,
-        dtls::{self, Header},
+        Malformed, dtls,
         quic::LongHeader,
         sctp::looks_like_sctp_over_udp,
         stun::{Class, Message, kind, method},
@@ -69,13 +69,11 @@ pub struct Flow {
     packets: [u64; 2],
     bytes: [u64; 2],
     protocols: [u64; PROTOCOLS],
-    /// DTLS 1.3 look-alikes that wait for a sign that the flow is DTLS, and their ciphertext records.
-    waiting_dtls: u64,
     path: Path,
     copies: [Copies; 2],
     media: Media,
     stun_types: BTreeMap<u16, u64>,
-    dtls_records: BTreeMap<u8, u64>,
+    dtls: Option<Box<Dtls>>,
     turn: Option<Box<Turn>>,
     ice: Option<Box<Ice>>,
     mdns: Option<Box<Mdns>>,
@@ -127,6 +125,10 @@ pub struct FlowRecord {
     pub mdns: Option<Box<Mdns>>,
     /// DTLS records by content type; 0 stands for the ciphertext of DTLS 1.3, which hides it.
     pub dtls_records: BTreeMap<u8, u64>,
+    /// DTLS associations, in order.
+    pub dtls: Vec<associations::Record>,
+    /// DTLS associations that were left out of them.
+    pub dtls_replaced: u64,
     /// SCTP.
     pub sctp: Option<Box<SctpRecord>>,
     /// ICMP errors that speak of the flow, and the first.
@@ -159,12 +161,11 @@ impl Flow {
             packets: [0; 2],
             bytes: [0; 2],
             protocols: [0; PROTOCOLS],
-            waiting_dtls: 0,
             path: Path::default(),
             copies: [budget, budget].map(|budget| Copies::new(budget.clone())),
             media: Media::new(budget.clone()),
             stun_types: BTreeMap::new(),
-            dtls_records: BTreeMap::new(),
+            dtls: None,
             turn: None,
             ice: None,
             mdns: None,
@@ -252,11 +253,10 @@ impl Flow {
         let rtcp_packets = rtcp.as_ref().map_or(0, |rtcp| rtcp.datagrams());
         self.settle(Protocol::Rtp, rtp_packets);
         self.settle(Protocol::Rtcp, rtcp_packets);
-        if self.waiting_dtls > 0 && (self.path.ice || !streams.is_empty()) {
-            *self.dtls_records.entry(0).or_default() += self.waiting_dtls;
-            self.settle(Protocol::Dtls, self.protocols[Protocol::Dtls as usize] + self.waiting_dtls);
-        }
-        let (ice, turn) = finish_stun(self.ice, self.turn, self.last.0);
+        let (ice, turn) = finish_stun(self.ice.take(), self.turn.take(), self.last.0);
+        let is_call = self.path.ice || !streams.is_empty();
+        let dtls = self.dtls.take().map(|dtls| dtls.finish(is_call)).unwrap_or_default();
+        self.settle(Protocol::Dtls, self.protocols[Protocol::Dtls as usize] + dtls.suspects);
         FlowRecord {
             key: self.key,
             first: self.first,
@@ -273,7 +273,9 @@ impl Flow {
             ice,
             turn,
             mdns: self.mdns,
-            dtls_records: self.dtls_records,
+            dtls_records: dtls.records,
+            dtls: dtls.associations,
+            dtls_replaced: dtls.replaced,
             sctp: self.sctp.map(|association| Box::new(association.finish())),
             icmp_errors: self.icmp_errors,
             first_icmp_error: self.first_icmp_error,
@@ -325,6 +327,9 @@ impl Flow {
             || message.method() == method::GOOG_PING;
         self.path.ice |= is_check;
         self.ice.get_or_insert_default().push(&self.key, datagram, &message);
+        if message.attribute(kind::DTLS_IN_STUN).is_some() {
+            self.path.dtls |= self.dtls.get_or_insert_default().push_stun(&message, datagram);
+        }
         let relayed = match message.method() {
             method::BINDING => None,
             _ => self.turn.get_or_insert_default().push_stun(&self.key, datagram, &message),
@@ -348,24 +353,13 @@ impl Flow {
         let known = self.path.dtls || !unified && dtls::looks_like_dtls(datagram.bytes, datagram.length);
         if !known {
             // The unified header alone is no evidence: five bits and a length.
-            self.waiting_dtls += u64::from(unified && dtls::looks_like_dtls(datagram.bytes, datagram.length));
+            if unified && dtls::looks_like_dtls(datagram.bytes, datagram.length) {
+                self.dtls.get_or_insert_default().suspect(datagram);
+            }
             return self.push_unknown(datagram);
         }
         self.path.dtls = true;
-        let mut malformed = None;
-        for record in dtls::records(datagram.bytes, datagram.length) {
-            match record {
-                Ok(record) => {
-                    let content_type = match record.header {
-                        Header::Plain { content_type, .. } => content_type,
-                        Header::Unified { .. } => 0,
-                    };
-                    *self.dtls_records.entry(content_type).or_default() += 1;
-                }
-                Err(fault) if fault.kind == Kind::Snapped => {}
-                Err(fault) => malformed = Some(fault),
-            }
-        }
+        let malformed = self.dtls.get_or_insert_default().push(datagram);
         (Protocol::Dtls, Outcome { malformed, ..Outcome::default() })
     }
 

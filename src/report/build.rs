@@ -186,7 +186,7 @@ fn session(context: &Context<'_>, id: u32, call: &session::Session, findings: &[
         duration: end.seconds_since(start),
         signalling: document::Signalling::default(),
         connecting: connecting::connecting(context, &flows),
-        securing: securing::securing(&flows),
+        securing: securing::securing(context, &flows),
         communicating,
     }
 }

@@ -26,10 +26,12 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
     let members: Vec<usize> = (0..flows.len()).filter(|index| flows.get(*index).is_some_and(may_belong)).collect();
     let mut groups = Groups::new(flows.len());
     join_relayed(flows, &members, &mut groups);
+    join_relay_legs(flows, &members, &mut groups);
     join_rtcp_ports(flows, &members, &mut groups);
     join_rtcp_sources(flows, &members, &mut groups);
     join_agents(flows, &members, &mut groups);
     join_names(flows, &members, &mut groups);
+    join_identities(flows, &members, &mut groups);
     let mut calls: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for index in &members {
         calls.entry(groups.find(*index)).or_default().push(*index);
@@ -79,10 +81,11 @@ fn may_belong(flow: &FlowRecord) -> bool {
         || flow.path.dtls
 }
 
-/// Whether a flow is a sign of a call by itself: media, RTCP, ICE checks, SCTP, or an allocation at a TURN server.
-/// STUN questions to a server and DTLS alone are not.
+/// Whether a flow is a sign of a call by itself: media, RTCP, ICE checks, SCTP, an allocation at a TURN server, or DTLS
+/// whose client offers SRTP. STUN questions to a server and other DTLS alone are not.
 fn makes_call(flow: &FlowRecord) -> bool {
-    flow.path.ice || !flow.streams.is_empty() || flow.rtcp.is_some() || flow.sctp.is_some() || flow.is_turn()
+    let has_media = !flow.streams.is_empty() || flow.rtcp.is_some() || flow.sctp.is_some();
+    has_media || flow.path.ice || flow.is_turn() || flow.dtls.iter().any(|dtls| dtls.is_of_call())
 }
 
 /// What a TURN server carries belongs to the client's flow with the server.
@@ -101,6 +104,24 @@ fn join_relayed(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
             if let Some(outer) = clients.get(&outer) {
                 groups.join(*outer, *index);
             }
+        }
+    }
+}
+
+/// Where the capture was made at the relay, or beside it: the relay's own legs, from the address it allocated to the
+/// peers, belong to the client's flow.
+fn join_relay_legs(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
+    let mut allocations: BTreeMap<Endpoint, usize> = BTreeMap::new();
+    for index in members {
+        let turn = flows.get(*index).and_then(|flow| flow.turn.as_deref());
+        for allocation in turn.into_iter().flat_map(|turn| &turn.allocations) {
+            allocations.entry(allocation.relayed).or_insert(*index);
+        }
+    }
+    for index in members {
+        let Some(FlowRecord { key: FlowKey { low, high, relay: None, .. }, .. }) = flows.get(*index) else { continue };
+        for client in [low, high].into_iter().filter_map(|end| allocations.get(end)) {
+            groups.join(*client, *index);
         }
     }
 }
@@ -201,6 +222,44 @@ fn join_names(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
 }
 
 /// Whether any two of these flows carry media at the same time.
+/// Flows that name the same agent or association in random numbers of their own: user fragments of both sides (RFC 8445
+/// section 5.3), the tie-breaker of an agent's role (section 7.1.3), which is the same for all its media without BUNDLE,
+/// and the random of a DTLS ClientHello. So a call stays together over several paths, over ICE restarts, and on both
+/// sides of a NAT.
+fn join_identities(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
+    let mut by_identity: BTreeMap<Identity<'_>, usize> = BTreeMap::new();
+    for index in members {
+        let Some(flow) = flows.get(*index) else { continue };
+        for identity in identities(flow) {
+            let first = *by_identity.entry(identity).or_insert(*index);
+            groups.join(first, *index);
+        }
+    }
+}
+
+/// What is chosen at random by an agent, and so is the same in no two calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Identity<'a> {
+    /// The user fragments of both ends, the lower first.
+    Fragments(&'a str, &'a str),
+    /// The tie-breaker of one end.
+    TieBreaker(u64),
+    /// The random of a ClientHello.
+    ClientHello([u8; 32]),
+}
+
+fn identities(flow: &FlowRecord) -> impl Iterator<Item = Identity<'_>> {
+    let ice = flow.ice.as_deref();
+    let fragments = ice.into_iter().flat_map(|ice| &ice.generations).filter_map(|generation| {
+        let (low, high) = (&*generation.low, &*generation.high);
+        (!low.is_empty() && !high.is_empty()).then(|| Identity::Fragments(low.min(high), low.max(high)))
+    });
+    let roles = ice.into_iter().flat_map(|ice| &ice.checks).filter_map(|checks| checks.role);
+    let tie_breakers = roles.filter(|(_, tie_breaker)| *tie_breaker != 0).map(|role| Identity::TieBreaker(role.1));
+    let hellos = flow.dtls.iter().filter_map(|dtls| dtls.offer.as_ref()).map(|offer| Identity::ClientHello(offer.random));
+    fragments.chain(tie_breakers).chain(hellos)
+}
+
 fn overlap(flows: &[FlowRecord], members: &[usize]) -> bool {
     let mut spans: Vec<(Timestamp, Timestamp)> =
         members.iter().filter_map(|index| flows.get(*index)).filter_map(media_span).collect();

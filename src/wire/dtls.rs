@@ -3,13 +3,14 @@
 //! A datagram holds one record or several. What they carry is in clear in epoch 0 only; [`Record::handshakes`] and
 //! [`Record::alert`] give nothing in other epochs, so that no field is ever read out of ciphertext.
 
+pub mod certificate;
 pub mod handshake;
 mod names;
 
 use handshake::Handshakes;
 pub use names::{
-    alert_name, cipher_suite_name, content_type_name, extension_name, group_name, handshake_name, srtp_profile_name,
-    version_name,
+    alert_name, cipher_suite_name, content_type_name, extension_name, group_name, handshake_name,
+    signature_scheme_name, srtp_profile_name, version_name,
 };
 
 use super::{Kind, Layer, Malformed, Reader};

@@ -1,13 +1,23 @@
 //! How a call was secured.
 
 use crate::{
-    flow::{FlowRecord, Protocol},
-    report::document::{DtlsCounts, Securing},
-    wire::dtls::content_type,
+    flow::{
+        FlowRecord, Protocol,
+        dtls::{self as associations, Record},
+    },
+    report::{
+        build::Context,
+        document::{
+            Alert, ApplicationData, Certificate, ConnectionIds, DtlsCounts, Flight, HandshakeMessage,
+            IncompleteMessage, MissingBytes, Offered, Securing, StepStatus, StoppedAt,
+        },
+    },
+    time::{NANOS_PER_SECOND, Timestamp},
+    wire::dtls::{self, content_type, version},
 };
 
-/// DTLS records of the call's flows.
-pub fn securing(flows: &[&FlowRecord]) -> Securing {
+/// DTLS of the call's flows.
+pub fn securing(context: &Context<'_>, flows: &[&FlowRecord]) -> Securing {
     let mut counts = DtlsCounts::default();
     for flow in flows {
         counts.packets += flow.count(Protocol::Dtls);
@@ -16,7 +26,228 @@ pub fn securing(flows: &[&FlowRecord]) -> Securing {
         }
     }
     let zrtp_packets = flows.iter().map(|flow| flow.count(Protocol::Zrtp)).sum();
-    Securing { dtls: (counts.packets > 0).then_some(counts), zrtp_packets, ..Securing::default() }
+    let mut all: Vec<Ends<'_>> =
+        flows.iter().flat_map(|flow| flow.dtls.iter().map(|record| Ends { context, flow, record })).collect();
+    all.sort_by_key(|ends| ends.record.first.map(|first| (first.time, first.packet)));
+    let chosen = all.iter().max_by_key(|ends| ends.weight());
+    let securing = chosen.map(Ends::securing).unwrap_or_default();
+    let started = all.iter().any(|ends| ends.record.is_started());
+    let replaced: u64 = flows.iter().map(|flow| flow.dtls_replaced).sum();
+    Securing {
+        dtls: (counts.packets > 0).then_some(counts),
+        zrtp_packets,
+        retransmissions: started.then(|| all.iter().map(|ends| ends.record.retransmissions()).sum()),
+        associations: all.len() as u64 + replaced,
+        application_data: [0, 1].into_iter().filter_map(|direction| application_data(&all, direction)).collect(),
+        alerts: all.iter().flat_map(Ends::alerts).collect(),
+        encrypted_alerts: all.iter().map(Ends::encrypted_alerts).sum(),
+        ..securing
+    }
+}
+
+/// What the ends of the first flow with data, or any other, sent.
+fn application_data(all: &[Ends<'_>], direction: u8) -> Option<ApplicationData> {
+    let side = |ends: &Ends<'_>| ends.record.directions.get(usize::from(direction)).copied().unwrap_or_default();
+    let busiest = all.iter().max_by_key(|ends| side(ends).application_data)?;
+    let sides = all.iter().map(side);
+    let (packets, bytes) =
+        sides.fold((0, 0), |(packets, bytes), side| (packets + side.application_data, bytes + side.application_bytes));
+    (packets > 0).then(|| ApplicationData { sender: busiest.end(direction), packets, bytes })
+}
+
+/// An association, and who its ends are.
+struct Ends<'a> {
+    context: &'a Context<'a>,
+    flow: &'a FlowRecord,
+    record: &'a Record,
+}
+
+impl Ends<'_> {
+    /// What makes it the one to tell of: it finished, it started, it is in use; then the last.
+    fn weight(&self) -> (u8, Option<Timestamp>) {
+        let record = self.record;
+        let rank = match (record.is_finished(), record.is_started(), record.is_in_use()) {
+            (true, true, _) => 4,
+            (true, false, _) => 3,
+            (false, false, true) => 2,
+            (false, true, _) => 1,
+            (false, false, false) => 0,
+        };
+        let finish = record.finish.map(|finish| finish.time);
+        (rank, finish.or(record.first.map(|first| first.time)))
+    }
+
+    fn securing(&self) -> Securing {
+        let record = self.record;
+        let choice = record.choice.as_ref();
+        let (start, finish) = (record.start(), record.finish);
+        let is_1_3 = record.is_1_3();
+        let named =
+            |number: Option<u16>, name: fn(u16) -> Option<&'static str>| number.map(|number| word(number, name));
+        let connection_ids = record.offer.as_ref().and_then(|offer| offer.connection_id);
+        Securing {
+            status: self.status(),
+            dtls_version: record.version().map(version_number),
+            tls_version: record.version().map(|version| format!("{version:04X}")),
+            dtls_cipher: named(choice.map(|choice| choice.cipher_suite), dtls::cipher_suite_name),
+            group: named(choice.and_then(|choice| choice.group), dtls::group_name),
+            signature_algorithm: named(
+                choice.and_then(|choice| choice.signature_algorithm),
+                dtls::signature_scheme_name,
+            ),
+            srtp_profile: named(choice.and_then(|choice| choice.srtp_profile), dtls::srtp_profile_name),
+            client_role: record.client.map(|client| self.end(client)),
+            both_active: record.both_active,
+            client_random: record.offer.as_ref().map(|offer| hex(&offer.random)),
+            extended_master_secret: choice.filter(|_| !is_1_3).map(|choice| choice.extended_master_secret),
+            start_time: start.map(|start| self.context.seconds(start.time)),
+            finish_time: finish.map(|finish| self.context.seconds(finish.time)),
+            handshake_duration: start.zip(finish).map(|(start, finish)| finish.time.seconds_since(start.time)),
+            cookie_rounds: record.cookie_rounds,
+            transport: record.is_started().then_some(if record.in_stun > 0 { "stun" } else { "datagrams" }),
+            offered: record.offer.as_ref().filter(|offer| offer.complete).map(offered),
+            handshake_messages: record.messages.iter().map(|message| self.message(message)).collect(),
+            flights: record.flights.iter().map(|flight| self.flight(flight)).collect(),
+            stopped_at: record.stop().map(|stop| self.stop(&stop)),
+            connection_ids: connection_ids
+                .zip(choice.and_then(|choice| choice.connection_id))
+                .map(|(client, server)| ConnectionIds { client, server }),
+            certificates: record.certificates.iter().map(|certificate| self.certificate(certificate)).collect(),
+            ..Securing::default()
+        }
+    }
+
+    fn status(&self) -> StepStatus {
+        let record = self.record;
+        if record.is_finished() || !record.is_started() && record.is_in_use() {
+            StepStatus::Ok
+        } else if record.is_started() || record.fatal_alert().is_some() {
+            StepStatus::Failed
+        } else {
+            StepStatus::NotSeen
+        }
+    }
+
+    fn message(&self, message: &associations::Message) -> HandshakeMessage {
+        HandshakeMessage {
+            kind: message_name(message),
+            sender: self.end(message.direction),
+            time: self.context.seconds(message.first.time),
+            packet: self.context.packet(message.first.packet),
+            flight: message.flight,
+            length: message.length,
+            retransmissions: message.retransmissions,
+            retransmission_times: message.sent_again.iter().map(|time| self.context.seconds(*time)).collect(),
+            fragments: message.fragments,
+            missing: message.missing.iter().map(|&(from, to)| MissingBytes { from, to }).collect(),
+        }
+    }
+
+    fn flight(&self, flight: &associations::Flight) -> Flight {
+        Flight {
+            sender: self.end(flight.direction),
+            time: self.context.seconds(flight.first.time),
+            packet: self.context.packet(flight.first.packet),
+            last_time: self.context.seconds(flight.last.time),
+        }
+    }
+
+    fn stop(&self, stop: &associations::Stop) -> StoppedAt {
+        let other = stop.sender ^ 1;
+        let alerted = self.record.alerts.iter().any(|alert| alert.direction == other);
+        StoppedAt {
+            message: stop.message.map(kind_name),
+            sender: self.end(stop.sender),
+            times: stop.times,
+            last_time: self.context.seconds(stop.last.time),
+            silent: (!alerted && stop.missing.is_none()).then(|| self.end(other)),
+            never_answered: stop.never_answered,
+            incomplete: stop.missing.map(|(kind, from, to)| IncompleteMessage { message: kind_name(kind), from, to }),
+        }
+    }
+
+    fn alerts(&self) -> impl Iterator<Item = Alert> {
+        self.record.alerts.iter().map(|alert| Alert {
+            level: match alert.level {
+                1 => "warning".to_owned(),
+                2 => "fatal".to_owned(),
+                other => other.to_string(),
+            },
+            description: dtls::alert_name(alert.description)
+                .map_or_else(|| alert.description.to_string(), str::to_owned),
+            sender: self.end(alert.direction),
+            packet: self.context.packet(alert.at.packet),
+            time: self.context.seconds(alert.at.time),
+        })
+    }
+
+    fn encrypted_alerts(&self) -> u64 {
+        self.record.directions.iter().map(|side| side.encrypted_alerts).sum()
+    }
+
+    fn certificate(&self, certificate: &associations::Certificate) -> Certificate {
+        let contents = certificate.contents.as_ref();
+        let moment = |seconds: i64| Timestamp(seconds.saturating_mul(NANOS_PER_SECOND)).to_rfc3339();
+        Certificate {
+            sender: self.end(certificate.direction),
+            fingerprint: certificate.fingerprint.map(|byte| format!("{byte:02X}")).join(":"),
+            key_type: contents.map(|contents| contents.key_type),
+            key_bits: contents.and_then(|contents| contents.key_bits),
+            subject: contents.map(|contents| contents.subject.clone()),
+            issuer: contents.map(|contents| contents.issuer.clone()),
+            not_before_at: contents.map(|contents| moment(contents.not_before)),
+            not_after_at: contents.map(|contents| moment(contents.not_after)),
+            self_signed: contents.map(|contents| contents.self_signed),
+            packet: certificate.at.map(|at| self.context.packet(at.packet)),
+        }
+    }
+
+    fn end(&self, direction: u8) -> String {
+        self.flow.key.source(usize::from(direction)).to_string()
+    }
+}
+
+fn offered(offer: &associations::Offer) -> Offered {
+    let words = |numbers: &[u16], name: fn(u16) -> Option<&'static str>| {
+        numbers.iter().map(|number| word(*number, name)).collect::<Vec<_>>()
+    };
+    let versions = if offer.versions.is_empty() { &[offer.version][..] } else { &offer.versions };
+    Offered {
+        versions: versions.iter().map(|version| version_number(*version)).collect(),
+        ciphers: words(&offer.cipher_suites, dtls::cipher_suite_name),
+        groups: words(&offer.groups, dtls::group_name),
+        key_shares: words(&offer.key_shares, dtls::group_name),
+        signature_algorithms: words(&offer.signature_algorithms, dtls::signature_scheme_name),
+        srtp_profiles: words(&offer.srtp_profiles, dtls::srtp_profile_name),
+        application_protocols: offer.application_protocols.clone(),
+        server_name: offer.server_name.clone(),
+    }
+}
+
+fn message_name(message: &associations::Message) -> String {
+    if message.is_retry_request { "Hello Retry Request".to_owned() } else { kind_name(message.kind) }
+}
+
+fn kind_name(kind: u8) -> String {
+    dtls::handshake_name(kind).map_or_else(|| format!("handshake type {kind}"), str::to_owned)
+}
+
+/// `1.2`; hex for what is none.
+fn version_number(number: u16) -> String {
+    match number {
+        version::DTLS_1_0 | version::OPENSSL_BAD => "1.0".to_owned(),
+        version::DTLS_1_2 => "1.2".to_owned(),
+        version::DTLS_1_3 => "1.3".to_owned(),
+        other => format!("0x{other:04x}"),
+    }
+}
+
+fn word(number: u16, name: fn(u16) -> Option<&'static str>) -> String {
+    name(number).map_or_else(|| format!("0x{number:04x}"), str::to_owned)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 const fn record_name(kind: u8) -> &'static str {

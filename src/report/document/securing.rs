@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::StepStatus;
+use super::{PacketRef, StepStatus};
 
-/// The securing step.
+/// The securing step. Where a call has several DTLS associations, it tells of the last that finished, or else of the
+/// last.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Securing {
@@ -16,22 +17,59 @@ pub struct Securing {
     pub dtls: Option<DtlsCounts>,
     /// ZRTP messages of the call's flows (RFC 6189).
     pub zrtp_packets: u64,
-    /// `1.2` or `1.3`.
+    /// `1.2` or `1.3`; `1.0` where old software still speaks it.
     pub dtls_version: Option<String>,
+    /// The same as W3C statistics write it: `FEFD`, `FEFC`.
+    pub tls_version: Option<String>,
     /// The cipher suite's IANA name.
     pub dtls_cipher: Option<String>,
-    /// The SRTP protection profile's IANA name.
+    /// The group of the key exchange.
+    pub group: Option<String>,
+    /// The signature scheme of the server's key exchange; `null` in DTLS 1.3, which encrypts it.
+    pub signature_algorithm: Option<String>,
+    /// The SRTP protection profile's IANA name; `null` in DTLS 1.3, which encrypts it.
     pub srtp_profile: Option<String>,
     /// The endpoint that was the DTLS client.
     pub client_role: Option<String>,
+    /// Whether both endpoints sent a ClientHello.
+    pub both_active: bool,
+    /// The random of the ClientHello in hex, by which key logs name the association.
+    pub client_random: Option<String>,
+    /// Whether the extended master secret (RFC 7627) is used; `null` in DTLS 1.3, which has no need of it.
+    pub extended_master_secret: Option<bool>,
+    /// When the first ClientHello came, in seconds.
+    pub start_time: Option<f64>,
+    /// When the last Finished came that the tap can know of, in seconds: of DTLS 1.2 the later of both ends', of
+    /// DTLS 1.3 the client's, if data of the next epoch followed.
+    pub finish_time: Option<f64>,
     /// Seconds from the first ClientHello to the last Finished that can be seen.
     pub handshake_duration: Option<f64>,
-    /// Handshake messages sent again.
+    /// Handshake messages sent again, of all associations.
     pub retransmissions: Option<u64>,
-    /// Alerts in clear.
-    pub alerts: Vec<serde_json::Value>,
-    /// Certificates in clear.
-    pub certificates: Vec<serde_json::Value>,
+    /// Times the server asked for another ClientHello (HelloVerifyRequest, HelloRetryRequest).
+    pub cookie_rounds: u32,
+    /// Whether its handshake came in `datagrams` or in `stun` attributes.
+    pub transport: Option<&'static str>,
+    /// DTLS associations of the call.
+    pub associations: u64,
+    /// What the ClientHello offered.
+    pub offered: Option<Offered>,
+    /// Handshake messages in clear, by their first fragment.
+    pub handshake_messages: Vec<HandshakeMessage>,
+    /// Flights, encrypted ones too (RFC 6347 section 4.2.4).
+    pub flights: Vec<Flight>,
+    /// Where the handshake stopped; `null` where it finished.
+    pub stopped_at: Option<StoppedAt>,
+    /// Connection ids that were agreed on (RFC 9146, RFC 9147).
+    pub connection_ids: Option<ConnectionIds>,
+    /// Data that DTLS carried itself: SCTP of data channels.
+    pub application_data: Vec<ApplicationData>,
+    /// Alerts in clear, of all associations.
+    pub alerts: Vec<Alert>,
+    /// Alerts behind the cipher (DTLS 1.2); at the end of a call they close it.
+    pub encrypted_alerts: u64,
+    /// Certificates in clear: DTLS 1.2 and before.
+    pub certificates: Vec<Certificate>,
 }
 
 /// DTLS records, counted.
@@ -42,4 +80,173 @@ pub struct DtlsCounts {
     pub packets: u64,
     /// Records by content type (`handshake`, `application-data`, `ciphertext` ...).
     pub records: BTreeMap<String, u64>,
+}
+
+/// What a ClientHello offered, in its order: IANA's names, or hex where there is none.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offered {
+    /// Versions: `1.3`, `1.2`.
+    pub versions: Vec<String>,
+    /// Cipher suites.
+    pub ciphers: Vec<String>,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// Groups of which a key share was sent (DTLS 1.3).
+    pub key_shares: Vec<String>,
+    /// Signature schemes.
+    pub signature_algorithms: Vec<String>,
+    /// SRTP protection profiles.
+    pub srtp_profiles: Vec<String>,
+    /// Application protocols (`webrtc`, `c-webrtc`: RFC 8833).
+    pub application_protocols: Vec<String>,
+    /// Host name asked for.
+    pub server_name: Option<String>,
+}
+
+/// A handshake message in clear.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandshakeMessage {
+    /// Its type: `Client Hello`, `Hello Retry Request` ...
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Who sent it.
+    pub sender: String,
+    /// When its first fragment came, in seconds.
+    pub time: f64,
+    /// That fragment's packet.
+    pub packet: PacketRef,
+    /// The flight it belongs to, counted from 1.
+    pub flight: u16,
+    /// Bytes of its body.
+    pub length: u32,
+    /// Times it was sent again.
+    pub retransmissions: u32,
+    /// When, in seconds; the first 16.
+    pub retransmission_times: Vec<f64>,
+    /// Fragments, those of retransmissions included.
+    pub fragments: u32,
+    /// Bytes that never came.
+    pub missing: Vec<MissingBytes>,
+}
+
+/// Messages that one end sends together.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Flight {
+    /// Who sent it.
+    pub sender: String,
+    /// When its first message came, in seconds.
+    pub time: f64,
+    /// That message's packet.
+    pub packet: PacketRef,
+    /// When its last message came, retransmissions left out, in seconds.
+    pub last_time: f64,
+}
+
+/// A part of a handshake message that never came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MissingBytes {
+    /// First byte that is missing, counted from 0.
+    pub from: u32,
+    /// First byte that is there again.
+    pub to: u32,
+}
+
+/// Where a handshake stopped.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoppedAt {
+    /// The last message that was seen, whole or not; `null` where it was encrypted.
+    pub message: Option<String>,
+    /// Who sent it.
+    pub sender: String,
+    /// How often it was sent.
+    pub times: u32,
+    /// When it was last sent, in seconds.
+    pub last_time: f64,
+    /// Who did not go on; `null` where an alert of that end ended the handshake, or the message is incomplete.
+    pub silent: Option<String>,
+    /// Whether that end never sent anything.
+    pub never_answered: bool,
+    /// The incomplete message, if any.
+    pub incomplete: Option<IncompleteMessage>,
+}
+
+/// A message of which a part never came.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IncompleteMessage {
+    /// Its type.
+    pub message: String,
+    /// First byte that is missing, counted from 0.
+    pub from: u32,
+    /// First byte that is there again.
+    pub to: u32,
+}
+
+/// Lengths of the connection ids that the ends asked for; 0 where an end wants none in what it receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionIds {
+    /// Bytes of the id in what the client receives.
+    pub client: u8,
+    /// Bytes of the id in what the server receives.
+    pub server: u8,
+}
+
+/// What DTLS carried one way.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationData {
+    /// Who sent it.
+    pub sender: String,
+    /// Records. Of DTLS 1.3 acknowledgements, key updates and alerts after the handshake are among them.
+    pub packets: u64,
+    /// Bytes of their ciphertext.
+    pub bytes: u64,
+}
+
+/// An alert in clear.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Alert {
+    /// `warning`, `fatal`, or a number.
+    pub level: String,
+    /// Its name (IANA "TLS Alerts"), or a number.
+    pub description: String,
+    /// Who sent it.
+    pub sender: String,
+    /// Its packet.
+    pub packet: PacketRef,
+    /// When, in seconds.
+    pub time: f64,
+}
+
+/// A certificate in clear. What could not be read of it is `null`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Certificate {
+    /// Who sent it.
+    pub sender: String,
+    /// SHA-256 of it, as `a=fingerprint:sha-256` has it: `AB:CD:...`.
+    pub fingerprint: String,
+    /// `EC`, `RSA`, `Ed25519` ...
+    pub key_type: Option<&'static str>,
+    /// Size of its key.
+    pub key_bits: Option<u32>,
+    /// Common name of its subject.
+    pub subject: Option<String>,
+    /// Common name of its issuer.
+    pub issuer: Option<String>,
+    /// Valid from.
+    pub not_before_at: Option<String>,
+    /// Valid until.
+    pub not_after_at: Option<String>,
+    /// Whether issuer and subject are the same; the signature is not checked.
+    pub self_signed: Option<bool>,
+    /// The packet that completed the message.
+    pub packet: Option<PacketRef>,
 }

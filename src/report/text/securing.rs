@@ -1,32 +1,74 @@
 //! The securing step in words.
 
 use super::{
-    super::document::Securing,
-    number::{by_count, counted, short_time},
+    super::document::{Securing, StepStatus, StoppedAt},
+    number::{by_count, bytes, counted, short_time},
 };
 
-/// How the call was secured.
+/// How the call was secured, or where that stopped.
 pub(super) fn words(securing: &Securing) -> Vec<String> {
     let mut words = Vec::new();
+    if securing.status == StepStatus::Failed {
+        words.extend(failure(securing));
+    }
     let version = securing.dtls_version.as_ref().map(|version| format!("DTLS {version}"));
-    let named = version.is_some();
     words.extend(version);
-    words.extend(securing.dtls_cipher.clone());
-    words.extend(securing.srtp_profile.clone());
-    if let Some(dtls) = &securing.dtls {
-        let name = if named { "" } else { "DTLS: " };
+    words.extend([&securing.dtls_cipher, &securing.group, &securing.srtp_profile].into_iter().flatten().cloned());
+    words.extend(securing.client_role.as_ref().map(|client| format!("client {client}")));
+    words.extend((securing.transport == Some("stun")).then(|| "carried in STUN".to_owned()));
+    match securing.handshake_duration {
+        Some(seconds) => words.push(format!("finished in {}", short_time(seconds))),
+        None if securing.finish_time.is_some() => words.push("started before the capture".to_owned()),
+        None => {}
+    }
+    if let Some(count) = securing.retransmissions.filter(|count| *count > 0) {
+        words.push(format!("{} sent again", counted(count, "message")));
+    }
+    if securing.both_active && securing.status == StepStatus::Ok {
+        words.push("both ends sent a Client Hello".to_owned());
+    }
+    let alerts = securing.alerts.iter().map(|alert| format!("{} alert {}", alert.level, alert.description));
+    if securing.status == StepStatus::Ok {
+        words.extend(alerts);
+    }
+    if let Some(dtls) = securing.dtls.as_ref().filter(|_| securing.handshake_messages.is_empty()) {
         let records = if dtls.records.is_empty() { String::new() } else { format!(" ({})", by_count(&dtls.records)) };
-        words.push(format!("{name}{}{records}", counted(dtls.packets, "datagram")));
+        words.push(format!("DTLS without its handshake: {}{records}", counted(dtls.packets, "datagram")));
+    } else if !securing.application_data.is_empty() {
+        let amount = securing.application_data.iter().map(|data| data.bytes).sum();
+        words.push(format!("{} of application data", bytes(amount)));
+    }
+    if securing.associations > 1 {
+        words.push(counted(securing.associations, "association"));
     }
     if securing.zrtp_packets > 0 {
         words.push(format!("ZRTP: {}", counted(securing.zrtp_packets, "message")));
     }
-    words.extend(securing.handshake_duration.map(|seconds| format!("handshake {}", short_time(seconds))));
-    if let Some(count) = securing.retransmissions.filter(|count| *count > 0) {
-        words.push(format!("{} sent again", counted(count, "handshake message")));
-    }
-    if !securing.alerts.is_empty() {
-        words.push(counted(securing.alerts.len() as u64, "alert"));
-    }
     words
+}
+
+/// `DTLS stopped at Client Hello: 10.2.0.2:5000 never answered, sent 5 times`.
+fn failure(securing: &Securing) -> Option<String> {
+    if let Some(alert) = securing.alerts.iter().find(|alert| alert.level == "fatal") {
+        let Some(stop) = &securing.stopped_at else {
+            return Some(format!("DTLS ended by {} from {}", alert.description, alert.sender));
+        };
+        return Some(format!("DTLS stopped at {}: {} sent {}", message(stop), alert.sender, alert.description));
+    }
+    let stop = securing.stopped_at.as_ref()?;
+    let mut text = format!("DTLS stopped at {}", message(stop));
+    if securing.both_active {
+        text.push_str(": both ends sent a Client Hello, neither took the passive role");
+    } else if let Some(part) = &stop.incomplete {
+        text.push_str(&format!(": bytes {}..{} of {} never came", part.from, part.to, part.message));
+    } else if let Some(silent) = &stop.silent {
+        let what = if stop.never_answered { "never answered" } else { "did not go on" };
+        let times = if stop.times > 1 { format!(", sent {} times", stop.times) } else { String::new() };
+        text.push_str(&format!(": {silent} {what}{times}"));
+    }
+    Some(text)
+}
+
+fn message(stop: &StoppedAt) -> &str {
+    stop.message.as_deref().unwrap_or("an encrypted flight")
 }

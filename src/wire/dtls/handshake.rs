@@ -14,6 +14,22 @@ pub mod handshake_type {
     pub const SERVER_HELLO: u8 = 2;
     /// HelloVerifyRequest (RFC 6347 section 4.2.1).
     pub const HELLO_VERIFY_REQUEST: u8 = 3;
+    /// NewSessionTicket (RFC 5077).
+    pub const NEW_SESSION_TICKET: u8 = 4;
+    /// Certificate.
+    pub const CERTIFICATE: u8 = 11;
+    /// ServerKeyExchange (RFC 5246 section 7.4.3).
+    pub const SERVER_KEY_EXCHANGE: u8 = 12;
+    /// CertificateRequest.
+    pub const CERTIFICATE_REQUEST: u8 = 13;
+    /// ServerHelloDone.
+    pub const SERVER_HELLO_DONE: u8 = 14;
+    /// CertificateVerify.
+    pub const CERTIFICATE_VERIFY: u8 = 15;
+    /// ClientKeyExchange.
+    pub const CLIENT_KEY_EXCHANGE: u8 = 16;
+    /// Finished.
+    pub const FINISHED: u8 = 20;
 }
 
 /// Extension types (IANA "TLS ExtensionType Values") that are read here.
@@ -22,14 +38,22 @@ pub mod extension_type {
     pub const SERVER_NAME: u16 = 0;
     /// `supported_groups` (RFC 8446).
     pub const SUPPORTED_GROUPS: u16 = 10;
+    /// `signature_algorithms` (RFC 8446).
+    pub const SIGNATURE_ALGORITHMS: u16 = 13;
     /// `use_srtp` (RFC 5764).
     pub const USE_SRTP: u16 = 14;
+    /// `application_layer_protocol_negotiation` (RFC 7301).
+    pub const ALPN: u16 = 16;
+    /// `extended_master_secret` (RFC 7627).
+    pub const EXTENDED_MASTER_SECRET: u16 = 23;
     /// `supported_versions` (RFC 8446).
     pub const SUPPORTED_VERSIONS: u16 = 43;
     /// `cookie` (RFC 8446).
     pub const COOKIE: u16 = 44;
     /// `key_share` (RFC 8446).
     pub const KEY_SHARE: u16 = 51;
+    /// `connection_id` (RFC 9146, RFC 9147).
+    pub const CONNECTION_ID: u16 = 54;
 }
 
 /// The random of a HelloRetryRequest: SHA-256 of the words "HelloRetryRequest" (RFC 8446 section 4.1.3).
@@ -70,6 +94,15 @@ impl<'a> Handshake<'a> {
         let is_hello = matches!(self.message_type, handshake_type::CLIENT_HELLO | handshake_type::SERVER_HELLO);
         let version = Reader::new(Layer::Dtls, self.body).u16().ok();
         version.filter(|_| is_hello && self.fragment_offset == 0)
+    }
+
+    /// The random of a hello, where its start was captured, whole or not.
+    #[must_use]
+    pub fn random(&self) -> Option<&'a [u8; 32]> {
+        self.legacy_version()?;
+        let mut reader = Reader::new(Layer::Dtls, self.body);
+        reader.skip(2).ok()?;
+        random(&mut reader).ok()
     }
 
     /// The ClientHello, where this is a whole one.
@@ -252,6 +285,29 @@ impl<'a> ClientHello<'a> {
         std::iter::from_fn(move || Some((reader.u16().ok()?, list(&mut reader, 2).ok()?)))
     }
 
+    /// The schemes of `signature_algorithms` (RFC 8446 section 4.2.3), best first.
+    #[must_use]
+    pub fn signature_algorithms(&self) -> Entries<'a, u16> {
+        self.words(extension_type::SIGNATURE_ALGORITHMS, 2)
+    }
+
+    /// The application protocols offered (RFC 7301 section 3.1), best first.
+    pub fn application_protocols(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        application_protocols(self.extensions)
+    }
+
+    /// Whether it offers the extended master secret (RFC 7627).
+    #[must_use]
+    pub fn extended_master_secret(&self) -> bool {
+        self.extensions.find(extension_type::EXTENDED_MASTER_SECRET).is_some()
+    }
+
+    /// The connection id that it wants to receive (RFC 9146 section 3); empty where it only would send one.
+    #[must_use]
+    pub fn connection_id(&self) -> Option<&'a [u8]> {
+        connection_id(self.extensions)
+    }
+
     /// The host name asked for (RFC 6066 section 3), where it is text.
     #[must_use]
     pub fn server_name(&self) -> Option<&'a str> {
@@ -308,6 +364,20 @@ impl<'a> ServerHello<'a> {
         Ok(Self { version, random, session_id, cipher_suite, extensions })
     }
 
+    /// Reads what stands before the extensions, where the capture cut the rest: without any extension the version is
+    /// that of DTLS 1.2 even where the cipher suite is one of DTLS 1.3.
+    ///
+    /// # Errors
+    /// When it was cut before that.
+    pub fn parse_opening(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(Layer::Dtls, body);
+        let version = reader.u16()?;
+        let random = random(&mut reader)?;
+        let session_id = list(&mut reader, 1)?;
+        let cipher_suite = reader.u16()?;
+        Ok(Self { version, random, session_id, cipher_suite, extensions: Checked { data: &[], base: reader.offset() } })
+    }
+
     /// Whether it asks for another ClientHello.
     #[must_use]
     pub fn is_retry_request(&self) -> bool {
@@ -339,9 +409,38 @@ impl<'a> ServerHello<'a> {
         self.word(extension_type::KEY_SHARE)
     }
 
+    /// The application protocol chosen (RFC 7301 section 3.1), where in clear.
+    #[must_use]
+    pub fn application_protocol(&self) -> Option<&'a [u8]> {
+        application_protocols(self.extensions).next()
+    }
+
+    /// Whether the extended master secret is used (RFC 7627).
+    #[must_use]
+    pub fn extended_master_secret(&self) -> bool {
+        self.extensions.find(extension_type::EXTENDED_MASTER_SECRET).is_some()
+    }
+
+    /// The connection id that it wants to receive (RFC 9146 section 3).
+    #[must_use]
+    pub fn connection_id(&self) -> Option<&'a [u8]> {
+        connection_id(self.extensions)
+    }
+
     fn word(&self, kind: u16) -> Option<u16> {
         words(self.extensions.find(kind)?).next()
     }
+}
+
+fn application_protocols<'a>(extensions: Checked<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let data = extensions.find(extension_type::ALPN).unwrap_or_default();
+    let mut outer = Reader::new(Layer::Dtls, data);
+    let mut reader = Reader::new(Layer::Dtls, list(&mut outer, 2).unwrap_or_default());
+    std::iter::from_fn(move || list(&mut reader, 1).ok())
+}
+
+fn connection_id<'a>(extensions: Checked<'a>) -> Option<&'a [u8]> {
+    list(&mut Reader::new(Layer::Dtls, extensions.find(extension_type::CONNECTION_ID)?), 1).ok()
 }
 
 /// Extensions whose chain of lengths is known to end where it must.

@@ -98,13 +98,15 @@ pub const fn alert_name(description: u8) -> Option<&'static str> {
     })
 }
 
-/// The name of an SRTP protection profile (IANA "DTLS-SRTP Protection Profiles"). 3 and 4 are unassigned there, and
-/// OpenSSL and pion mean different things by them.
+/// The name of an SRTP protection profile (IANA "DTLS-SRTP Protection Profiles"). 3 and 4 are unassigned there: pion
+/// means AES-256-CM by them, OpenSSL F8, so that they get both names.
 #[must_use]
 pub const fn srtp_profile_name(profile: u16) -> Option<&'static str> {
     Some(match profile {
         0x0001 => "SRTP_AES128_CM_HMAC_SHA1_80",
         0x0002 => "SRTP_AES128_CM_HMAC_SHA1_32",
+        0x0003 => "SRTP_AES256_CM_HMAC_SHA1_80 or SRTP_AES128_F8_SHA1_80 (not assigned)",
+        0x0004 => "SRTP_AES256_CM_HMAC_SHA1_32 or SRTP_AES128_F8_SHA1_32 (not assigned)",
         0x0005 => "SRTP_NULL_HMAC_SHA1_80",
         0x0006 => "SRTP_NULL_HMAC_SHA1_32",
         0x0007 => "SRTP_AEAD_AES_128_GCM",
@@ -149,6 +151,46 @@ pub const fn group_name(group: u16) -> Option<&'static str> {
         4588 => "X25519MLKEM768",
         4589 => "SecP384r1MLKEM1024",
         25497 => "X25519Kyber768Draft00",
+        _ => return None,
+    })
+}
+
+/// The name of a signature scheme (IANA "TLS SignatureScheme"; those of TLS 1.2, a hash and a signature, are the same
+/// numbers).
+#[must_use]
+pub const fn signature_scheme_name(scheme: u16) -> Option<&'static str> {
+    Some(match scheme {
+        0x0101 => "rsa_pkcs1_md5",
+        0x0201 => "rsa_pkcs1_sha1",
+        0x0202 => "dsa_sha1",
+        0x0203 => "ecdsa_sha1",
+        0x0301 => "rsa_pkcs1_sha224",
+        0x0302 => "dsa_sha224",
+        0x0303 => "ecdsa_sha224",
+        0x0401 => "rsa_pkcs1_sha256",
+        0x0402 => "dsa_sha256",
+        0x0403 => "ecdsa_secp256r1_sha256",
+        0x0501 => "rsa_pkcs1_sha384",
+        0x0502 => "dsa_sha384",
+        0x0503 => "ecdsa_secp384r1_sha384",
+        0x0601 => "rsa_pkcs1_sha512",
+        0x0602 => "dsa_sha512",
+        0x0603 => "ecdsa_secp521r1_sha512",
+        0x0708 => "sm2sig_sm3",
+        0x0804 => "rsa_pss_rsae_sha256",
+        0x0805 => "rsa_pss_rsae_sha384",
+        0x0806 => "rsa_pss_rsae_sha512",
+        0x0807 => "ed25519",
+        0x0808 => "ed448",
+        0x0809 => "rsa_pss_pss_sha256",
+        0x080a => "rsa_pss_pss_sha384",
+        0x080b => "rsa_pss_pss_sha512",
+        0x081a => "ecdsa_brainpoolP256r1tls13_sha256",
+        0x081b => "ecdsa_brainpoolP384r1tls13_sha384",
+        0x081c => "ecdsa_brainpoolP512r1tls13_sha512",
+        0x0904 => "mldsa44",
+        0x0905 => "mldsa65",
+        0x0906 => "mldsa87",
         _ => return None,
     })
 }

@@ -1,0 +1,216 @@
+//! The DTLS associations of a flow: which handshakes there were, what they agreed on, and where those stopped that did
+//! not finish. Records come in datagrams, or in STUN attributes (SPED, draft-hancke-webrtc-sped).
+//!
+//! A flow may hold several associations, one after the other. A ClientHello with a new random opens the next, unless it
+//! answers a cookie. Ciphertext names no association: it counts for the last.
+
+mod association;
+mod certificate;
+mod reassembly;
+mod record;
+
+use std::collections::BTreeMap;
+
+use association::{Association, Seen};
+pub use record::{Alert, Certificate, CertificateContents, Choice, Direction, Flight, Message, Offer, Record, Stop};
+
+use crate::{
+    flow::{datagram::Datagram, sctp::Step},
+    wire::{
+        Kind, Malformed,
+        dtls::{
+            self, Header, content_type,
+            handshake::{Handshake, handshake_type},
+        },
+        stun,
+    },
+};
+
+/// Associations of a flow that are kept. Where there are more, the last takes the last place.
+pub const ASSOCIATIONS: usize = 16;
+
+/// Record content types that are counted; 0 is the ciphertext of DTLS 1.3.
+const CONTENT_TYPES: [u8; 8] = [
+    0,
+    content_type::CHANGE_CIPHER_SPEC,
+    content_type::ALERT,
+    content_type::HANDSHAKE,
+    content_type::APPLICATION_DATA,
+    content_type::HEARTBEAT,
+    content_type::TLS12_CID,
+    content_type::ACK,
+];
+
+/// How records came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carrier {
+    /// As a datagram.
+    Datagram,
+    /// In a STUN attribute.
+    Stun,
+}
+
+/// The DTLS of one flow.
+#[derive(Debug, Default)]
+pub struct Dtls {
+    associations: Vec<Association>,
+    replaced: u64,
+    records: [u64; CONTENT_TYPES.len()],
+    /// Ciphertext of DTLS 1.3 in a flow that is not known to be DTLS: datagrams, and what they would be.
+    suspects: u64,
+    suspected: Option<Box<Association>>,
+}
+
+/// What is known of the DTLS of a flow at the end.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// The associations, in order.
+    pub associations: Vec<Record>,
+    /// Associations that others took the place of.
+    pub replaced: u64,
+    /// Records in datagrams by content type; 0 stands for the ciphertext of DTLS 1.3.
+    pub records: BTreeMap<u8, u64>,
+    /// Datagrams that are DTLS only now that the flow is known.
+    pub suspects: u64,
+}
+
+impl Dtls {
+    /// Takes the records of a datagram. Gives the first that cannot be read.
+    pub fn push(&mut self, datagram: &Datagram<'_>) -> Option<Malformed> {
+        self.take(datagram, Carrier::Datagram)
+    }
+
+    /// Takes what a STUN message carries: whether it was DTLS.
+    pub fn push_stun(&mut self, message: &stun::Message<'_>, datagram: &Datagram<'_>) -> bool {
+        let Some(attribute) = message.attribute(stun::kind::DTLS_IN_STUN) else { return false };
+        let (bytes, length) = (attribute.value, attribute.length);
+        let is_dtls = dtls::looks_like_dtls(bytes, length);
+        if is_dtls {
+            self.take(&Datagram { bytes, length, ..*datagram }, Carrier::Stun);
+        }
+        is_dtls
+    }
+
+    /// Takes a datagram that has the form of DTLS 1.3 ciphertext in a flow that nothing else shows to be DTLS.
+    pub fn suspect(&mut self, datagram: &Datagram<'_>) {
+        self.suspects += 1;
+        let seen = Seen::of(datagram);
+        let association = self.suspected.get_or_insert_default();
+        for record in dtls::records(datagram.bytes, datagram.length).flatten() {
+            association.ciphertext(&record, seen);
+        }
+    }
+
+    /// Ends it. `confirmed` is whether the rest of the flow shows that what was suspected is DTLS.
+    #[must_use]
+    pub fn finish(self, confirmed: bool) -> Summary {
+        let suspects = if confirmed { self.suspects } else { 0 };
+        let mut records: BTreeMap<u8, u64> =
+            CONTENT_TYPES.into_iter().zip(self.records).filter(|(_, count)| *count > 0).collect();
+        if suspects > 0 {
+            *records.entry(0).or_default() += suspects;
+        }
+        let suspected = self.suspected.filter(|_| confirmed).map(|association| *association);
+        let associations = suspected.into_iter().chain(self.associations).map(Association::finish).collect();
+        Summary { associations, replaced: self.replaced, records, suspects }
+    }
+
+    fn take(&mut self, datagram: &Datagram<'_>, carrier: Carrier) -> Option<Malformed> {
+        let seen = Seen::of(datagram);
+        let mut counted = None;
+        for record in dtls::records(datagram.bytes, datagram.length) {
+            let record = match record {
+                Ok(record) => record,
+                Err(fault) => return (fault.kind != Kind::Snapped).then_some(fault),
+            };
+            if carrier == Carrier::Datagram {
+                self.count(record.header);
+            }
+            let place = if record.is_clear() { self.clear(&record, seen) } else { self.ciphertext(&record, seen) };
+            if let Some(place) = place.filter(|place| counted != Some(*place)) {
+                counted = Some(place);
+                self.count_carrier(place, carrier);
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn count(&mut self, header: Header) {
+        let index = match header {
+            Header::Plain { content_type, .. } => usize::from(content_type.wrapping_sub(19)),
+            Header::Unified { .. } => 0,
+        };
+        if let Some(count) = self.records.get_mut(index) {
+            *count += 1;
+        }
+    }
+
+    fn count_carrier(&mut self, place: usize, carrier: Carrier) {
+        if let Some(association) = self.associations.get_mut(place) {
+            association.count_carrier(carrier == Carrier::Stun);
+        }
+    }
+
+    /// A record that belongs to the last association, whatever it holds.
+    #[inline]
+    fn ciphertext(&mut self, record: &dtls::Record<'_>, seen: Seen) -> Option<usize> {
+        if self.associations.is_empty() {
+            self.open();
+        }
+        self.associations.last_mut()?.ciphertext(record, seen);
+        self.associations.len().checked_sub(1)
+    }
+
+    fn clear(&mut self, record: &dtls::Record<'_>, seen: Seen) -> Option<usize> {
+        let mut place = self.associations.len().checked_sub(1);
+        if record.content_type() == Some(content_type::HANDSHAKE) {
+            for handshake in record.handshakes().flatten() {
+                let index = self.place_of(&handshake, seen.direction);
+                self.associations.get_mut(index)?.handshake(&handshake, seen);
+                place = Some(index);
+            }
+            return place;
+        }
+        if self.associations.is_empty() {
+            self.open();
+            place = Some(0);
+        }
+        self.associations.last_mut()?.clear(record, seen);
+        place
+    }
+
+    /// The association that a handshake message belongs to; opened where there is none.
+    fn place_of(&mut self, handshake: &Handshake<'_>, direction: u8) -> usize {
+        let last = self.associations.len().saturating_sub(1);
+        let is_hello = handshake.message_type == handshake_type::CLIENT_HELLO;
+        if is_hello && let Some(random) = handshake.random() {
+            let known = self.associations.iter().rposition(|known| known.is_of(random, direction));
+            if let Some(known) = known {
+                return known;
+            }
+        }
+        match self.associations.last() {
+            Some(current) if !is_hello || current.takes_hello(handshake, direction) => last,
+            _ => self.open(),
+        }
+    }
+
+    fn open(&mut self) -> usize {
+        if let Some(last) = self.associations.last_mut() {
+            last.close();
+        }
+        if self.associations.len() >= ASSOCIATIONS {
+            self.associations.pop();
+            self.replaced += 1;
+        }
+        self.associations.push(Association::default());
+        self.associations.len().saturating_sub(1)
+    }
+}
+
+impl Seen {
+    const fn of(datagram: &Datagram<'_>) -> Self {
+        Self { direction: (datagram.direction & 1) as u8, at: Step { time: datagram.time, packet: datagram.id } }
+    }
+}

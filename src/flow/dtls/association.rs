@@ -1,0 +1,505 @@
+//! One association while it is watched.
+
+use super::{
+    certificate,
+    reassembly::Reassembly,
+    record::{Alert, Choice, Direction, Flight, Message, Offer, Record},
+};
+use crate::{
+    flow::sctp::Step,
+    time::NANOS_PER_MILLI,
+    wire::dtls::{
+        self, Header,
+        certificate::{certificates, key_exchange_group},
+        content_type,
+        handshake::{ClientHello, Handshake, ServerHello, handshake_type},
+        version,
+    },
+};
+
+/// Handshake messages kept: a full handshake with a cookie round and client certificate has 14 in clear.
+const MESSAGES: usize = 48;
+/// Flights kept; a full handshake has 6.
+const FLIGHTS: usize = 16;
+/// Alerts kept.
+const ALERTS: usize = 16;
+/// Certificates kept, of both ends together.
+const CERTIFICATES: usize = 16;
+/// Times of retransmissions kept a message.
+const SENT_AGAIN: usize = 16;
+/// Entries kept of a list in a hello.
+const LIST: usize = 128;
+/// Application protocols kept.
+const PROTOCOLS: usize = 8;
+
+/// The shortest ciphertext of a Finished: 12 bytes of header, 32 of hash, one of content type, and a tag of 8 (CCM_8).
+/// An ACK of one or two records is shorter (RFC 9147 section 7).
+const SHORTEST_FINISHED: usize = 53;
+
+/// Records of one flight follow each other closely; retransmissions come after a timer of 50 ms (BoringSSL) or more.
+const FLIGHT_GAP: i64 = 30 * NANOS_PER_MILLI;
+
+/// The epoch of DTLS 1.3 handshake messages (RFC 9147 section 6.1).
+const HANDSHAKE_EPOCH: u8 = 2;
+
+/// Who sent something, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// The direction: 0 or 1.
+    pub direction: u8,
+    /// When and where.
+    pub at: Step,
+}
+
+/// The state of one association.
+#[derive(Debug, Default)]
+pub struct Association {
+    record: Record,
+    /// The fragments of `record.messages`.
+    parts: Vec<Reassembly>,
+    /// The random of each direction's ClientHello, known from its first fragment on.
+    randoms: [Option<[u8; 32]>; 2],
+    /// The end of the client's last encrypted flight (DTLS 1.3).
+    client_flight: Option<Step>,
+    /// Whether the client's flight waits for data behind it.
+    awaits_data: bool,
+    /// Whether the server said something of the handshake since.
+    server_spoke: bool,
+    /// Records of the client's encrypted flight that came again on its own timer.
+    client_repeats: u64,
+}
+
+impl Association {
+    /// Whether `direction` sent its ClientHello with this random.
+    pub fn is_of(&self, random: &[u8; 32], direction: u8) -> bool {
+        self.randoms.get(usize::from(direction)).is_some_and(|known| known.as_ref() == Some(random))
+    }
+
+    /// Whether a ClientHello of a random not seen before, or a later fragment of one, belongs here.
+    pub fn takes_hello(&self, handshake: &Handshake<'_>, direction: u8) -> bool {
+        if handshake.random().is_none() && self.find(handshake, direction).is_some() {
+            return true;
+        }
+        if self.is_over() {
+            return false;
+        }
+        let mut own = self.record.messages.iter().filter(|message| is_hello_of(message, direction));
+        // The rest of a hello came before its start.
+        if self.find(handshake, direction).is_some() && self.random(direction).is_none() {
+            return true;
+        }
+        // Both ends are active, or the capture starts with the server's call for a cookie.
+        let first_of_end = own.clone().next().is_none();
+        if first_of_end {
+            return self.record.cookie_rounds > 0 || self.randoms.iter().any(Option::is_some);
+        }
+        // The answer to a cookie may be made anew by a careless client.
+        self.record.cookie_rounds > 0 && own.all(|message| message.sequence < handshake.sequence)
+            || handshake.fragment_offset > 0
+    }
+
+    /// Takes a handshake message in clear, or a fragment of one.
+    pub fn handshake(&mut self, handshake: &Handshake<'_>, seen: Seen) {
+        let kind = handshake.message_type;
+        self.touch(seen);
+        self.learn_client(kind, seen.direction);
+        if self.record.client != Some(seen.direction) {
+            self.server_spoke = true;
+        }
+        if kind == handshake_type::CLIENT_HELLO
+            && let Some(random) = handshake.random()
+        {
+            self.hello_opens(random, seen.direction);
+        }
+        let index = match self.find(handshake, seen.direction) {
+            Some(index) => index,
+            None if self.record.messages.len() < MESSAGES => self.add(handshake, seen),
+            None => {
+                self.record.messages_refused += 1;
+                return;
+            }
+        };
+        let (Some(message), Some(parts)) = (self.record.messages.get_mut(index), self.parts.get_mut(index)) else {
+            return;
+        };
+        message.fragments = message.fragments.saturating_add(1);
+        message.last = seen.at;
+        let taken =
+            parts.push(handshake.fragment_offset, handshake.fragment_length, handshake.body, is_read(message.kind));
+        if taken.completed {
+            message.complete = Some(seen.at);
+        }
+        if taken.again {
+            message.retransmissions = message.retransmissions.saturating_add(1);
+            if message.sent_again.len() < SENT_AGAIN {
+                message.sent_again.push(seen.at.time);
+            }
+        } else if message.retransmissions == 0 {
+            self.extend_flight(seen);
+        }
+        match taken.body {
+            Some(body) => self.read(index, &body, seen),
+            None => self.read_opening(index, handshake, seen),
+        }
+    }
+
+    /// Takes a record of epoch 0 that is no handshake message.
+    pub fn clear(&mut self, record: &dtls::Record<'_>, seen: Seen) {
+        self.touch(seen);
+        match record.content_type() {
+            Some(content_type::CHANGE_CIPHER_SPEC) => {
+                let side = self.side(seen.direction);
+                side.change_cipher_spec.get_or_insert(seen.at);
+                self.extend_flight(seen);
+            }
+            Some(content_type::ACK) => self.side(seen.direction).acknowledgements += 1,
+            _ => {}
+        }
+        if let Some((level, description)) = record.alert()
+            && self.record.alerts.len() < ALERTS
+        {
+            self.record.alerts.push(Alert { direction: seen.direction, level, description, at: seen.at });
+        }
+    }
+
+    /// Takes an encrypted record.
+    #[inline]
+    pub fn ciphertext(&mut self, record: &dtls::Record<'_>, seen: Seen) {
+        let side = self.side(seen.direction);
+        match record.header {
+            Header::Plain { content_type: content_type::APPLICATION_DATA, .. } => {}
+            Header::Unified { connection_id: false, epoch, .. } if epoch != HANDSHAKE_EPOCH => {}
+            _ => return self.unusual_ciphertext(record, seen),
+        }
+        side.application_data += 1;
+        side.application_bytes += record.length as u64;
+        if side.first_application_data.is_none() || self.awaits_data {
+            self.application_data(seen);
+        }
+    }
+
+    /// Counts a datagram or STUN attribute.
+    #[inline]
+    pub fn count_carrier(&mut self, in_stun: bool) {
+        *(if in_stun { &mut self.record.in_stun } else { &mut self.record.datagrams }) += 1;
+    }
+
+    /// Lets go of what is only needed while messages may follow.
+    pub fn close(&mut self) {
+        for (message, parts) in self.record.messages.iter_mut().zip(&mut self.parts) {
+            message.missing = parts.missing();
+            *parts = Reassembly::new(0);
+        }
+        self.parts.clear();
+    }
+
+    /// Ends it.
+    pub fn finish(mut self) -> Record {
+        for (message, parts) in self.record.messages.iter_mut().zip(&self.parts) {
+            message.missing = parts.missing();
+        }
+        // Nothing of epoch 3 came, but the client did not have to repeat itself either.
+        if self.record.finish.is_none() && !self.server_spoke && self.client_repeats == 0 {
+            self.record.finish = self.client_flight;
+        }
+        self.record
+    }
+
+    /// Handshake records behind a cipher, alerts, connection ids.
+    fn unusual_ciphertext(&mut self, record: &dtls::Record<'_>, seen: Seen) {
+        let has_data = |side: &Direction| side.first_application_data.is_some();
+        let side = self.side(seen.direction);
+        let first = side.first_encrypted.is_none();
+        side.first_encrypted.get_or_insert(seen.at);
+        let (is_handshake, is_unified) = match record.header {
+            Header::Plain { content_type: content_type::HANDSHAKE, .. } => (true, false),
+            Header::Plain { content_type: content_type::ALERT, .. } => {
+                side.encrypted_alerts += 1;
+                side.encrypted_alert.get_or_insert(seen.at);
+                return;
+            }
+            // The type is behind the cipher too; the first record is Finished (RFC 9146 section 3).
+            Header::Plain { content_type: content_type::TLS12_CID, .. } => {
+                side.with_connection_id += 1;
+                (first, false)
+            }
+            Header::Plain { .. } => return,
+            Header::Unified { connection_id, epoch, .. } => {
+                side.with_connection_id += u64::from(connection_id);
+                // Epoch 6 looks the same; what follows data is no handshake.
+                (epoch == HANDSHAKE_EPOCH && !has_data(side), true)
+            }
+        };
+        if !is_handshake {
+            side.application_data += 1;
+            side.application_bytes += record.length as u64;
+            if !has_data(side) || self.awaits_data {
+                self.application_data(seen);
+            }
+            return;
+        }
+        side.encrypted_handshakes += 1;
+        if side.encrypted_handshake.is_none() {
+            side.encrypted_handshake = Some(seen.at);
+            self.extend_flight(seen);
+        }
+        self.touch(seen);
+        if is_unified { self.encrypted_flight(record, seen) } else { self.finished(seen) }
+    }
+
+    /// A Finished of DTLS 1.2: the later of both ends the handshake.
+    fn finished(&mut self, seen: Seen) {
+        let both = self.record.directions.iter().all(|side| side.encrypted_handshake.is_some());
+        if both && self.record.finish.is_none() {
+            self.record.finish = Some(seen.at);
+        }
+    }
+
+    /// A record of epoch 2. The client's flight that follows the server's ends with its Finished, unless it is only an
+    /// ACK. What is repeated on the client's own timer changes nothing: the first may have arrived.
+    fn encrypted_flight(&mut self, record: &dtls::Record<'_>, seen: Seen) {
+        if self.record.client != Some(seen.direction) {
+            self.server_spoke = true;
+            return;
+        }
+        let server = self.record.directions.get(usize::from(seen.direction ^ 1));
+        let answered = server.is_some_and(|server| server.encrypted_handshake.is_some());
+        if !answered || record.length < SHORTEST_FINISHED {
+            return;
+        }
+        let follows = self.client_flight.is_some_and(|last| seen.at.time.since(last.time) < FLIGHT_GAP);
+        if self.client_flight.is_none() || self.server_spoke || follows {
+            self.client_flight = Some(seen.at);
+            self.server_spoke = false;
+            self.awaits_data = self.record.finish.is_none();
+        } else {
+            self.client_repeats += 1;
+        }
+    }
+
+    /// Application data while the handshake is not over. A server may send some of epoch 3 before the client's Finished
+    /// (acknowledgements among it), so that it counts only behind that.
+    #[cold]
+    fn application_data(&mut self, seen: Seen) {
+        self.touch(seen);
+        let side = self.side(seen.direction);
+        side.first_encrypted.get_or_insert(seen.at);
+        side.first_application_data.get_or_insert(seen.at);
+        self.awaits_data = false;
+        if self.record.finish.is_some() {
+            return;
+        }
+        let both = self.record.directions.iter().all(|side| side.first_application_data.is_some());
+        // Where the client's flight was not seen, data of both ends proves it.
+        self.record.finish = self.client_flight.or(both.then_some(seen.at));
+    }
+
+    fn find(&self, handshake: &Handshake<'_>, direction: u8) -> Option<usize> {
+        self.record.messages.iter().position(|known| {
+            (known.direction, known.kind, known.sequence, known.length)
+                == (direction, handshake.message_type, handshake.sequence, handshake.length)
+        })
+    }
+
+    fn add(&mut self, handshake: &Handshake<'_>, seen: Seen) -> usize {
+        self.extend_flight(seen);
+        self.record.messages.push(Message {
+            direction: seen.direction,
+            kind: handshake.message_type,
+            sequence: handshake.sequence,
+            length: handshake.length,
+            is_retry_request: false,
+            flight: u16::try_from(self.record.flights.len()).unwrap_or(u16::MAX),
+            first: seen.at,
+            complete: None,
+            retransmissions: 0,
+            sent_again: Vec::new(),
+            last: seen.at,
+            fragments: 0,
+            missing: Vec::new(),
+        });
+        self.parts.push(Reassembly::new(handshake.length));
+        if handshake.message_type == handshake_type::HELLO_VERIFY_REQUEST {
+            self.record.cookie_rounds = self.record.cookie_rounds.saturating_add(1);
+        }
+        self.record.messages.len().saturating_sub(1)
+    }
+
+    /// Reads a whole message.
+    fn read(&mut self, index: usize, body: &[u8], seen: Seen) {
+        match self.record.messages.get(index).map(|message| message.kind) {
+            Some(handshake_type::CLIENT_HELLO) => {
+                let Ok(hello) = ClientHello::parse(body) else { return };
+                // Where both ends are active, the first is the client until a ServerHello says otherwise.
+                if self.record.client == Some(seen.direction) {
+                    self.record.offer = Some(offer(&hello));
+                }
+            }
+            Some(handshake_type::SERVER_HELLO) => {
+                let Ok(hello) = ServerHello::parse(body) else { return };
+                self.server_hello(index, &hello);
+            }
+            Some(handshake_type::CERTIFICATE) => {
+                let room = CERTIFICATES.saturating_sub(self.record.certificates.len());
+                let read = certificates(body).take(room).map(|der| certificate::read(der, seen.direction, seen.at));
+                self.record.certificates.extend(read);
+            }
+            Some(handshake_type::SERVER_KEY_EXCHANGE) => {
+                let Some(choice) = &mut self.record.choice else { return };
+                let is_elliptic =
+                    dtls::cipher_suite_name(choice.cipher_suite).is_some_and(|name| name.starts_with("TLS_ECDHE"));
+                if is_elliptic && let Some((group, scheme)) = key_exchange_group(body) {
+                    choice.group = Some(group);
+                    choice.signature_algorithm = scheme.filter(|_| choice.version == version::DTLS_1_2);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads the start of a hello that was not captured to its end.
+    fn read_opening(&mut self, index: usize, handshake: &Handshake<'_>, seen: Seen) {
+        let snapped = handshake.body.len() < handshake.fragment_length as usize;
+        if !snapped || handshake.fragment_offset > 0 {
+            return;
+        }
+        match handshake.message_type {
+            handshake_type::CLIENT_HELLO if self.record.offer.is_none() => {
+                let is_client = self.record.client == Some(seen.direction);
+                let (Some(random), Some(version)) = (handshake.random(), handshake.legacy_version()) else { return };
+                self.record.offer = is_client.then(|| Offer { random: *random, version, ..Offer::default() });
+            }
+            handshake_type::SERVER_HELLO if self.record.choice.is_none() => {
+                let Ok(hello) = ServerHello::parse_opening(handshake.body) else { return };
+                self.server_hello(index, &hello);
+            }
+            _ => {}
+        }
+    }
+
+    fn server_hello(&mut self, index: usize, hello: &ServerHello<'_>) {
+        if hello.is_retry_request() {
+            self.record.cookie_rounds = self.record.cookie_rounds.saturating_add(1);
+            if let Some(message) = self.record.messages.get_mut(index) {
+                message.is_retry_request = true;
+            }
+            return;
+        }
+        self.record.choice = Some(choice(hello));
+    }
+
+    /// The first fragment of a ClientHello.
+    fn hello_opens(&mut self, random: &[u8; 32], direction: u8) {
+        if let Some(known) = self.randoms.get_mut(usize::from(direction)) {
+            *known = Some(*random);
+        }
+        self.record.both_active = self.randoms.iter().all(Option::is_some);
+    }
+
+    /// Who is the client, by what only one of both sends.
+    fn learn_client(&mut self, kind: u8, direction: u8) {
+        let client = match kind {
+            handshake_type::CLIENT_HELLO if self.record.client.is_none() => direction,
+            handshake_type::CLIENT_KEY_EXCHANGE => direction,
+            handshake_type::SERVER_HELLO
+            | handshake_type::HELLO_VERIFY_REQUEST
+            | handshake_type::SERVER_KEY_EXCHANGE
+            | handshake_type::SERVER_HELLO_DONE => direction ^ 1,
+            _ => return,
+        };
+        self.record.client = Some(client);
+    }
+
+    fn random(&self, direction: u8) -> Option<[u8; 32]> {
+        self.randoms.get(usize::from(direction)).copied().flatten()
+    }
+
+    /// Whether nothing of its handshake can follow but repetitions.
+    fn is_over(&self) -> bool {
+        let record = &self.record;
+        record.is_finished() || record.fatal_alert().is_some() || !record.is_started()
+    }
+
+    /// A new message, or more of one: it belongs to the flight of its sender, which ends when the other end speaks.
+    fn extend_flight(&mut self, seen: Seen) {
+        let flights = &mut self.record.flights;
+        let count = flights.len();
+        match flights.last_mut() {
+            Some(flight) if flight.direction == seen.direction => flight.last = seen.at,
+            _ if count < FLIGHTS => {
+                flights.push(Flight { direction: seen.direction, first: seen.at, last: seen.at });
+            }
+            _ => {}
+        }
+    }
+
+    fn touch(&mut self, seen: Seen) {
+        self.record.first.get_or_insert(seen.at);
+    }
+
+    fn side(&mut self, direction: u8) -> &mut Direction {
+        let [low, high] = &mut self.record.directions;
+        if direction == 0 { low } else { high }
+    }
+}
+
+const fn is_hello_of(message: &Message, direction: u8) -> bool {
+    message.kind == handshake_type::CLIENT_HELLO && message.direction == direction
+}
+
+/// Messages whose body is looked into.
+const fn is_read(kind: u8) -> bool {
+    matches!(
+        kind,
+        handshake_type::CLIENT_HELLO
+            | handshake_type::SERVER_HELLO
+            | handshake_type::CERTIFICATE
+            | handshake_type::SERVER_KEY_EXCHANGE
+    )
+}
+
+fn offer(hello: &ClientHello<'_>) -> Offer {
+    Offer {
+        random: *hello.random,
+        session_id: hello.session_id.to_vec(),
+        version: hello.version,
+        complete: true,
+        versions: hello.supported_versions().take(LIST).collect(),
+        cipher_suites: hello.cipher_suites().take(LIST).collect(),
+        groups: hello.groups().take(LIST).collect(),
+        key_shares: hello.key_shares().map(|(group, _)| group).take(LIST).collect(),
+        signature_algorithms: hello.signature_algorithms().take(LIST).collect(),
+        srtp_profiles: hello.srtp_profiles().take(LIST).collect(),
+        application_protocols: hello.application_protocols().take(PROTOCOLS).map(text).collect(),
+        server_name: hello.server_name().map(str::to_owned),
+        extended_master_secret: hello.extended_master_secret(),
+        connection_id: hello.connection_id().map(length),
+        cookie: hello.cookie().is_some(),
+    }
+}
+
+fn choice(hello: &ServerHello<'_>) -> Choice {
+    // A ServerHello whose extensions were not captured still tells by its cipher suite (RFC 8446 appendix B.4).
+    let is_1_3 = hello.cipher_suite >> 8 == 0x13;
+    Choice {
+        random: *hello.random,
+        session_id: hello.session_id.to_vec(),
+        version: if is_1_3 { version::DTLS_1_3 } else { hello.selected_version() },
+        cipher_suite: hello.cipher_suite,
+        group: hello.key_share_group(),
+        signature_algorithm: None,
+        srtp_profile: hello.srtp_profile(),
+        application_protocol: hello.application_protocol().map(text),
+        extended_master_secret: hello.extended_master_secret(),
+        connection_id: hello.connection_id().map(length),
+    }
+}
+
+/// Bytes of a list whose length is one byte.
+fn length(id: &[u8]) -> u8 {
+    u8::try_from(id.len()).unwrap_or(u8::MAX)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,321 @@
+//! What is known of a DTLS association at the end: owned, in integers.
+
+use crate::{flow::sctp::Step, time::Timestamp, wire::dtls::version};
+
+/// One DTLS association of a flow: one handshake and what it protected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// First and last of its handshake in clear, alerts, and the first of its ciphertext.
+    pub first: Option<Step>,
+    /// Direction of the client, as far as any message told.
+    pub client: Option<u8>,
+    /// Whether both ends sent a ClientHello: both took the active role, or both offers stood.
+    pub both_active: bool,
+    /// The ClientHello, the last where a cookie made the client send another.
+    pub offer: Option<Offer>,
+    /// The ServerHello.
+    pub choice: Option<Choice>,
+    /// HelloVerifyRequest (RFC 6347 section 4.2.1) and HelloRetryRequest (RFC 8446 section 4.1.4) messages.
+    pub cookie_rounds: u32,
+    /// Certificates in clear: DTLS 1.2 and before. Capped.
+    pub certificates: Vec<Certificate>,
+    /// Handshake messages in clear, in the order of their first fragment. Capped.
+    pub messages: Vec<Message>,
+    /// Fragments of messages beyond the cap.
+    pub messages_refused: u64,
+    /// Flights in the order of their first message, encrypted ones too. Capped.
+    pub flights: Vec<Flight>,
+    /// What the two directions sent.
+    pub directions: [Direction; 2],
+    /// Alerts in clear. Capped.
+    pub alerts: Vec<Alert>,
+    /// Datagrams that held its records.
+    pub datagrams: u64,
+    /// STUN attributes that held its records (DTLS-IN-STUN, 0xC070).
+    pub in_stun: u64,
+    /// When the handshake was over, as far as the tap can know; see [`Record::is_finished`].
+    pub finish: Option<Step>,
+}
+
+/// What one direction sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Direction {
+    /// First ChangeCipherSpec.
+    pub change_cipher_spec: Option<Step>,
+    /// First encrypted record, whatever it held.
+    pub first_encrypted: Option<Step>,
+    /// First encrypted record of the handshake: Finished (DTLS 1.2), or a record of epoch 2 (DTLS 1.3).
+    pub encrypted_handshake: Option<Step>,
+    /// Encrypted records of the handshake.
+    pub encrypted_handshakes: u64,
+    /// First record of application data: content type 23, or of an epoch after 2 in DTLS 1.3, where acknowledgements
+    /// and key updates cannot be told from it.
+    pub first_application_data: Option<Step>,
+    /// Records of application data.
+    pub application_data: u64,
+    /// Bytes of ciphertext in them.
+    pub application_bytes: u64,
+    /// First encrypted alert (DTLS 1.2): after the handshake most often close_notify.
+    pub encrypted_alert: Option<Step>,
+    /// Encrypted alerts (DTLS 1.2).
+    pub encrypted_alerts: u64,
+    /// ACK records in clear (RFC 9147 section 7).
+    pub acknowledgements: u64,
+    /// Records with a connection id (RFC 9146, RFC 9147).
+    pub with_connection_id: u64,
+}
+
+/// A ClientHello.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// Its random, by which key logs name the association.
+    pub random: [u8; 32],
+    /// The session id; not empty where it would resume a session.
+    pub session_id: Vec<u8>,
+    /// `legacy_version`.
+    pub version: u16,
+    /// Whether all of it was captured; what follows here is empty otherwise.
+    pub complete: bool,
+    /// `supported_versions`; empty before DTLS 1.3.
+    pub versions: Vec<u16>,
+    /// Cipher suites, best first.
+    pub cipher_suites: Vec<u16>,
+    /// Groups, best first.
+    pub groups: Vec<u16>,
+    /// Groups of the key shares.
+    pub key_shares: Vec<u16>,
+    /// Signature schemes, best first.
+    pub signature_algorithms: Vec<u16>,
+    /// SRTP protection profiles, best first.
+    pub srtp_profiles: Vec<u16>,
+    /// Application protocols, best first.
+    pub application_protocols: Vec<String>,
+    /// Host name asked for.
+    pub server_name: Option<String>,
+    /// Whether it offers the extended master secret (RFC 7627).
+    pub extended_master_secret: bool,
+    /// Bytes of the connection id it wants to receive; 0 where it only would send one.
+    pub connection_id: Option<u8>,
+    /// Whether it holds a cookie.
+    pub cookie: bool,
+}
+
+/// A ServerHello.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Its random.
+    pub random: [u8; 32],
+    /// The session id.
+    pub session_id: Vec<u8>,
+    /// The version chosen.
+    pub version: u16,
+    /// The cipher suite chosen.
+    pub cipher_suite: u16,
+    /// The group: of the key share (DTLS 1.3), or of ServerKeyExchange.
+    pub group: Option<u16>,
+    /// The signature scheme of ServerKeyExchange (DTLS 1.2).
+    pub signature_algorithm: Option<u16>,
+    /// The SRTP protection profile; encrypted in DTLS 1.3.
+    pub srtp_profile: Option<u16>,
+    /// The application protocol; encrypted in DTLS 1.3.
+    pub application_protocol: Option<String>,
+    /// Whether the extended master secret is used (RFC 7627).
+    pub extended_master_secret: bool,
+    /// Bytes of the connection id it wants to receive.
+    pub connection_id: Option<u8>,
+}
+
+/// A certificate in clear.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Certificate {
+    /// Who sent it.
+    pub direction: u8,
+    /// The packet that completed the message.
+    pub at: Option<Step>,
+    /// SHA-256 of its DER: what `a=fingerprint` promises (RFC 8122 section 5).
+    pub fingerprint: [u8; 32],
+    /// What could be read of it; `None` where it is no X.509.
+    pub contents: Option<CertificateContents>,
+}
+
+/// What a certificate says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateContents {
+    /// Kind of its key: `RSA`, `EC`, `Ed25519` ...
+    pub key_type: &'static str,
+    /// Size of its key in bits, where it has one.
+    pub key_bits: Option<u32>,
+    /// Common name of its subject, or the whole name where it has none.
+    pub subject: String,
+    /// Common name of its issuer, or the whole name where it has none.
+    pub issuer: String,
+    /// Valid from: seconds since 1970.
+    pub not_before: i64,
+    /// Valid until: seconds since 1970.
+    pub not_after: i64,
+    /// Whether issuer and subject are the same name. The signature is not checked.
+    pub self_signed: bool,
+}
+
+/// A handshake message in clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Who sent it.
+    pub direction: u8,
+    /// Its type: [`crate::wire::dtls::handshake::handshake_type`].
+    pub kind: u8,
+    /// `message_seq`.
+    pub sequence: u16,
+    /// Bytes of its body.
+    pub length: u32,
+    /// Whether this ServerHello asks for another ClientHello.
+    pub is_retry_request: bool,
+    /// The flight it belongs to, counted from 1.
+    pub flight: u16,
+    /// First fragment.
+    pub first: Step,
+    /// The fragment with which all bytes had been seen.
+    pub complete: Option<Step>,
+    /// Times it was sent again: what was seen before was seen once more.
+    pub retransmissions: u32,
+    /// When the first of them came. Capped.
+    pub sent_again: Vec<Timestamp>,
+    /// Last fragment.
+    pub last: Step,
+    /// Fragments, those of retransmissions included.
+    pub fragments: u32,
+    /// Bytes never seen, as (from, to). Lost before the tap, or never sent.
+    pub missing: Vec<(u32, u32)>,
+}
+
+/// Messages that one end sends together (RFC 6347 section 4.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flight {
+    /// Who sent it.
+    pub direction: u8,
+    /// Its first message.
+    pub first: Step,
+    /// Its last message, retransmissions left out.
+    pub last: Step,
+}
+
+/// An alert in clear (RFC 8446 section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// Who sent it.
+    pub direction: u8,
+    /// 1 warning, 2 fatal.
+    pub level: u8,
+    /// Its description.
+    pub description: u8,
+    /// When and where.
+    pub at: Step,
+}
+
+/// Where a handshake that did not finish stood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Type of the last message, whole or not; `None` where the last was encrypted.
+    pub message: Option<u8>,
+    /// Who sent it.
+    pub sender: u8,
+    /// How often it was sent.
+    pub times: u32,
+    /// Bytes of it, or of a message of the same flight, that were never seen: the type and (from, to).
+    pub missing: Option<(u8, u32, u32)>,
+    /// Whether the other end never sent anything at all.
+    pub never_answered: bool,
+    /// When it was last sent.
+    pub last: Step,
+}
+
+impl Record {
+    /// Whether the handshake came to its end. DTLS 1.2: both ends sent their Finished. DTLS 1.3: the client's encrypted
+    /// flight followed the server's and something of epoch 3 followed. What the ends made of it is encrypted.
+    #[must_use]
+    pub const fn is_finished(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    /// Whether it secures a call: its client offers SRTP (RFC 5764) or the protocols of RFC 8833.
+    #[must_use]
+    pub fn is_of_call(&self) -> bool {
+        self.offer.as_ref().is_some_and(|offer| {
+            let is_webrtc = |name: &String| matches!(name.as_str(), "webrtc" | "c-webrtc");
+            !offer.srtp_profiles.is_empty() || offer.application_protocols.iter().any(is_webrtc)
+        })
+    }
+
+    /// Whether the capture has anything of its handshake.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
+    /// Whether both ends sent ciphertext: a handshake before the capture must have worked.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.directions.iter().all(|direction| direction.first_encrypted.is_some())
+    }
+
+    /// The version: the one chosen, or what the ciphertext of a capture that starts late shows.
+    #[must_use]
+    pub fn version(&self) -> Option<u16> {
+        self.choice.as_ref().map(|choice| choice.version)
+    }
+
+    /// Whether it is known to be DTLS 1.3.
+    #[must_use]
+    pub fn is_1_3(&self) -> bool {
+        self.version() == Some(version::DTLS_1_3)
+    }
+
+    /// The first fatal alert in clear. In DTLS 1.3 all alerts but those of a good end are (RFC 8446 section 6).
+    #[must_use]
+    pub fn fatal_alert(&self) -> Option<&Alert> {
+        const CLOSE_NOTIFY: u8 = 0;
+        const USER_CANCELED: u8 = 90;
+        let harmless = |alert: &Alert| matches!(alert.description, CLOSE_NOTIFY | USER_CANCELED);
+        self.alerts.iter().find(|alert| alert.level == 2 || self.is_1_3() && !harmless(alert))
+    }
+
+    /// Times that any handshake message in clear was sent again.
+    #[must_use]
+    pub fn retransmissions(&self) -> u64 {
+        self.messages.iter().map(|message| u64::from(message.retransmissions)).sum()
+    }
+
+    /// When its first ClientHello came.
+    #[must_use]
+    pub fn start(&self) -> Option<Step> {
+        use crate::wire::dtls::handshake::handshake_type::CLIENT_HELLO;
+        self.messages.iter().find(|message| message.kind == CLIENT_HELLO).map(|message| message.first)
+    }
+
+    /// Where it stopped; `None` where it finished or never started.
+    #[must_use]
+    pub fn stop(&self) -> Option<Stop> {
+        if self.is_finished() || self.messages.is_empty() {
+            return None;
+        }
+        let encrypted = [0_u8, 1].into_iter().filter_map(|direction| {
+            let side = self.directions.get(usize::from(direction))?;
+            Some((side.encrypted_handshake?, direction, None))
+        });
+        let clear = self.messages.iter().map(|message| (message.first, message.direction, Some(message)));
+        let (last, sender, message) = encrypted.chain(clear).max_by_key(|(step, ..)| (step.time, step.packet))?;
+        let flight = message.map(|message| message.flight);
+        let torn = self.messages.iter().find(|known| Some(known.flight) == flight && !known.missing.is_empty());
+        let missing = torn.and_then(|torn| torn.missing.first().map(|&(from, to)| (torn.kind, from, to)));
+        let other = |direction: u8| direction != sender;
+        Some(Stop {
+            message: message.map(|message| message.kind),
+            sender,
+            times: message.map_or(1, |message| message.retransmissions.saturating_add(1)),
+            missing,
+            never_answered: !self.messages.iter().any(|message| other(message.direction))
+                && !self.alerts.iter().any(|alert| other(alert.direction)),
+            last: message.map_or(last, |message| message.last),
+        })
+    }
+}
