@@ -63,10 +63,10 @@ impl Ask {
         }
         for attribute in message.attributes() {
             match attribute.value() {
-                Ok(Value::Address(peer)) if attribute.kind == kind::XOR_PEER_ADDRESS => {
-                    if ask.peers.len() < PEERS_OF_REQUEST {
-                        ask.peers.push(peer);
-                    }
+                Ok(Value::Address(peer))
+                    if attribute.kind == kind::XOR_PEER_ADDRESS && ask.peers.len() < PEERS_OF_REQUEST =>
+                {
+                    ask.peers.push(peer);
                 }
                 Ok(Value::Channel(number)) => ask.channel = ask.channel.or(Some(number)),
                 _ => {}

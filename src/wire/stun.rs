@@ -4,6 +4,8 @@
 //! length. [`Message::parse_classic`] reads the form of RFC 3489, which has none of that and is told from chance by
 //! its structure alone, so it is strict where the other is lenient.
 
+pub mod codec;
+
 mod attribute;
 mod error;
 

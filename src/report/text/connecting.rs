@@ -113,7 +113,7 @@ fn turn(connecting: &Connecting) -> Vec<String> {
     }
     match (&server.relayed_address, server.relayed_port) {
         (Some(address), Some(port)) if address.contains(':') => {
-            text.push_str(&format!(": allocated [{address}]:{port}"))
+            text.push_str(&format!(": allocated [{address}]:{port}"));
         }
         (Some(address), Some(port)) => text.push_str(&format!(": allocated {address}:{port}")),
         _ if server.refusals > 0 => text.push_str(": credentials refused (401)"),

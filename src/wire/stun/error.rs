@@ -44,7 +44,7 @@ pub const fn error_meaning(code: u16, credentials: bool) -> Option<&'static str>
         (403, _) => "the server's policy forbids it, often for the peer's address",
         (405, _) => "the server does not allow an allocation to move",
         (420, _) => "the request holds an attribute that the server must understand and does not",
-        (430 | 431 | 432 | 433, _) => "a refusal of RFC 3489: credentials are missing, stale or wrong",
+        (430..=433, _) => "a refusal of RFC 3489: credentials are missing, stale or wrong",
         (437, _) => {
             "the server has no such allocation for this address, or has one already: it expired, was given back, \
             or belongs to other credentials"
