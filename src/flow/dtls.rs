@@ -6,6 +6,7 @@
 
 mod association;
 mod certificate;
+mod hello;
 mod reassembly;
 mod record;
 
@@ -214,3 +215,6 @@ impl Seen {
         Self { direction: (datagram.direction & 1) as u8, at: Step { time: datagram.time, packet: datagram.id } }
     }
 }
+
+#[cfg(test)]
+mod tests;

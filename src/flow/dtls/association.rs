@@ -1,9 +1,9 @@
 //! One association while it is watched.
 
 use super::{
-    certificate,
+    certificate, hello,
     reassembly::Reassembly,
-    record::{Alert, Choice, Direction, Flight, Message, Offer, Record},
+    record::{Alert, Direction, Flight, Message, Offer, Record},
 };
 use crate::{
     flow::sctp::Step,
@@ -27,10 +27,6 @@ const ALERTS: usize = 16;
 const CERTIFICATES: usize = 16;
 /// Times of retransmissions kept a message.
 const SENT_AGAIN: usize = 16;
-/// Entries kept of a list in a hello.
-const LIST: usize = 128;
-/// Application protocols kept.
-const PROTOCOLS: usize = 8;
 
 /// The shortest ciphertext of a Finished: 12 bytes of header, 32 of hash, one of content type, and a tag of 8 (CCM_8).
 /// An ACK of one or two records is shorter (RFC 9147 section 7).
@@ -186,11 +182,7 @@ impl Association {
 
     /// Lets go of what is only needed while messages may follow.
     pub fn close(&mut self) {
-        for (message, parts) in self.record.messages.iter_mut().zip(&mut self.parts) {
-            message.missing = parts.missing();
-            *parts = Reassembly::new(0);
-        }
-        self.parts.clear();
+        self.parts.iter_mut().for_each(Reassembly::forget);
     }
 
     /// Ends it.
@@ -332,7 +324,7 @@ impl Association {
                 let Ok(hello) = ClientHello::parse(body) else { return };
                 // Where both ends are active, the first is the client until a ServerHello says otherwise.
                 if self.record.client == Some(seen.direction) {
-                    self.record.offer = Some(offer(&hello));
+                    self.record.offer = Some(hello::offer(&hello));
                 }
             }
             Some(handshake_type::SERVER_HELLO) => {
@@ -385,7 +377,7 @@ impl Association {
             }
             return;
         }
-        self.record.choice = Some(choice(hello));
+        self.record.choice = Some(hello::choice(hello));
     }
 
     /// The first fragment of a ClientHello.
@@ -456,50 +448,4 @@ const fn is_read(kind: u8) -> bool {
             | handshake_type::CERTIFICATE
             | handshake_type::SERVER_KEY_EXCHANGE
     )
-}
-
-fn offer(hello: &ClientHello<'_>) -> Offer {
-    Offer {
-        random: *hello.random,
-        session_id: hello.session_id.to_vec(),
-        version: hello.version,
-        complete: true,
-        versions: hello.supported_versions().take(LIST).collect(),
-        cipher_suites: hello.cipher_suites().take(LIST).collect(),
-        groups: hello.groups().take(LIST).collect(),
-        key_shares: hello.key_shares().map(|(group, _)| group).take(LIST).collect(),
-        signature_algorithms: hello.signature_algorithms().take(LIST).collect(),
-        srtp_profiles: hello.srtp_profiles().take(LIST).collect(),
-        application_protocols: hello.application_protocols().take(PROTOCOLS).map(text).collect(),
-        server_name: hello.server_name().map(str::to_owned),
-        extended_master_secret: hello.extended_master_secret(),
-        connection_id: hello.connection_id().map(length),
-        cookie: hello.cookie().is_some(),
-    }
-}
-
-fn choice(hello: &ServerHello<'_>) -> Choice {
-    // A ServerHello whose extensions were not captured still tells by its cipher suite (RFC 8446 appendix B.4).
-    let is_1_3 = hello.cipher_suite >> 8 == 0x13;
-    Choice {
-        random: *hello.random,
-        session_id: hello.session_id.to_vec(),
-        version: if is_1_3 { version::DTLS_1_3 } else { hello.selected_version() },
-        cipher_suite: hello.cipher_suite,
-        group: hello.key_share_group(),
-        signature_algorithm: None,
-        srtp_profile: hello.srtp_profile(),
-        application_protocol: hello.application_protocol().map(text),
-        extended_master_secret: hello.extended_master_secret(),
-        connection_id: hello.connection_id().map(length),
-    }
-}
-
-/// Bytes of a list whose length is one byte.
-fn length(id: &[u8]) -> u8 {
-    u8::try_from(id.len()).unwrap_or(u8::MAX)
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -81,6 +81,14 @@ impl Reassembly {
         if self.done { Vec::new() } else { self.seen.holes(self.length) }
     }
 
+    /// Lets go of the bytes kept; what was seen is still known.
+    pub fn forget(&mut self) {
+        if !self.fragments.is_empty() {
+            self.fragments = Vec::new();
+            self.captured = Ranges::default();
+        }
+    }
+
     fn assemble(&mut self) -> Box<[u8]> {
         let mut body = vec![0; self.length as usize];
         for (offset, fragment) in std::mem::take(&mut self.fragments).into_iter().rev() {
