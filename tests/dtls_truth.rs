@@ -395,3 +395,28 @@ fn public_flow(securing: &Value, flow: &Value, checks: &mut Checks) {
         checks.holds(format!("profile {profile}, {}", securing["srtpProfile"]), !securing["srtpProfile"].is_null());
     }
 }
+
+/// Datagrams that broke other programs.
+#[test]
+fn raw_seeds() {
+    let Some(captures) = lab::captures() else { return };
+    let mut all = rtcscope::flow::dtls::Dtls::default();
+    let mut number = 0;
+    for seed in std::fs::read_dir(captures.join("public/raw_seeds")).unwrap() {
+        let bytes = std::fs::read(seed.unwrap().path()).unwrap();
+        for (direction, cut) in [(0, 0), (1, bytes.len() / 2)] {
+            number += 1;
+            let datagram = rtcscope::flow::datagram::Datagram {
+                time: rtcscope::time::Timestamp(i64::try_from(number).unwrap()),
+                id: rtcscope::time::PacketId::new(0, number),
+                bytes: &bytes[cut..],
+                length: bytes.len() - cut,
+                direction,
+            };
+            let _ = all.push(&datagram);
+            all.suspect(&datagram);
+        }
+    }
+    assert!(number > 100);
+    assert!(all.finish(true).associations.iter().all(|record| record.messages.len() <= 48));
+}

@@ -56,9 +56,9 @@ fn associations(data: &[u8]) {
 fn client(body: &[u8]) {
     let Ok(hello) = ClientHello::parse(body) else { return };
     let _ = (hello.best_version(), hello.cookie(), hello.server_name());
-    drop((hello.cipher_suites().count(), hello.srtp_profiles().count(), hello.groups().count()));
-    drop((hello.key_shares().count(), hello.extensions().count()));
-    drop((hello.signature_algorithms().count(), hello.application_protocols().count(), hello.connection_id()));
+    let _ = (hello.cipher_suites().count(), hello.srtp_profiles().count(), hello.groups().count());
+    let _ = (hello.key_shares().count(), hello.extensions().count());
+    let _ = (hello.signature_algorithms().count(), hello.application_protocols().count(), hello.connection_id());
 }
 
 fn server(body: &[u8]) {

@@ -13,6 +13,7 @@ mod record;
 use std::collections::BTreeMap;
 
 use association::{Association, Seen};
+pub use certificate::fingerprint_and_contents;
 pub use record::{Alert, Certificate, CertificateContents, Choice, Direction, Flight, Message, Offer, Record, Stop};
 
 use crate::{

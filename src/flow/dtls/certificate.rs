@@ -20,6 +20,13 @@ const ED448: Oid<'static> = oid!(1.3.101.113);
 
 /// A certificate in DER, whole as it was sent.
 pub fn read(der: &[u8], direction: u8, at: Step) -> Certificate {
+    let (fingerprint, contents) = fingerprint_and_contents(der);
+    Certificate { direction, at: Some(at), fingerprint, contents }
+}
+
+/// SHA-256 of a certificate in DER, and what it says, where it is X.509.
+#[must_use]
+pub fn fingerprint_and_contents(der: &[u8]) -> ([u8; 32], Option<CertificateContents>) {
     let contents = X509Certificate::from_der(der).ok().map(|(_, certificate)| {
         let (subject, issuer) = (certificate.subject(), certificate.issuer());
         let (key_type, key_bits) = key(certificate.public_key());
@@ -33,7 +40,7 @@ pub fn read(der: &[u8], direction: u8, at: Step) -> Certificate {
             self_signed: subject.as_raw() == issuer.as_raw(),
         }
     });
-    Certificate { direction, at: Some(at), fingerprint: Sha256::digest(der).into(), contents }
+    (Sha256::digest(der).into(), contents)
 }
 
 /// The common name, or the whole name where there is none.

@@ -3,11 +3,14 @@
 use std::fmt::Write;
 
 use super::{Node, View, words};
-use crate::wire::{
-    Malformed,
-    dtls::{
-        self, Header, Record, content_type,
-        handshake::{self, ClientHello, Extension, Handshake, ServerHello, extension_type, handshake_type},
+use crate::{
+    flow::dtls::fingerprint_and_contents,
+    wire::{
+        Malformed,
+        dtls::{
+            self, Header, Record, content_type,
+            handshake::{self, ClientHello, Extension, Handshake, ServerHello, extension_type, handshake_type},
+        },
     },
 };
 
@@ -202,9 +205,31 @@ fn handshake_node(handshake: &Handshake<'_>, view: View<'_>) -> Node {
     } else if let Some(hello) = handshake.server_hello() {
         hello_nodes(hello.map(|hello| server_nodes(&hello, body, view)), view, &mut fields);
     } else if length > 0 {
-        fields.push(view.node(format!("body: {}", words::bytes(length)), body, length));
+        let certificates = certificate_nodes(handshake, body, view);
+        fields.push(view.node(format!("body: {}", words::bytes(length)), body, length).with(certificates));
     }
     view.node(handshake_words(handshake), at, handshake::HEADER_LENGTH + length).with(fields)
+}
+
+/// A node a certificate of a whole Certificate message.
+fn certificate_nodes(handshake: &Handshake<'_>, body: usize, view: View<'_>) -> Vec<Node> {
+    let mut at = body + 3;
+    let mut nodes = Vec::new();
+    for der in handshake.certificates() {
+        let (fingerprint, contents) = fingerprint_and_contents(der);
+        let who = contents.map_or_else(
+            || "not X.509".to_owned(),
+            |contents| {
+                let bits = contents.key_bits.map_or_else(String::new, |bits| format!(" {bits}"));
+                let (subject, issuer) = (words::quoted(&contents.subject), words::quoted(&contents.issuer));
+                format!("{subject} by {issuer}, {}{bits}", contents.key_type)
+            },
+        );
+        let fingerprint = fingerprint.map(|byte| format!("{byte:02X}")).join(":");
+        nodes.push(view.node(format!("certificate: {who}, sha-256 {fingerprint}"), at, 3 + der.len()));
+        at += 3 + der.len();
+    }
+    nodes
 }
 
 fn hello_nodes(hello: Result<Vec<Node>, Malformed>, view: View<'_>, fields: &mut Vec<Node>) {
