@@ -58,7 +58,8 @@ fn agree(ours: &Message<'_>, theirs: &codec::Message, place: &str) {
     let known = theirs.attributes().map(|attribute| attribute.get_type().as_u16());
     let mut their_kinds: Vec<u16> =
         known.chain(theirs.unknown_attributes().map(|attribute| attribute.get_type().as_u16())).collect();
-    (kinds.sort_unstable(), their_kinds.sort_unstable());
+    kinds.sort_unstable();
+    their_kinds.sort_unstable();
     assert_eq!(kinds, their_kinds, "{place}");
     for attribute in ours.attributes() {
         // Of an attribute that stands twice both give the first.

@@ -1,4 +1,4 @@
-//! Bytes to borrowed views: no allocation, no state, no clock, no I/O.
+//! Bytes to borrowed views: no allocation ([`stun::codec`] alone owns what it reads), no state, no clock, no I/O.
 //!
 //! The promise of this layer: a view checks its bytes once, when it is made, and no accessor can fail or panic after
 //! that. Every bounds check is [`Reader`]'s; every list is an iterator that always advances. Bytes that a type cannot

@@ -2,6 +2,7 @@
 
 mod address;
 mod pair;
+mod restart;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +50,7 @@ pub fn connecting(context: &Context<'_>, flows: &[&FlowRecord]) -> Connecting {
         ice_duration: selected.and_then(|index| duration(&checked, index, &place)),
         selected_pair: selected.and_then(|index| pairs.get(index)).cloned().map(Box::new),
         path_switches: switches(&checked),
-        ice_restarts: restarts(&checked),
+        ice_restarts: restart::restarts(&checked, &place),
         role_conflicts: conflicts(&checked),
         ice_lite: lite(&checked, &place),
         answers_from_elsewhere: answers_from_elsewhere(flows),
@@ -154,11 +155,6 @@ fn switches(checked: &[(&FlowRecord, &ice::Record)]) -> u64 {
             && (!flow.streams.is_empty() || flow.sctp.is_some())
     });
     (used.count() as u64).saturating_sub(1)
-}
-
-/// New user fragments: on a path, or of the same agents on another.
-fn restarts(checked: &[(&FlowRecord, &ice::Record)]) -> u64 {
-    checked.iter().map(|(_, ice)| (ice.generations.len() as u64).saturating_sub(1)).max().unwrap_or_default()
 }
 
 fn conflicts(checked: &[(&FlowRecord, &ice::Record)]) -> u64 {

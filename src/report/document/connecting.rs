@@ -33,7 +33,7 @@ pub struct Connecting {
     pub path_switches: u64,
     /// The agents' likely candidates, as far as the pairs, servers and allocations show them.
     pub candidates: Vec<Candidate>,
-    /// New user fragments on a path that had some (RFC 8445 section 9).
+    /// How often both ends took new user fragments (RFC 8445 section 9).
     pub ice_restarts: u64,
     /// Checks refused because both agents claimed one role (487), and roles that changed.
     pub role_conflicts: u64,
