@@ -1,6 +1,6 @@
 //! The command line: arguments to configurations, one function a command, one place for errors.
 //!
-//! [`args`] is what a user may type, the configurations are what a command may rely on; between them stand the checks.
+//! `args` is what a user may type, the configurations are what a command may rely on; between them stand the checks.
 
 use std::{
     io::{self, Write},

@@ -18,7 +18,7 @@ use crate::{
 /// Logical shards; fixed, so that caps and their effects do not depend on the number of threads.
 pub const SHARDS: usize = 16;
 
-/// One thing for a shard to do. Two cache lines: what the frame says is not repeated.
+/// One thing for a shard to do, kept small: what the frame says is not repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct Item {
     pub key: FlowKey,

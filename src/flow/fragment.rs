@@ -1,6 +1,6 @@
 //! IP fragments put together (RFC 791 section 3.2, RFC 8200 section 4.5).
 //!
-//! Bounded: [`MAX_DATAGRAMS`] packets of 64 KiB, [`MAX_PIECES`] separate ranges each, [`TIMEOUT`] of packet time.
+//! Bounded: `MAX_DATAGRAMS` packets of 64 KiB, `MAX_PIECES` separate ranges each, `TIMEOUT` of packet time.
 
 use std::{collections::VecDeque, ops::Range};
 

@@ -1,7 +1,7 @@
 //! Memory: what is known of each flow, in integers, of bounded size. `now` is always the time of a packet.
 
-pub mod budget;
 pub mod allocation;
+pub mod budget;
 pub mod candidate;
 pub mod copies;
 pub mod datagram;

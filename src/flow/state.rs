@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     flow::{
-        budget::Budget,
         allocation,
+        budget::Budget,
         copies::{Copies, may_be_media},
         datagram::Datagram,
-        ice::{self, Ice},
         dtls::{self as associations, Dtls},
+        ice::{self, Ice},
         key::{FlowKey, Transport},
         mdns::Mdns,
         media::{Media, Path, Verdict},

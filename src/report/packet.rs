@@ -149,7 +149,7 @@ pub fn tree(protocol: Protocol, payload: &[u8], base_offset: usize, wire_length:
     nodes(protocol, View::new(payload, wire_length, base_offset))
 }
 
-/// As [`line`], of a TURN message whose datagram inside is `inner`, as the relayed flow has it.
+/// As [`line()`], of a TURN message whose datagram inside is `inner`, as the relayed flow has it.
 #[must_use]
 pub fn relayed_line(protocol: Protocol, inner: Protocol, payload: &[u8], wire_length: usize) -> Line {
     let view = View { inner: Some(inner), ..View::new(payload, wire_length, 0) };

@@ -256,7 +256,8 @@ fn identities(flow: &FlowRecord) -> impl Iterator<Item = Identity<'_>> {
     });
     let roles = ice.into_iter().flat_map(|ice| &ice.checks).filter_map(|checks| checks.role);
     let tie_breakers = roles.filter(|(_, tie_breaker)| *tie_breaker != 0).map(|role| Identity::TieBreaker(role.1));
-    let hellos = flow.dtls.iter().filter_map(|dtls| dtls.offer.as_ref()).map(|offer| Identity::ClientHello(offer.random));
+    let hellos =
+        flow.dtls.iter().filter_map(|dtls| dtls.offer.as_ref()).map(|offer| Identity::ClientHello(offer.random));
     fragments.chain(tie_breakers).chain(hellos)
 }
 

@@ -25,7 +25,8 @@ pub fn communicating(context: &Context<'_>, flows: &[&FlowRecord]) -> Communicat
     let sctp = busiest.map(|(flow, record)| sctp(context, flow, record));
     let seen = !rtp_streams.is_empty() || sctp.is_some();
     // An association that carried data and then ends with an ABORT is how some stacks close.
-    let aborted = sctp.as_ref().is_some_and(|sctp| sctp.state == "aborted" && sctp.user_bytes == 0) && rtp_streams.is_empty();
+    let aborted =
+        sctp.as_ref().is_some_and(|sctp| sctp.state == "aborted" && sctp.user_bytes == 0) && rtp_streams.is_empty();
     let status = match (seen, aborted) {
         (_, true) => StepStatus::Failed,
         (true, false) => StepStatus::Ok,

@@ -5,7 +5,7 @@
 //! MESSAGE-INTEGRITY in it. This form is for what needs the bytes put together again: checking a message's integrity
 //! with a password that signalling gave, and making messages.
 //!
-//! What `stun_codec` lacks are [`extension`]s: the attributes of RFC 8489 and of libwebrtc, through its own traits.
+//! What `stun_codec` lacks are `extension`s: the attributes of RFC 8489 and of libwebrtc, through its own traits.
 
 mod extension;
 
