@@ -17,9 +17,6 @@ const NOTABLE_LOST_PACKETS: u64 = 5;
 /// A second of silence is an outage to everyone.
 const NOTABLE_OUTAGE: i64 = NANOS_PER_SECOND;
 
-/// A call whose DTLS carried no more records than this carried no data channel: handshake and closing only.
-const HANDSHAKE_RECORDS: u64 = 16;
-
 /// The rules about what a call carried, each on its own. `number` is the call's.
 pub fn judge(analysis: &Analysis, number: u32, session: &Session) -> Vec<Finding> {
     let mut findings: Vec<Finding> = no_media(analysis, number, session).into_iter().collect();
@@ -36,10 +33,9 @@ pub fn judge(analysis: &Analysis, number: u32, session: &Session) -> Vec<Finding
 /// "Call 1 carried neither media nor data: 240 STUN and TURN requests were sent and none was answered."
 fn no_media(analysis: &Analysis, number: u32, session: &Session) -> Option<Finding> {
     let carries = |flow: &FlowRecord| {
-        let records = [0, 23].iter().filter_map(|kind| flow.dtls_records.get(kind)).sum::<u64>();
-        !flow.streams.is_empty() || flow.sctp.is_some() || flow.rtcp.is_some() || records > HANDSHAKE_RECORDS
+        !flow.streams.is_empty() || flow.sctp.is_some() || flow.rtcp.is_some() || flow.carries_data()
     };
-    let asks = |flow: &FlowRecord| flow.path.ice || flow.is_turn();
+    let asks = |flow: &FlowRecord| flow.path.ice || flow.is_turn() || flow.path.dtls;
     if session.flows(analysis).any(carries) || !session.flows(analysis).any(asks) {
         return None;
     }
@@ -50,6 +46,7 @@ fn no_media(analysis: &Analysis, number: u32, session: &Session) -> Option<Findi
     let (requests, answers, errors) = (count(0x0000), count(0x0100), count(0x0110));
     let handshake = session.flows(analysis).any(|flow| flow.count(Protocol::Dtls) > 0);
     let reached = match (answers, errors, handshake) {
+        _ if requests == 0 && handshake => "a DTLS handshake was started, but no media or data followed".to_owned(),
         (0, 0, _) => format!("{requests} STUN and TURN requests were sent and none was answered"),
         (0, _, _) => format!("{requests} STUN and TURN requests were sent, and all answers were errors ({errors})"),
         (_, _, false) => "STUN was answered, but no DTLS handshake followed".to_owned(),

@@ -32,6 +32,9 @@ use crate::{
 /// DTLS 1.3 datagrams without a length or any known record, kept until the flow shows that it is DTLS.
 const UNIFIED_HEADER: std::ops::RangeInclusive<u8> = 0x20..=0x3f;
 
+/// Records of application data that are no longer only attempts of SCTP to start.
+const DATA_RECORDS: u64 = 4;
+
 /// What a datagram was taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
@@ -405,6 +408,12 @@ impl FlowRecord {
     #[must_use]
     pub fn is_of_call(&self) -> bool {
         self.path.is_call() || !self.streams.is_empty() || self.rtcp.is_some() || self.sctp.is_some() || self.is_turn()
+    }
+
+    /// Whether DTLS carried data, which is data channels: more records than the first words of SCTP, both ways.
+    #[must_use]
+    pub fn carries_data(&self) -> bool {
+        self.dtls.iter().any(|dtls| dtls.directions.iter().all(|side| side.application_data >= DATA_RECORDS))
     }
 
     /// Whether TURN messages were seen.

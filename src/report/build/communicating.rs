@@ -23,7 +23,7 @@ pub fn communicating(context: &Context<'_>, flows: &[&FlowRecord]) -> Communicat
     let associations = flows.iter().filter_map(|flow| flow.sctp.as_ref().map(|record| (*flow, record)));
     let busiest = associations.max_by_key(|(flow, _)| flow.count(Protocol::Sctp));
     let sctp = busiest.map(|(flow, record)| sctp(context, flow, record));
-    let seen = !rtp_streams.is_empty() || sctp.is_some();
+    let seen = !rtp_streams.is_empty() || sctp.is_some() || flows.iter().any(|flow| flow.carries_data());
     // An association that carried data and then ends with an ABORT is how some stacks close.
     let aborted =
         sctp.as_ref().is_some_and(|sctp| sctp.state == "aborted" && sctp.user_bytes == 0) && rtp_streams.is_empty();

@@ -152,6 +152,11 @@ fn communicated(session: &Session) -> Vec<String> {
     if helpers > 0 {
         words.push(counted(helpers, "repair or probe stream"));
     }
+    let data = &session.securing.application_data;
+    if streams.is_empty() && communicating.status == StepStatus::Ok && !data.is_empty() {
+        let (packets, size) = (data.iter().map(|way| way.packets).sum(), data.iter().map(|way| way.bytes).sum());
+        words.push(format!("data inside DTLS: {}, {}", counted(packets, "record"), bytes(size)));
+    }
     if !communicating.data_channels.is_empty() {
         words.push(counted(communicating.data_channels.len() as u64, "data channel"));
     }
