@@ -32,6 +32,10 @@ use crate::{
 /// DTLS 1.3 datagrams without a length or any known record, kept until the flow shows that it is DTLS.
 const UNIFIED_HEADER: std::ops::RangeInclusive<u8> = 0x20..=0x3f;
 
+/// What the state of ICE takes, its record and a few transactions together; and that of one DTLS association.
+const ICE_BYTES: usize = size_of::<Ice>() + size_of::<ice::Record>() + 1024;
+const DTLS_BYTES: usize = size_of::<Dtls>() + size_of::<associations::Record>() + 4096;
+
 /// Records of application data that are no longer only attempts of SCTP to start.
 const DATA_RECORDS: u64 = 4;
 
@@ -87,7 +91,7 @@ pub struct Flow {
     /// What the bytes of a TCP connection were recognised as.
     label: Option<&'static str>,
     budget: Budget,
-    /// Packets of associations that the budget had no room for.
+    /// Packets of what the budget had no room for.
     refused: u64,
 }
 
@@ -329,7 +333,11 @@ impl Flow {
         let is_check = message.method() == method::BINDING && message.attribute(kind::USERNAME).is_some()
             || message.method() == method::GOOG_PING;
         self.path.ice |= is_check;
-        self.ice.get_or_insert_default().push(&self.key, datagram, &message);
+        if self.ice.is_some() || self.budget.take(ICE_BYTES) {
+            self.ice.get_or_insert_default().push(&self.key, datagram, &message);
+        } else {
+            self.refused += 1;
+        }
         if message.attribute(kind::DTLS_IN_STUN).is_some() {
             self.path.dtls |= self.dtls.get_or_insert_default().push_stun(&message, datagram);
         }
@@ -362,6 +370,10 @@ impl Flow {
             return self.push_unknown(datagram);
         }
         self.path.dtls = true;
+        if self.dtls.is_none() && !self.budget.take(DTLS_BYTES) {
+            self.refused += 1;
+            return (Protocol::Dtls, Outcome::default());
+        }
         let malformed = self.dtls.get_or_insert_default().push(datagram);
         (Protocol::Dtls, Outcome { malformed, ..Outcome::default() })
     }

@@ -38,7 +38,7 @@ const SHORTEST_FOR_RATE: i64 = NANOS_PER_SECOND / 10;
 const LONG_ENOUGH_FOR_RARE_RATES: i64 = 5 * NANOS_PER_SECOND;
 
 /// After this time, and every so many packets from then on, it is asked whether one estimator would do.
-const SETTLING_TIME: i64 = 10 * NANOS_PER_SECOND;
+const SETTLING_TIME: i64 = 5 * NANOS_PER_SECOND;
 const SETTLING_PACKETS: u64 = 64;
 
 /// Clock drift is measured over the earliest arrivals in windows of this length.
@@ -52,9 +52,7 @@ const DRIFT_WINDOWS: i64 = 20;
 pub struct Timing {
     last_arrival: Timestamp,
     last_timestamp: u32,
-    jitter: Jitter,
-    /// The only estimator that still runs: of the rate that is certain, or that the timestamps leave no doubt of.
-    lane: Option<usize>,
+    jitter: Estimators,
     /// Packets that entered the estimators.
     samples: u64,
     jumps: u64,
@@ -101,8 +99,7 @@ impl Timing {
         Self {
             last_arrival: arrival,
             last_timestamp: timestamp,
-            jitter: Jitter::default(),
-            lane: None,
+            jitter: Estimators::All(Box::default()),
             samples: 0,
             jumps: 0,
             elapsed: 0,
@@ -123,10 +120,8 @@ impl Timing {
         self.elapsed = self.elapsed.saturating_add(elapsed);
         self.ticks += ticks;
         self.samples += 1;
-        match self.lane {
-            Some(lane) if rate.is_none_or(|rate| CLOCK_RATES.get(lane) == Some(&rate)) => {
-                self.jitter.push_one(lane, elapsed, ticks);
-            }
+        match &mut self.jitter {
+            Estimators::One(one) if rate.is_none_or(|rate| rate == one.rate) => one.push(elapsed, ticks),
             _ => self.push_all(elapsed, ticks, rate),
         }
         self.drift.push(self.elapsed, self.ticks);
@@ -135,11 +130,7 @@ impl Timing {
 
     /// Runs all estimators, and now and then looks whether one would do.
     fn push_all(&mut self, elapsed: i64, ticks: i64, rate: Option<u32>) {
-        if let Some(lane) = self.lane.take() {
-            // Another clock from here on: all go on from what was measured so far.
-            self.jitter.spread(lane);
-        }
-        self.jitter.push(elapsed, ticks);
+        self.jitter.push_all(elapsed, ticks);
         let settled = match rate {
             Some(rate) => Some(rate),
             None if self.samples.is_multiple_of(SETTLING_PACKETS) && self.elapsed >= SETTLING_TIME => {
@@ -147,7 +138,9 @@ impl Timing {
             }
             None => None,
         };
-        self.lane = settled.and_then(|rate| CLOCK_RATES.iter().position(|known| *known == rate));
+        if let Some(one) = settled.and_then(|rate| self.jitter.one(rate)) {
+            self.jitter = Estimators::One(one);
+        }
     }
 
     /// The inferred rate where the timestamps are within a hundredth of it.
@@ -197,8 +190,8 @@ impl Timing {
     /// The clock rate that the timestamps' speed tells, in Hz; `None` for streams too short or too odd.
     #[must_use]
     pub fn inferred_rate(&self) -> Option<u32> {
-        if let Some(rate) = self.lane.and_then(|lane| CLOCK_RATES.get(lane)) {
-            return Some(*rate);
+        if let Estimators::One(one) = &self.jitter {
+            return Some(one.rate);
         }
         if self.elapsed < SHORTEST_FOR_RATE || self.ticks <= 0 {
             return None;
@@ -220,11 +213,9 @@ impl Timing {
     /// The jitter at `rate`; `None` for a rate that is not among [`CLOCK_RATES`] or a stream of one packet.
     #[must_use]
     pub fn jitter(&self, rate: u32) -> Option<JitterRecord> {
-        let index = CLOCK_RATES.iter().position(|known| *known == rate)?;
         let samples = Some(self.samples).filter(|samples| *samples > 0)? as f64;
-        let of = |values: &[f64; LANES]| values.get(index).copied().unwrap_or_default();
-        let Jitter { last, highest, sum } = &self.jitter;
-        Some(JitterRecord { last: of(last) as i64, mean: (of(sum) / samples) as i64, highest: of(highest) as i64 })
+        let Estimator { last, highest, sum, .. } = self.jitter.one(rate)?;
+        Some(JitterRecord { last: last as i64, mean: (sum / samples) as i64, highest: highest as i64 })
     }
 
     /// How much faster the sender's clock runs than the tap's, in parts per billion, at `rate`.
@@ -254,24 +245,57 @@ impl Jitter {
             *sum += *last;
         }
     }
+}
 
-    /// Runs one estimator.
-    #[inline]
-    fn push_one(&mut self, lane: usize, elapsed: i64, ticks: i64) {
-        let values = (self.last.get_mut(lane), self.highest.get_mut(lane), self.sum.get_mut(lane), TICKS.get(lane));
-        let (Some(last), Some(highest), Some(sum), Some(tick)) = values else { return };
-        *last += ((elapsed as f64 - ticks as f64 * tick).abs() - *last) / 16.0;
-        *highest = last.max(*highest);
-        *sum += *last;
+/// All estimators, or the only one that still matters: of the rate that is certain, or that the timestamps leave no
+/// doubt of.
+#[derive(Clone, Debug)]
+enum Estimators {
+    All(Box<Jitter>),
+    One(Estimator),
+}
+
+/// The estimator of one rate.
+#[derive(Clone, Copy, Debug)]
+struct Estimator {
+    rate: u32,
+    tick: f64,
+    last: f64,
+    highest: f64,
+    sum: f64,
+}
+
+impl Estimators {
+    /// Runs all estimators. Where one was left there is another clock from here on: all go on from what it measured.
+    fn push_all(&mut self, elapsed: i64, ticks: i64) {
+        if let Self::One(Estimator { last, highest, sum, .. }) = *self {
+            let jitter = Jitter { last: [last; LANES], highest: [highest; LANES], sum: [sum; LANES] };
+            *self = Self::All(Box::new(jitter));
+        }
+        if let Self::All(jitter) = self {
+            jitter.push(elapsed, ticks);
+        }
     }
 
-    /// Has all estimators go on from where one is.
-    fn spread(&mut self, lane: usize) {
-        for values in [&mut self.last, &mut self.highest, &mut self.sum] {
-            if let Some(value) = values.get(lane).copied() {
-                values.fill(value);
-            }
-        }
+    /// The estimator of a rate.
+    fn one(&self, rate: u32) -> Option<Estimator> {
+        let jitter = match self {
+            Self::One(one) => return Some(*one).filter(|one| one.rate == rate),
+            Self::All(jitter) => jitter,
+        };
+        let lane = CLOCK_RATES.iter().position(|known| *known == rate)?;
+        let of = |values: &[f64; LANES]| values.get(lane).copied();
+        let (last, highest, sum) = (of(&jitter.last)?, of(&jitter.highest)?, of(&jitter.sum)?);
+        Some(Estimator { rate, tick: of(&TICKS)?, last, highest, sum })
+    }
+}
+
+impl Estimator {
+    #[inline]
+    fn push(&mut self, elapsed: i64, ticks: i64) {
+        self.last += ((elapsed as f64 - ticks as f64 * self.tick).abs() - self.last) / 16.0;
+        self.highest = self.last.max(self.highest);
+        self.sum += self.last;
     }
 }
 
