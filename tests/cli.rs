@@ -295,7 +295,10 @@ fn text_fits_its_width() {
             continue;
         }
         for width in [60, 80, 200] {
-            let text = printed(&["analyze", "--all", "--width", &width.to_string(), path.to_str().unwrap()]);
+            // The verdict on a call that failed is "fail", and so is the status.
+            let output = run(&["analyze", "--all", "--width", &width.to_string(), path.to_str().unwrap()]);
+            assert_eq!(output.status.code(), Some(i32::from(path.ends_with("ice-failed.pcap"))), "{}", path.display());
+            let text = String::from_utf8(output.stdout).unwrap();
             // The path of the file is as long as it is.
             let long = text.lines().filter(|line| line.chars().count() > width && !line.contains("samples/"));
             assert_eq!(long.collect::<Vec<_>>(), Vec::<&str>::new(), "{} at {width}", path.display());

@@ -2,7 +2,7 @@
 
 use crate::{
     engine::Analysis,
-    finding::{Finding, Severity},
+    finding::{Finding, Severity, words::grouped},
     flow::{FlowRecord, Protocol, stream::Stream},
     session::{Session, StreamRole, repairs},
     time::{NANOS_PER_SECOND, seconds},
@@ -13,6 +13,12 @@ const NOTABLE_LOSS_PERCENT: u64 = 1;
 
 /// Fewer lost packets than this are chance.
 const NOTABLE_LOST_PACKETS: u64 = 5;
+
+/// As many datagrams that nobody here knows are no accident.
+const UNKNOWN_DATAGRAMS: u64 = 16;
+
+/// As many requests without an answer are no accident of where the capture ends.
+const MANY_REQUESTS: u64 = 5;
 
 /// A second of silence is an outage to everyone.
 const NOTABLE_OUTAGE: i64 = NANOS_PER_SECOND;
@@ -30,36 +36,59 @@ pub fn judge(analysis: &Analysis, number: u32, session: &Session) -> Vec<Finding
     findings
 }
 
-/// "Call 1 carried neither media nor data: 240 STUN and TURN requests were sent and none was answered."
+/// "Neither media nor data was carried: 240 STUN and TURN requests were sent and none was answered."
 fn no_media(analysis: &Analysis, number: u32, session: &Session) -> Option<Finding> {
+    // Some applications put a protocol of their own on the path that ICE found.
+    let unknown = |flow: &FlowRecord| flow.path.ice && flow.count(Protocol::Unknown) >= UNKNOWN_DATAGRAMS;
     let carries = |flow: &FlowRecord| {
-        !flow.streams.is_empty() || flow.sctp.is_some() || flow.rtcp.is_some() || flow.carries_data()
+        let media = !flow.streams.is_empty() || flow.rtcp.is_some();
+        media || flow.sctp.is_some() || flow.carries_data() || unknown(flow)
     };
     let asks = |flow: &FlowRecord| flow.path.ice || flow.is_turn() || flow.path.dtls;
     if session.flows(analysis).any(carries) || !session.flows(analysis).any(asks) {
         return None;
     }
+    let (failed, reached) = reached(analysis, session);
+    Some(Finding {
+        rule: "COM001",
+        severity: if failed { Severity::Error } else { Severity::Warning },
+        session: Some(number),
+        message: format!("Neither media nor data was carried: {reached}"),
+        advice: Some("The step named here is where the call ended; its line below says more."),
+        packets: session.flows(analysis).find(|flow| asks(flow)).map(|flow| flow.first.1).into_iter().collect(),
+    })
+}
+
+/// How far a call without media came, and whether that is a failure beyond doubt: asked often enough, or refused.
+fn reached(analysis: &Analysis, session: &Session) -> (bool, String) {
     let count = |class: u16| -> u64 {
         let types = session.flows(analysis).flat_map(|flow| &flow.stun_types);
         types.filter(|(kind, _)| **kind & 0x0110 == class).map(|(_, count)| count).sum()
     };
     let (requests, answers, errors) = (count(0x0000), count(0x0100), count(0x0110));
-    let handshake = session.flows(analysis).any(|flow| flow.count(Protocol::Dtls) > 0);
-    let reached = match (answers, errors, handshake) {
-        _ if requests == 0 && handshake => "a DTLS handshake was started, but no media or data followed".to_owned(),
-        (0, 0, _) => format!("{requests} STUN and TURN requests were sent and none was answered"),
-        (0, _, _) => format!("{requests} STUN and TURN requests were sent, and all answers were errors ({errors})"),
-        (_, _, false) => "STUN was answered, but no DTLS handshake followed".to_owned(),
-        (_, _, true) => "a DTLS handshake was started, but no media or data followed".to_owned(),
+    let asked = match requests {
+        1 => "one STUN or TURN request was sent".to_owned(),
+        _ => format!("{} STUN and TURN requests were sent", grouped(requests)),
     };
-    Some(Finding {
-        rule: "COM001",
-        severity: Severity::Warning,
-        session: Some(number),
-        message: format!("Call {number} carried neither media nor data: {reached}"),
-        advice: Some("Start at the step named here: what comes before it in a call worked."),
-        packets: session.flows(analysis).find(|flow| asks(flow)).map(|flow| flow.first.1).into_iter().collect(),
-    })
+    let is_ice = session.flows(analysis).any(|flow| flow.path.ice);
+    let connected = session.flows(analysis).any(|flow| flow.ice.as_ref().is_some_and(|ice| ice.is_connected()));
+    if session.flows(analysis).any(|flow| flow.count(Protocol::Dtls) > 0) {
+        let alert = session.flows(analysis).any(|flow| flow.dtls.iter().any(|dtls| dtls.fatal_alert().is_some()));
+        let why = if alert { "failed with an alert" } else { "was started, but no media or data followed" };
+        return (alert, format!("a DTLS handshake {why}"));
+    }
+    match (answers, errors) {
+        (0, 0) => (requests >= MANY_REQUESTS, format!("{asked} and none was answered")),
+        (0, _) => (true, format!("{asked}, and all answers were errors ({})", grouped(errors))),
+        (_, 1..) if is_ice && !connected => {
+            (true, format!("{asked}, {} were answered with an error, and no pair of addresses worked", grouped(errors)))
+        }
+        (_, 1..) if !is_ice => {
+            (false, format!("TURN answered, {} times with an error, and no call followed", grouped(errors)))
+        }
+        _ if is_ice && !connected => (requests >= MANY_REQUESTS, format!("{asked}, and no pair of addresses worked")),
+        _ => (false, "STUN was answered, but no DTLS handshake and no media followed".to_owned()),
+    }
 }
 
 /// "Stream 0x8a2b7d32 of call 1 stopped for 6.0 s: packets were lost and none arrived."
@@ -84,7 +113,7 @@ fn loss(number: u32, flow: &FlowRecord, stream: &Stream) -> Option<Finding> {
     let counters = stream.sequence();
     let notable =
         counters.lost >= NOTABLE_LOST_PACKETS && counters.lost * 100 >= counters.expected * NOTABLE_LOSS_PERCENT;
-    let permille = counters.lost * 1000 / counters.expected.max(1);
+    let permille = (counters.lost * 1000 + counters.expected / 2) / counters.expected.max(1);
     notable.then(|| Finding {
         rule: "COM003",
         severity: Severity::Warning,

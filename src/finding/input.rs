@@ -101,7 +101,8 @@ fn snapped(file: &FileSummary) -> Option<Finding> {
     })
 }
 
-/// "1,200 packets of call.pcap were captured twice, at two places of their path or by a mirror port; each counts once."
+/// "1,200 packets of call.pcap were captured before, at another place of the path or by a mirror port, and not counted
+/// again."
 fn copies(analysis: &Analysis, file: &FileSummary, index: u16) -> Option<Finding> {
     let copies = analysis.copies.get(usize::from(index)).copied().filter(|copies| *copies > 0)?;
     Some(Finding {
@@ -109,7 +110,7 @@ fn copies(analysis: &Analysis, file: &FileSummary, index: u16) -> Option<Finding
         severity: Severity::Info,
         session: None,
         message: format!(
-            "{} of {} {} captured twice, at different places of the path; each counts once",
+            "{} of {} {} captured before, at another place of the path or by a mirror port, and not counted again",
             counted(copies, "packet"),
             file.path,
             was(copies)

@@ -61,7 +61,7 @@ impl<'a> Identifier<'a> {
                 }
                 clear(self.other(datagram))
             }
-            _ if record.key.transport == Transport::Sctp => clear(Protocol::Sctp),
+            _ if record.key.transport == Transport::Sctp && record.sctp.is_some() => clear(Protocol::Sctp),
             [0x20..=0x3f, ..] if dtls::looks_like_dtls(datagram.bytes, datagram.length) => {
                 let is_dtls = record.path.dtls || record.path.ice || !record.streams.is_empty();
                 if is_dtls { clear(Protocol::Dtls) } else { clear(self.other(datagram)) }
@@ -89,7 +89,7 @@ impl<'a> Identifier<'a> {
         let encrypted = match rtcp::classify_snapped(datagram.bytes, datagram.length).ok()? {
             Rtcp::Clear(_) if counted.clear > 0 => false,
             Rtcp::Encrypted(_) if counted.encrypted > 0 => true,
-            Rtcp::Undecided(_) if counted.undecided > 0 => counted.encrypted > 0,
+            Rtcp::Undecided(_) if counted.undecided + counted.encrypted > 0 => counted.encrypted > 0,
             _ => return None,
         };
         Some(Identity { protocol: Protocol::Rtcp, encrypted })

@@ -222,7 +222,7 @@ impl Media {
             }
             Ok(rtcp::Rtcp::Encrypted(srtcp)) => self.push_srtcp(srtcp, datagram.direction & 1, path),
             Ok(rtcp::Rtcp::Undecided(first)) if self.believes(path) => {
-                self.rtcp_mut().push_undecided(first);
+                self.rtcp_mut().push_undecided(first, path.dtls);
                 Verdict::Rtcp
             }
             Ok(rtcp::Rtcp::Undecided(_)) => Verdict::Other,

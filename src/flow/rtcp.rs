@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     flow::budget::Budget,
-    time::{NANOS_PER_MILLI, NANOS_PER_SECOND, PacketId, Timestamp},
+    time::{NANOS_PER_SECOND, PacketId, Timestamp},
     wire::{
         feedback::{PayloadFeedback, PayloadMessage, TransportFeedback, TransportMessage},
         rtcp::{Compound, Content, FirstHeader, Item, Packet, ReportBlock, Srtcp},
@@ -21,8 +21,9 @@ const ENTRY: usize = 256;
 /// Sender reports of one SSRC that a report's LSR is looked up in.
 const SENDER_REPORTS: usize = 16;
 
-/// A round trip may come out this far below zero: DLSR counts in 15 microseconds, and clocks are read with care or not.
-const NEGATIVE_ROUND_TRIP: i64 = -2 * NANOS_PER_MILLI;
+/// A round trip may come out this far below zero, as DLSR counts in 15 microseconds. Further below, a clock was read
+/// carelessly, and the round trip is not known.
+const NEGATIVE_ROUND_TRIP: i64 = -20_000;
 
 /// The longest round trip believed; beyond it the LSR belongs to an older report with the same 32 bits.
 const LONGEST_ROUND_TRIP: i64 = 60 * NANOS_PER_SECOND;
@@ -225,9 +226,9 @@ impl Rtcp {
         self.count_type(TypeKey::first(srtcp.first_type, srtcp.first_count));
     }
 
-    /// Takes what is there of a datagram that was cut too early.
-    pub fn push_undecided(&mut self, first: FirstHeader) {
-        self.undecided += 1;
+    /// Takes what is there of a datagram that was cut too early. Where DTLS secures the flow it is SRTCP all the same.
+    pub fn push_undecided(&mut self, first: FirstHeader, secured: bool) {
+        *if secured { &mut self.encrypted } else { &mut self.undecided } += 1;
         self.count_type(TypeKey::first(first.first_type, first.first_count));
     }
 

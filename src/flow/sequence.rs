@@ -84,7 +84,7 @@ pub struct Sequence {
     /// The last duplicates in a row: the newest number, and how many.
     repeated: (u16, u16),
     received: u64,
-    /// Expected and lost numbers of segments that ended with a restart.
+    /// Expected numbers of segments that ended with a restart.
     closed_expected: u64,
     counters: Counters,
 }
@@ -143,7 +143,7 @@ impl Sequence {
         self.push_unusual(number, step, continuous)
     }
 
-    /// The highest number seen, extended by the count of wraps; for comparing with RTCP's.
+    /// The highest number seen.
     #[must_use]
     pub const fn highest(&self) -> u16 {
         self.highest as u16
@@ -254,13 +254,13 @@ impl Sequence {
             self.counters.strays += 1;
             return Step::Stray;
         }
+        if step == 0 {
+            self.counters.duplicated += 1;
+            return Step::Stray;
+        }
         self.stray = None;
         self.restart(first);
-        if step > 0 {
-            self.forward(step);
-        } else {
-            self.counters.duplicated += 1;
-        }
+        self.forward(step);
         Step::Restart
     }
 
@@ -391,6 +391,12 @@ mod tests {
     fn one_stray_packet_is_no_new_start() {
         let counters = run((100..200).chain([40_000]).chain(200..300));
         assert_eq!((counters.expected, counters.lost, counters.restarts, counters.strays), (200, 0, 0, 1));
+    }
+
+    #[test]
+    fn a_stray_packet_that_comes_twice_is_no_new_start() {
+        let counters = run((100..200).chain([40_000, 40_000]).chain(200..300));
+        assert_eq!((counters.expected, counters.lost, counters.restarts), (200, 0, 0));
     }
 
     #[test]

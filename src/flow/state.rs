@@ -23,7 +23,7 @@ use crate::{
     wire::{
         Malformed, dtls,
         quic::LongHeader,
-        sctp::looks_like_sctp_over_udp,
+        sctp::{self, looks_like_sctp_over_udp},
         stun::{Class, Message, kind, method},
         zrtp,
     },
@@ -261,7 +261,7 @@ impl Flow {
         self.settle(Protocol::Rtp, rtp_packets);
         self.settle(Protocol::Rtcp, rtcp_packets);
         let (ice, turn) = finish_stun(self.ice.take(), self.turn.take(), self.last.0);
-        let is_call = self.path.ice || !streams.is_empty();
+        let is_call = self.path.is_call() || !streams.is_empty();
         let dtls = self.dtls.take().map(|dtls| dtls.finish(is_call)).unwrap_or_default();
         self.settle(Protocol::Dtls, self.protocols[Protocol::Dtls as usize] + dtls.suspects);
         FlowRecord {
@@ -387,6 +387,11 @@ impl Flow {
     }
 
     fn push_sctp<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        if self.sctp.is_none()
+            && let Err(fault) = sctp::Packet::parse_snapped(datagram.bytes, datagram.length)
+        {
+            return (Protocol::Unknown, Outcome { malformed: Some(fault), ..Outcome::default() });
+        }
         if self.sctp.is_none() && !self.budget.take(size_of::<Association>()) {
             self.refused += 1;
             return (Protocol::Unknown, Outcome::default());

@@ -2,7 +2,7 @@
 //! type tells it, and how fast the sender's clock runs.
 //!
 //! The clock rate of a dynamic payload type is not in the packets. Jitter is therefore estimated for all rates in use
-//! side by side, in nanoseconds, and the one whose rate fits the stream's timestamps is chosen at the end.
+//! side by side, in nanoseconds, until the timestamps leave no doubt which one fits.
 
 use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
 

@@ -199,7 +199,11 @@ pub struct RoundTrip {
 }
 
 impl RoundTrip {
+    /// Adds one; where time went backwards there is none to add.
     fn push(&mut self, nanos: i64) {
+        if nanos < 0 {
+            return;
+        }
         self.min = if self.count == 0 { nanos } else { self.min.min(nanos) };
         self.max = if self.count == 0 { nanos } else { self.max.max(nanos) };
         self.last = nanos;

@@ -73,7 +73,7 @@ impl Turn {
             self.bind(message, peer);
         }
         let data = message.attribute(kind::DATA)?;
-        Some(self.relayed(outer, datagram, peer?, data.value, data.value.len(), from_client))
+        Some(self.relayed(outer, datagram, peer?, data.value, data.length, from_client))
     }
 
     /// Learns a channel's peer: of a free channel from the request, as the answer may be missing from the capture; of a

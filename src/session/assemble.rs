@@ -1,6 +1,6 @@
 //! Which flows make a call.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr};
 
 use crate::{
     engine::Analysis,
@@ -131,7 +131,8 @@ fn join_rtcp_ports(flows: &[FlowRecord], members: &[usize], groups: &mut Groups)
     let by_key: BTreeMap<FlowKey, usize> =
         members.iter().filter_map(|index| flows.get(*index).map(|flow| (flow.key, *index))).collect();
     for index in members {
-        let Some(flow) = flows.get(*index) else { continue };
+        let direct = |flow: &&FlowRecord| flow.key.transport == Transport::Udp && flow.key.relay.is_none();
+        let Some(flow) = flows.get(*index).filter(direct) else { continue };
         let up = |end: Endpoint| end.port().checked_add(1).map(|port| end.with_port(port));
         let (Some(low), Some(high)) = (up(flow.key.low), up(flow.key.high)) else { continue };
         let (companion, _) = FlowKey::new(low, high, Transport::Udp);
@@ -173,11 +174,13 @@ fn join_rtcp_sources(flows: &[FlowRecord], members: &[usize], groups: &mut Group
 /// whose flows carry media side by side is a server's; there only flows with a common SSRC belong together. SCTP has no
 /// such agents: each port of a client is an association of its own.
 fn join_agents(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
-    let mut by_endpoint: BTreeMap<(Endpoint, Transport), Vec<usize>> = BTreeMap::new();
+    let mut by_endpoint: BTreeMap<(Endpoint, Transport, Option<IpAddr>), Vec<usize>> = BTreeMap::new();
     for index in members {
         let Some(flow) = flows.get(*index).filter(|flow| flow.sctp.is_none()) else { continue };
         for end in [flow.key.low, flow.key.high] {
-            by_endpoint.entry((end, flow.key.transport)).or_default().push(*index);
+            // A STUN or TURN server is many calls' server: there only what one host asks belongs together.
+            let asker = asker(flow).filter(|asker| *asker != end).map(Endpoint::ip);
+            by_endpoint.entry((end, flow.key.transport, asker)).or_default().push(*index);
         }
     }
     for group in by_endpoint.values() {
@@ -195,6 +198,16 @@ fn join_agents(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
             rest.iter().for_each(|index| groups.join(*first, *index));
         }
     }
+}
+
+/// Who asks a server, of a flow that is nothing but a client's questions to a STUN or TURN server.
+fn asker(flow: &FlowRecord) -> Option<Endpoint> {
+    let direction = match flow.turn.as_deref() {
+        Some(turn) => turn.client?,
+        None if flow.path.ice || !flow.streams.is_empty() || flow.stun_types.is_empty() => return None,
+        None => flow.first.2,
+    };
+    Some(flow.key.source(direction))
 }
 
 fn join_same_source(flows: &[FlowRecord], media: &[usize], groups: &mut Groups) {
@@ -221,7 +234,6 @@ fn join_names(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
     }
 }
 
-/// Whether any two of these flows carry media at the same time.
 /// Flows that name the same agent or association in random numbers of their own: user fragments of both sides (RFC 8445
 /// section 5.3), the tie-breaker of an agent's role (section 7.1.3), which is the same for all its media without BUNDLE,
 /// and the random of a DTLS ClientHello. So a call stays together over several paths, over ICE restarts, and on both
@@ -261,6 +273,7 @@ fn identities(flow: &FlowRecord) -> impl Iterator<Item = Identity<'_>> {
     fragments.chain(tie_breakers).chain(hellos)
 }
 
+/// Whether any two of these flows carry media at the same time.
 fn overlap(flows: &[FlowRecord], members: &[usize]) -> bool {
     let mut spans: Vec<(Timestamp, Timestamp)> =
         members.iter().filter_map(|index| flows.get(*index)).filter_map(media_span).collect();

@@ -25,6 +25,9 @@ use crate::{
 /// A shorter stream has no bit rate worth the name.
 const SHORTEST_FOR_BITRATE: i64 = NANOS_PER_SECOND / 4;
 
+/// Clock drift is only given where the mean jitter is at most one part in this many of the stream's length: 20 ppm.
+const DRIFT_PRECISION: i64 = 50_000;
+
 /// A shorter stream has no frame rate worth the name.
 const SHORTEST_FOR_FRAME_RATE: i64 = NANOS_PER_SECOND;
 
@@ -146,6 +149,7 @@ impl Parts<'_> {
             clock_drift_ppm: rate
                 .filter(|_| is_media)
                 .and_then(|rate| stream.timing().drift_ppb(rate))
+                .filter(|_| jitter.is_some_and(|jitter| jitter.mean <= length / DRIFT_PRECISION))
                 .map(|ppb| seconds(ppb) * 1e6),
             encrypted: self.encrypted(),
             ssrc_collision: self.collides(),

@@ -111,6 +111,7 @@ fn step(name: &str, status: StepStatus, words: Vec<String>, page: &mut Page<'_>)
         (StepStatus::Ok, true) => text.push_str("seen"),
         (StepStatus::Failed, true) => text.push_str("failed"),
         (StepStatus::Failed, false) => text.insert_str(0, "failed: "),
+        (StepStatus::NotSeen, true) if name == "Signalling" => text.push_str("not read yet"),
         (StepStatus::NotSeen, true) => text.push_str("not in the capture"),
         (StepStatus::Ok | StepStatus::NotSeen, false) => {}
     }
