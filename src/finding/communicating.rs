@@ -71,7 +71,7 @@ fn reached(analysis: &Analysis, session: &Session) -> (bool, String) {
         _ => format!("{} STUN and TURN requests were sent", grouped(requests)),
     };
     let is_ice = session.flows(analysis).any(|flow| flow.path.ice);
-    let connected = session.flows(analysis).any(|flow| flow.ice.as_ref().is_some_and(|ice| ice.is_connected()));
+    let connected = session.flows(analysis).any(|flow| flow.ice.as_ref().is_some_and(|ice| ice.may_be_used()));
     if session.flows(analysis).any(|flow| flow.count(Protocol::Dtls) > 0) {
         let alert = session.flows(analysis).any(|flow| flow.dtls.iter().any(|dtls| dtls.fatal_alert().is_some()));
         let why = if alert { "failed with an alert" } else { "was started, but no media or data followed" };
@@ -84,7 +84,10 @@ fn reached(analysis: &Analysis, session: &Session) -> (bool, String) {
             (true, format!("{asked}, {} were answered with an error, and no pair of addresses worked", grouped(errors)))
         }
         (_, 1..) if !is_ice => {
-            (false, format!("TURN answered, {} times with an error, and no call followed", grouped(errors)))
+            let mut turns = session.flows(analysis).filter_map(|flow| flow.turn.as_deref());
+            let refused = turns.clone().next().is_some() && !turns.any(|turn| turn.is_allocated());
+            let granted = if refused { "nothing was allocated" } else { "no call followed" };
+            (refused, format!("{asked}, {} were answered with an error, and {granted}", grouped(errors)))
         }
         _ if is_ice && !connected => (requests >= MANY_REQUESTS, format!("{asked}, and no pair of addresses worked")),
         _ => (false, "STUN was answered, but no DTLS handshake and no media followed".to_owned()),

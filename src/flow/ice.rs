@@ -227,6 +227,14 @@ impl Record {
         self.checks.iter().any(|checks| checks.requests.succeeded > 0)
     }
 
+    /// Whether the path may be used: checks of one end succeeded, and those of the other, if it sent any, were not all
+    /// refused.
+    #[must_use]
+    pub fn may_be_used(&self) -> bool {
+        let refused = |checks: &Checks| checks.requests.succeeded == 0 && checks.requests.failed > 0;
+        self.is_connected() && !self.checks.iter().any(refused)
+    }
+
     /// The direction of the ends that only answer: an ICE-lite agent never asks (RFC 8445 section 2.5).
     #[must_use]
     pub fn lite(&self) -> Option<usize> {
