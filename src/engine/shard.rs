@@ -15,7 +15,11 @@ use crate::{
 const FLOWS: usize = 65_536 / SHARDS;
 
 /// Bytes for what flows remember beyond their own size, and for the records of those that ended.
-const BUDGET: usize = (160 << 20) / SHARDS;
+const BUDGET: usize = (128 << 20) / SHARDS;
+
+/// Bytes for finding packets that were captured twice. Apart from the rest, so that a router's capture of very many
+/// flows loses that before it loses streams.
+const COPY_BUDGET: usize = (32 << 20) / SHARDS;
 
 /// Bytes that a record takes beyond its own size: its counts of STUN and DTLS.
 const RECORD_LISTS: usize = 256;
@@ -42,6 +46,7 @@ pub struct Shard {
     copies: Vec<u64>,
     refused: Refused,
     budget: Budget,
+    copy_budget: Budget,
     /// Where the search for a flow to end goes on: around the table, so that each new flow costs a few looks.
     hand: usize,
 }
@@ -56,6 +61,7 @@ impl Default for Shard {
             copies: Vec::new(),
             refused: Refused::default(),
             budget: Budget::new(BUDGET),
+            copy_budget: Budget::new(COPY_BUDGET),
             hand: 0,
         }
     }
@@ -161,7 +167,7 @@ impl Shard {
 
     #[cold]
     fn insert(&mut self, key: FlowKey, digest: u64, datagram: &Datagram<'_>) -> Option<usize> {
-        let flow = Flow::new(key, datagram.time, datagram.id, datagram.direction, &self.budget);
+        let flow = Flow::new(key, datagram, &self.budget, &self.copy_budget);
         let slot = Slot { key, digest, last: datagram.time, flow };
         let index = if self.flows.len() < FLOWS {
             self.flows.push(slot);

@@ -158,18 +158,19 @@ pub struct Outcome<'a> {
 }
 
 impl Flow {
-    /// A flow without packets, whose state `budget` pays for.
+    /// The flow that `datagram` begins, before it is counted. Its state is paid from `budget`, and what tells copies of
+    /// its packets from `copy_budget`.
     #[must_use]
-    pub fn new(key: FlowKey, time: Timestamp, id: PacketId, direction: usize, budget: &Budget) -> Self {
+    pub fn new(key: FlowKey, datagram: &Datagram<'_>, budget: &Budget, copy_budget: &Budget) -> Self {
         Self {
             key,
-            first: (time, id, direction & 1),
-            last: (time, id),
+            first: (datagram.time, datagram.id, datagram.direction & 1),
+            last: (datagram.time, datagram.id),
             packets: [0; 2],
             bytes: [0; 2],
             protocols: [0; PROTOCOLS],
             path: Path::default(),
-            copies: [budget, budget].map(|budget| Copies::new(budget.clone())),
+            copies: [copy_budget, copy_budget].map(|budget| Copies::new(budget.clone())),
             media: Media::new(budget.clone()),
             stun_types: BTreeMap::new(),
             dtls: None,
