@@ -49,6 +49,59 @@ fn flows_of_one_packet() {
 }
 
 #[test]
+fn a_hundred_thousand_transactions() {
+    let json = bounded(|writer| {
+        let answer = stun(0x101, &[(0x20, vec![0, 1, 0x21 ^ 0x11, 0x12 ^ 0x22, 0x21, 0x12, 0xa4, 0x42])]);
+        for number in 0..FLOWS {
+            for (from, to, mut message, delay) in
+                [(client(1), SERVER, ice_check(), 0), (SERVER, client(1), answer.clone(), MILLISECOND)]
+            {
+                message[16..20].copy_from_slice(&number.to_be_bytes());
+                let time = i64::from(number) * 50 * MILLISECOND + delay;
+                writer.packet(time, &udp(from, to, &message));
+            }
+        }
+    });
+    let connecting = &json["sessions"][0]["connecting"];
+    assert_eq!(connecting["stun"]["byType"]["Binding request"], FLOWS);
+    let pair = &connecting["candidatePairs"][0];
+    let both = |[sent, received]: [&str; 2]| pair[sent].as_u64().unwrap() + pair[received].as_u64().unwrap();
+    assert_eq!(both(["requestsSent", "requestsReceived"]), u64::from(FLOWS), "{pair}");
+    assert_eq!(both(["responsesSent", "responsesReceived"]), u64::from(FLOWS), "{pair}");
+    assert_eq!(pair["requestsUnanswered"], 0);
+}
+
+#[test]
+fn ten_thousand_handshakes() {
+    const HANDSHAKES: u32 = 10_000;
+    let json = bounded(|writer| {
+        for number in 0..HANDSHAKES {
+            let time = i64::from(number) * MILLISECOND;
+            writer.packet(time, &udp(client(number), SERVER, &client_hello(number)));
+        }
+    });
+    assert_eq!(json["captures"][0]["packets"], HANDSHAKES);
+    let sessions = json["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), HANDSHAKES as usize);
+    assert!(sessions.iter().all(|session| session["securing"]["status"] == "failed"), "{}", sessions[0]);
+}
+
+/// A DTLS 1.2 ClientHello in one record (RFC 6347 section 4.2.2) that offers SRTP (RFC 5764 section 4.1.1), and whose
+/// random begins with `number`.
+fn client_hello(number: u32) -> Vec<u8> {
+    let mut body = vec![0xfe, 0xfd];
+    body.extend(number.to_be_bytes());
+    body.extend([7; 28]);
+    body.extend([0, 0, 0, 2, 0xc0, 0x2b, 1, 0]);
+    body.extend([0, 9, 0, 14, 0, 5, 0, 2, 0, 1, 0]);
+    let length = body.len() as u8;
+    let mut record = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, length + 12];
+    record.extend([1, 0, 0, length, 0, 0, 0, 0, 0, 0, 0, length]);
+    record.extend(body);
+    record
+}
+
+#[test]
 fn old_flows_make_room_for_new_ones() {
     let json = bounded(|writer| {
         for number in 0..FLOWS {
