@@ -2,8 +2,6 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 mod common;
-#[path = "lab/mod.rs"]
-mod lab;
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +17,7 @@ const TICK: f64 = 2e-6;
 
 #[test]
 fn the_lab() {
-    let Some(captures) = lab::captures() else { return };
+    let Some(captures) = frames::captures() else { return };
     let mut files = Vec::new();
     for folder in folders(&captures.join("lab")) {
         let names = ["capture.pcapng", "captureB.pcapng"];
@@ -137,14 +135,14 @@ fn statistics(run: &Run, folder: &Path, checks: &mut Checks) {
 }
 
 fn labb(folder: &str, file: &str) -> Option<(PathBuf, Run)> {
-    let path = lab::captures()?.join("labb").join(folder);
+    let path = frames::captures()?.join("labb").join(folder);
     let run = analyze(&path.join(file));
     Some((path, run))
 }
 
 #[test]
 fn peers_of_other_implementations() {
-    let Some(captures) = lab::captures() else { return };
+    let Some(captures) = frames::captures() else { return };
     let mut files = Vec::new();
     for folder in folders(&captures.join("labb")) {
         let names = ["capture.pcapng", "captureB.pcapng"].map(|file| folder.join(file));
@@ -239,7 +237,7 @@ fn no_common_cipher() {
     let ciphers = list(&securing["offered"]["ciphers"]);
     assert_eq!(ciphers.first(), Some(&"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256".into()));
     assert_eq!(
-        text(&lab::captures().unwrap().join("labb/dtls-no-common-cipher/capture.pcapng")),
+        text(&frames::captures().unwrap().join("labb/dtls-no-common-cipher/capture.pcapng")),
         ["failed: DTLS stopped at Client Hello: 10.21.0.2:42836 sent handshake_failure, client 10.22.0.2:56121"]
     );
 }
@@ -302,7 +300,7 @@ fn both_passive_is_no_dtls() {
 
 #[test]
 fn certificates_are_those_of_the_descriptions() {
-    let Some(captures) = lab::captures() else { return };
+    let Some(captures) = frames::captures() else { return };
     let mut checked = 0;
     for (folder, descriptions) in [
         ("lab/firefox-dtls12", ["offer.sdp", "answer.sdp"]),
@@ -331,7 +329,7 @@ fn certificates_are_those_of_the_descriptions() {
 
 #[test]
 fn dtls_inside_stun() {
-    let Some(captures) = lab::captures() else { return };
+    let Some(captures) = frames::captures() else { return };
     let run = analyze(&captures.join("lab/chromium-sped/capture.pcapng"));
     let securing = securing(&run).unwrap();
     assert_eq!((&securing["transport"], &securing["status"]), (&"stun".into(), &"ok".into()));
@@ -346,7 +344,7 @@ fn dtls_inside_stun() {
 
 #[test]
 fn public_captures() {
-    let Some(captures) = lab::captures() else { return };
+    let Some(captures) = frames::captures() else { return };
     let folder = captures.join("public");
     let index = frames::text(&folder.join("index.tsv"));
     let mut lines = index.lines().map(|line| line.split('\t').collect::<Vec<_>>());
@@ -399,7 +397,7 @@ fn public_flow(securing: &Value, flow: &Value, checks: &mut Checks) {
 /// Datagrams that broke other programs.
 #[test]
 fn raw_seeds() {
-    let Some(captures) = lab::captures() else { return };
+    let Some(captures) = frames::captures() else { return };
     let mut all = rtcscope::flow::dtls::Dtls::default();
     let mut number = 0;
     for seed in std::fs::read_dir(captures.join("public/raw_seeds")).unwrap() {

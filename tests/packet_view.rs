@@ -2,7 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
-mod lab;
+mod common;
 
 use std::fs;
 
@@ -21,7 +21,7 @@ const DATAGRAMS: usize = 600;
 
 fn protocol(protocol: u8, bytes: &[u8]) -> Option<Protocol> {
     Some(match bytes {
-        _ if protocol == lab::SCTP => Protocol::Sctp,
+        _ if protocol == common::frames::SCTP => Protocol::Sctp,
         _ if stun::Message::parse(bytes).is_ok() => Protocol::Stun,
         _ if dtls::looks_like_dtls(bytes, bytes.len()) => Protocol::Dtls,
         _ if ChannelData::parse(bytes, bytes.len()).is_ok_and(|message| message.fits_datagram()) => {
@@ -48,7 +48,7 @@ fn check(nodes: &[Node], start: usize, end: usize) -> usize {
 
 #[test]
 fn lab_packets() {
-    let Some(folder) = lab::captures() else { return };
+    let Some(folder) = common::frames::captures() else { return };
     let mut shown = 0;
     for call in ["lab", "labb"].into_iter().flat_map(|part| fs::read_dir(folder.join(part)).unwrap()) {
         let path = call.unwrap().path().join("capture.pcapng");
@@ -56,7 +56,7 @@ fn lab_packets() {
         if !path.is_file() || path.to_string_lossy().contains("derived-snap") {
             continue;
         }
-        for datagram in lab::datagrams(&path).iter().take(DATAGRAMS) {
+        for datagram in common::frames::datagrams(&path).iter().take(DATAGRAMS) {
             let bytes = &datagram.payload[..];
             let Some(protocol) = protocol(datagram.protocol, bytes) else { continue };
             let said = line(protocol, bytes, bytes.len());

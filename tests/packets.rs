@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
-mod lab;
+mod common;
 
 use std::{
     collections::BTreeMap,
@@ -45,7 +45,7 @@ fn by_protocol(path: &Path) -> BTreeMap<String, u64> {
 }
 
 fn truth(folder: &Path) -> Value {
-    serde_json::from_str(&lab::text(&folder.join("truth.json"))).unwrap()
+    serde_json::from_str(&common::frames::text(&folder.join("truth.json"))).unwrap()
 }
 
 fn all(folder: &Path) -> Vec<PathBuf> {
@@ -55,7 +55,7 @@ fn all(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn captures() -> Option<Vec<PathBuf>> {
-    let folder = lab::captures()?;
+    let folder = common::frames::captures()?;
     let calls = ["lab", "labb"].into_iter().flat_map(|part| all(&folder.join(part)));
     let taps = calls.flat_map(|call| if call.is_dir() { all(&call) } else { Vec::new() });
     let is_capture = |path: &PathBuf| path.to_string_lossy().contains(".pcap");
@@ -64,7 +64,7 @@ fn captures() -> Option<Vec<PathBuf>> {
 
 #[test]
 fn protocols_are_those_of_the_truth() {
-    let Some(folder) = lab::captures() else { return };
+    let Some(folder) = common::frames::captures() else { return };
     let call = folder.join("lab/chromium-av-lossy");
     let truth = truth(&call);
     for (name, tap) in [("capture.pcapng", "at_A"), ("captureB.pcapng", "at_B")] {
@@ -81,7 +81,7 @@ fn protocols_are_those_of_the_truth() {
 
 #[test]
 fn what_is_in_turn_is_told() {
-    let Some(folder) = lab::captures() else { return };
+    let Some(folder) = common::frames::captures() else { return };
     let objects = objects(&folder.join("lab/chromium-turn-udp/capture.pcapng"));
     let relayed: Vec<_> = objects.iter().filter(|object| object.get("relayed").is_some()).collect();
     let truth = truth(&folder.join("lab/chromium-turn-udp"));
@@ -136,7 +136,7 @@ fn the_second_look_agrees_with_the_first() {
 /// Each frame of each capture is one line, and its fields are inside of it.
 #[test]
 fn each_packet_is_one_line() {
-    let Some(folder) = lab::captures() else { return };
+    let Some(folder) = common::frames::captures() else { return };
     let mut listed = 0;
     for path in all(&folder.join("public/captures")) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -219,7 +219,7 @@ fn sample(folder: &Path, name: &str, frames: &[Vec<u8>]) -> PathBuf {
 
 /// Ethernet and IPv4 around a payload.
 fn ip(protocol: u8, fragment: u16, payload: &[u8]) -> Vec<u8> {
-    let mut frame = lab::hex("ba92e1ac9f5c3edcd52703720800450000000007000040000000c0000201c6336402");
+    let mut frame = common::hex("ba92e1ac9f5c3edcd52703720800450000000007000040000000c0000201c6336402");
     let length = u16::try_from(20 + payload.len()).unwrap();
     frame[16..18].copy_from_slice(&length.to_be_bytes());
     frame[20..22].copy_from_slice(&fragment.to_be_bytes());
@@ -250,7 +250,7 @@ fn frames() -> Vec<Vec<u8>> {
     let mut cited = vec![3, 3, 0, 0, 0, 0, 0, 0];
     cited.extend(&ip(17, 0, &udp(5000, &rtp(1)))[14..50]);
     vec![
-        lab::hex(&SYN.replace(char::is_whitespace, "")),
+        common::hex(&SYN.replace(char::is_whitespace, "")),
         ip(17, 0, &udp(5000, &rtp(1))),
         ip(17, 0, &udp(5000, &rtp(2))),
         ip(17, 0, &udp(5000, &rtp(3))),
@@ -258,7 +258,7 @@ fn frames() -> Vec<Vec<u8>> {
         ip(17, 3, &datagram[24..]),
         ip(1, 0, &cited),
         cut,
-        lab::hex(
+        common::hex(
             "ffffffffffff3edcd527037208060001080006040001 3edcd52703720a1500020000000000000a150001"
                 .replace(' ', "")
                 .as_str(),

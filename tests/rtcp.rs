@@ -1,7 +1,7 @@
 //! RTCP against what the peers of the lab logged before encryption, and against their captures.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod lab;
+mod common;
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// Folders of `labb/` and the files in them whose name has `part` in it.
 fn lab_files(part: &str) -> Vec<PathBuf> {
-    let Some(captures) = lab::captures() else { return Vec::new() };
+    let Some(captures) = common::frames::captures() else { return Vec::new() };
     let folders = std::fs::read_dir(captures.join("labb")).unwrap().flatten().filter(|entry| entry.path().is_dir());
     let files = folders.flat_map(|folder| std::fs::read_dir(folder.path()).unwrap().flatten());
     let mut files: Vec<_> =
@@ -28,9 +28,9 @@ fn every_compound_a_peer_logged() {
     let mut compared = HashMap::<&str, usize>::new();
     let files = lab_files(".rtcp.jsonl");
     for file in &files {
-        for line in lab::text(file).lines() {
+        for line in common::frames::text(file).lines() {
             let logged: Value = serde_json::from_str(line).unwrap();
-            let bytes = lab::hex(logged["hex"].as_str().unwrap());
+            let bytes = common::hex(logged["hex"].as_str().unwrap());
             let Ok(Rtcp::Clear(compound)) = classify(&bytes) else { panic!("{}: {line}", file.display()) };
             let packets: Vec<Packet<'_>> = compound.packets().collect();
             let expected = logged["packets"].as_array().unwrap();
@@ -148,14 +148,14 @@ fn block(block: ReportBlock) -> Value {
 }
 
 /// The RTCP datagrams of a capture's UDP flows.
-fn rtcp_of(scenario: &str) -> Vec<lab::Datagram> {
-    let Some(captures) = lab::captures() else { return Vec::new() };
-    let mut datagrams = lab::datagrams(&captures.join("labb").join(scenario).join("capture.pcapng"));
+fn rtcp_of(scenario: &str) -> Vec<common::frames::Datagram> {
+    let Some(captures) = common::frames::captures() else { return Vec::new() };
+    let mut datagrams = common::frames::datagrams(&captures.join("labb").join(scenario).join("capture.pcapng"));
     datagrams.retain(|datagram| {
         let [first, second, ..] = datagram.payload[..] else { return false };
         // Identifiers of DNS queries are random: some begin like RTCP.
-        let dns = datagram.source.1 == 53 || datagram.destination.1 == 53;
-        datagram.protocol == lab::UDP && !dns && (128..192).contains(&first) && (192..224).contains(&second)
+        let dns = datagram.source.port() == 53 || datagram.destination.port() == 53;
+        datagram.protocol == common::frames::UDP && !dns && (128..192).contains(&first) && (192..224).contains(&second)
     });
     datagrams
 }
@@ -184,7 +184,7 @@ fn srtcp_is_never_clear() {
             let before = indices.insert((datagram.source, datagram.destination, srtcp.ssrc), index);
             assert!(before.is_none_or(|before| before < index), "{place}: index {index} after {before:?}");
         }
-        assert!(lab::captures().is_none() || !indices.is_empty(), "{scenario}");
+        assert!(common::frames::captures().is_none() || !indices.is_empty(), "{scenario}");
     }
 }
 
@@ -207,8 +207,9 @@ fn clear_rtcp_is_never_encrypted() {
 #[test]
 fn odd_packets_of_rtp_odd() {
     let mut seen = Vec::new();
-    for datagram in
-        rtcp_of("rtp-odd").iter().filter(|datagram| datagram.destination.1 == 7001 || datagram.source.1 == 7001)
+    for datagram in rtcp_of("rtp-odd")
+        .iter()
+        .filter(|datagram| datagram.destination.port() == 7001 || datagram.source.port() == 7001)
     {
         let Ok(Rtcp::Clear(compound)) = classify(&datagram.payload) else { panic!("packet {}", datagram.number) };
         for packet in compound.packets() {
@@ -254,5 +255,5 @@ fn odd_packets_of_rtp_odd() {
             }
         }
     }
-    assert!(lab::captures().is_none() || seen == ["XR", "APP", "PLI", "NACK", "FIR", "BYE"], "{seen:?}");
+    assert!(common::frames::captures().is_none() || seen == ["XR", "APP", "PLI", "NACK", "FIR", "BYE"], "{seen:?}");
 }

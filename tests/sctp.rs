@@ -1,7 +1,7 @@
 //! SCTP against the lab's message counts and tshark's chunk counts.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod lab;
+mod common;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -13,19 +13,19 @@ use rtcscope::{
 use serde_json::Value;
 
 fn capture(path: &str) -> Option<PathBuf> {
-    lab::captures().map(|captures| captures.join(path))
+    common::frames::captures().map(|captures| captures.join(path))
 }
 
-fn is_sctp(datagram: &lab::Datagram) -> bool {
-    datagram.protocol == lab::SCTP || looks_like_sctp_over_udp(&datagram.payload)
+fn is_sctp(datagram: &common::frames::Datagram) -> bool {
+    datagram.protocol == common::frames::SCTP || looks_like_sctp_over_udp(&datagram.payload)
 }
 
 /// All SCTP of a capture as one association; direction 0 is the one of the first packet.
 fn association(path: PathBuf) -> SctpRecord {
-    let datagrams: Vec<_> = lab::datagrams(&path).into_iter().filter(is_sctp).collect();
+    let datagrams: Vec<_> = common::frames::datagrams(&path).into_iter().filter(is_sctp).collect();
     let mut association = Association::new();
     for datagram in &datagrams {
-        let direction = u8::from(datagram.source.0 != datagrams[0].source.0);
+        let direction = u8::from(datagram.source.ip() != datagrams[0].source.ip());
         let (bytes, time) = (&datagram.payload, Timestamp(datagram.nanos));
         association.packet(bytes, bytes.len(), direction, time, PacketId::new(0, datagram.number)).unwrap();
     }
@@ -39,7 +39,7 @@ fn messages(record: &SctpRecord, direction: usize) -> BTreeMap<String, u64> {
 }
 
 fn truth(path: &str, pointer: &str) -> BTreeMap<String, u64> {
-    let truth: Value = serde_json::from_str(&lab::text(&capture(path).unwrap())).unwrap();
+    let truth: Value = serde_json::from_str(&common::frames::text(&capture(path).unwrap())).unwrap();
     let counts = truth.pointer(pointer).unwrap().as_object().unwrap();
     counts.iter().map(|(name, count)| (name.clone(), count.as_u64().unwrap())).collect()
 }
@@ -107,7 +107,9 @@ fn public_captures_have_the_chunks_that_tshark_counts() {
     for (name, expected) in known {
         let Some(path) = capture(&format!("public/captures/{name}")) else { return };
         let mut flows = BTreeMap::<_, Association>::new();
-        for datagram in lab::datagrams(&path).into_iter().filter(|datagram| datagram.protocol == lab::SCTP) {
+        for datagram in
+            common::frames::datagrams(&path).into_iter().filter(|datagram| datagram.protocol == common::frames::SCTP)
+        {
             let ends = [datagram.source, datagram.destination];
             let direction = u8::from(ends[0] > ends[1]);
             let key = (ends[0].min(ends[1]), ends[0].max(ends[1]));
@@ -127,13 +129,13 @@ fn public_captures_have_the_chunks_that_tshark_counts() {
 
 #[test]
 fn every_packet_a_peer_logged_inside_dtls_checks_out() {
-    let Some(captures) = lab::captures() else { return };
+    let Some(captures) = common::frames::captures() else { return };
     let mut packets = 0;
     for folder in ["aiortc-cbc", "aiortc-chacha", "chromium-aiortc", "dtls-late-answer"] {
-        let log = lab::text(&captures.join("labb").join(folder).join("peerB.sctp.jsonl.gz"));
+        let log = common::frames::text(&captures.join("labb").join(folder).join("peerB.sctp.jsonl.gz"));
         for line in log.lines() {
             let logged: Value = serde_json::from_str(line).unwrap();
-            let bytes = lab::hex(logged["hex"].as_str().unwrap());
+            let bytes = common::hex(logged["hex"].as_str().unwrap());
             let packet = Packet::parse_snapped(&bytes, logged["len"].as_u64().unwrap() as usize).unwrap();
             let whole = packet.verify_checksum() != Checksum::Unknown;
             assert!(!whole || packet.verify_checksum() == Checksum::Correct, "{folder}: {line}");
@@ -147,9 +149,9 @@ fn every_packet_a_peer_logged_inside_dtls_checks_out() {
 
 #[test]
 fn nothing_else_looks_like_sctp() {
-    let Some(captures) = lab::captures() else { return };
+    let Some(captures) = common::frames::captures() else { return };
     for folder in ["chromium-aiortc", "aiortc-gcm128", "gst-pcmu-impaired", "sip-many", "turn-errors"] {
-        for datagram in lab::datagrams(&captures.join("labb").join(folder).join("capture.pcapng")) {
+        for datagram in common::frames::datagrams(&captures.join("labb").join(folder).join("capture.pcapng")) {
             assert!(!looks_like_sctp_over_udp(&datagram.payload), "{folder} packet {}", datagram.number);
         }
     }

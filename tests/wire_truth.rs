@@ -3,7 +3,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
-mod lab;
+mod common;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -132,7 +132,7 @@ impl Seen {
 /// Counts in the lab's `truth.json`, per capture.
 #[test]
 fn lab_counts() {
-    let Some(folder) = lab::captures() else { return };
+    let Some(folder) = common::frames::captures() else { return };
     let mut compared = 0;
     for call in fs::read_dir(folder.join("lab")).unwrap() {
         let call = call.unwrap().path();
@@ -175,7 +175,7 @@ fn hello(entry: &Value) -> Option<Value> {
 /// The fuzz seeds of other projects, as every protocol that starts like them: nothing may panic.
 #[test]
 fn seeds() {
-    let Some(folder) = lab::captures() else { return };
+    let Some(folder) = common::frames::captures() else { return };
     for seed in fs::read_dir(folder.join("public/raw_seeds")).unwrap() {
         let bytes = fs::read(seed.unwrap().path()).unwrap();
         for length in 0..=bytes.len() {

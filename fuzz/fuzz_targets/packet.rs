@@ -5,27 +5,12 @@
 use libfuzzer_sys::fuzz_target;
 use rtcscope::report::packet::{Node, Protocol, line, tree};
 
-const PROTOCOLS: [Protocol; 12] = [
-    Protocol::Stun,
-    Protocol::ClassicStun,
-    Protocol::ChannelData,
-    Protocol::Dtls,
-    Protocol::Rtp,
-    Protocol::Srtp,
-    Protocol::Rtcp,
-    Protocol::Srtcp,
-    Protocol::Sctp,
-    Protocol::Quic,
-    Protocol::Zrtp,
-    Protocol::Unknown,
-];
-
 /// Where the payload starts in the frame.
 const BASE: usize = 42;
 
 fuzz_target!(|input: &[u8]| {
     let Some((&[protocol, missing], bytes)) = input.split_first_chunk() else { return };
-    let protocol = PROTOCOLS[usize::from(protocol) % PROTOCOLS.len()];
+    let protocol = Protocol::ALL[usize::from(protocol) % Protocol::ALL.len()];
     let wire_length = bytes.len() + usize::from(missing) * 8;
     let summary = line(protocol, bytes, wire_length).summary;
     assert!(!summary.contains(char::is_control), "{summary:?}");

@@ -65,7 +65,6 @@ pub struct Candidates {
     waiting: Vec<Candidate>,
     /// How many have waited at a time, beyond those that every flow may have: they are paid for.
     paid: usize,
-    dropped: u64,
 }
 
 impl Candidates {
@@ -75,7 +74,6 @@ impl Candidates {
         let index = self.place(&arrival, direction, context, budget);
         let candidate = self.waiting.get_mut(index)?;
         if candidate.packets.len() >= WAITING_PACKETS {
-            self.dropped += 1;
             candidate.packets.remove(0);
         }
         candidate.packets.push(arrival);
@@ -96,20 +94,13 @@ impl Candidates {
         self.waiting.iter().find(has).map(|candidate| candidate.ssrc)
     }
 
-    /// Packets that are no longer waited for: they led to no stream.
-    #[must_use]
-    pub const fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
     fn place(&mut self, arrival: &Arrival, direction: usize, context: Context, budget: &Budget) -> usize {
         let known = |candidate: &Candidate| candidate.ssrc == arrival.ssrc && candidate.direction == direction;
         if let Some(index) = self.waiting.iter().position(known) {
             return index;
         }
         if self.waiting.len() >= self.room(context, budget) {
-            let oldest = self.waiting.remove(0);
-            self.dropped += oldest.packets.len() as u64;
+            self.waiting.remove(0);
         }
         self.waiting.push(Candidate { ssrc: arrival.ssrc, direction, packets: Vec::new() });
         self.waiting.len() - 1

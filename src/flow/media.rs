@@ -42,7 +42,6 @@ pub struct Media {
     srtcp_confirmed: bool,
     packets: u64,
     refused: u64,
-    header_faults: u64,
     budget: Budget,
 }
 
@@ -109,12 +108,6 @@ impl Media {
         self.rtcp.as_deref()
     }
 
-    /// RTP packets that belong to streams.
-    #[must_use]
-    pub const fn packets(&self) -> u64 {
-        self.packets
-    }
-
     /// Packets of streams beyond the cap.
     #[must_use]
     pub const fn refused(&self) -> u64 {
@@ -148,7 +141,6 @@ impl Media {
     #[inline]
     fn push_rtp(&mut self, index: usize, datagram: &Datagram<'_>, path: Path) -> Verdict {
         let Some(arrival) = arrival(datagram, path.dtls) else {
-            self.header_faults += 1;
             return Verdict::Other;
         };
         self.packets += 1;

@@ -143,12 +143,6 @@ impl Sequence {
         self.push_unusual(number, step, continuous)
     }
 
-    /// The highest number seen.
-    #[must_use]
-    pub const fn highest(&self) -> u16 {
-        self.highest as u16
-    }
-
     /// The counters as they stand if nothing more arrives.
     #[must_use]
     pub fn counters(&self) -> Counters {

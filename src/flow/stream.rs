@@ -229,12 +229,6 @@ impl Stream {
         self.sequence.counters()
     }
 
-    /// The last sequence number in order, for finding what goes on elsewhere.
-    #[must_use]
-    pub const fn highest_sequence_number(&self) -> u16 {
-        self.sequence.highest()
-    }
-
     /// Its timing.
     #[must_use]
     pub const fn timing(&self) -> &Timing {

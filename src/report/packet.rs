@@ -88,6 +88,22 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Every protocol, in order.
+    pub const ALL: [Self; 12] = [
+        Self::Stun,
+        Self::ClassicStun,
+        Self::ChannelData,
+        Self::Dtls,
+        Self::Rtp,
+        Self::Srtp,
+        Self::Rtcp,
+        Self::Srtcp,
+        Self::Sctp,
+        Self::Quic,
+        Self::Zrtp,
+        Self::Unknown,
+    ];
+
     /// The name a report uses.
     #[must_use]
     pub const fn name(self) -> &'static str {

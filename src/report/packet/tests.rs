@@ -2,21 +2,6 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ALL: [Protocol; 12] = [
-    Protocol::Stun,
-    Protocol::ClassicStun,
-    Protocol::ChannelData,
-    Protocol::Dtls,
-    Protocol::Rtp,
-    Protocol::Srtp,
-    Protocol::Rtcp,
-    Protocol::Srtcp,
-    Protocol::Sctp,
-    Protocol::Quic,
-    Protocol::Zrtp,
-    Protocol::Unknown,
-];
-
 /// A STUN message of `attributes`, each type and value; padding is added.
 fn message(kind: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
@@ -227,10 +212,10 @@ fn check(nodes: &[Node], start: usize, end: usize) {
 }
 
 fn walk(bytes: &[u8], wire_length: usize) {
-    for protocol in ALL {
+    for protocol in Protocol::ALL {
         let _ = line(protocol, bytes, wire_length);
         check(&tree(protocol, bytes, 42, wire_length), 42, 42 + bytes.len());
-        for inner in ALL {
+        for inner in Protocol::ALL {
             let _ = relayed_line(protocol, inner, bytes, wire_length);
         }
     }
