@@ -1,13 +1,14 @@
 //! rtcscope turns packets into a verdict on a WebRTC or VoIP call.
 //!
 //! The layers, each importing only what stands to its left:
-//! `time < wire < capture, flow < engine < session < finding < report < cli`.
+//! `time < wire < capture, flow, probe < engine < session < finding < report < cli`.
 
 pub mod capture;
 pub mod cli;
 pub mod engine;
 pub mod finding;
 pub mod flow;
+pub mod probe;
 pub mod report;
 pub mod session;
 pub mod time;

@@ -8,8 +8,16 @@ use std::{
 };
 
 /// The layers, lowest first. Those on one row do not import each other.
-const LAYERS: &[&[&str]] =
-    &[&["time"], &["wire"], &["capture", "flow"], &["engine"], &["session"], &["finding"], &["report"], &["cli"]];
+const LAYERS: &[&[&str]] = &[
+    &["time"],
+    &["wire"],
+    &["capture", "flow", "probe"],
+    &["engine"],
+    &["session"],
+    &["finding"],
+    &["report"],
+    &["cli"],
+];
 
 /// Lines of a file before its tests.
 const LONGEST_FILE: usize = 500;
