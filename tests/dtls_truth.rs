@@ -118,11 +118,21 @@ fn statistics(run: &Run, folder: &Path, checks: &mut Checks) {
         if securing["dtlsVersion"] == "1.2" {
             checks.equal(format!("{peer}: SRTP"), &securing["srtpProfile"], &transport["srtpCipher"]);
         } else {
-            checks.equal(format!("{peer}: SRTP is encrypted"), &securing["srtpProfile"], &Value::Null);
+            // The choice is encrypted: the tags of the SRTCP tell it, where there is any.
+            let inferred = securing["srtpProfileInferred"] == true;
+            let expected = if inferred { transport["srtpCipher"].clone() } else { Value::Null };
+            checks.equal(format!("{peer}: SRTP"), &securing["srtpProfile"], &expected);
             let offered = list(&securing["offered"]["srtpProfiles"]).to_vec();
             let used = transport["srtpCipher"].clone();
             checks
                 .holds(format!("{peer}: {used} was offered"), securing["offered"].is_null() || offered.contains(&used));
+            // RFC 7714: tags of GCM have sixteen bytes; those of SRTCP's HMAC have ten with either profile.
+            let has_tag =
+                |profile: &&Value, length: &str| profile.as_str().unwrap().contains("GCM") == (length == "16");
+            let tags = run.sessions().find_map(|session| session["communicating"]["rtcp"]["tagLengths"].as_object());
+            let tag = tags.filter(|tags| tags.len() == 1).and_then(|tags| tags.keys().next());
+            let told = tag.is_some_and(|tag| offered.iter().filter(|profile| has_tag(profile, tag)).count() == 1);
+            checks.equal(format!("{peer}: SRTP is told by tags"), inferred, told);
         }
         // Without NAT and relay, the client's address tells which peer it is.
         let client = securing["clientRole"].as_str().unwrap();

@@ -7,6 +7,7 @@
 mod association;
 mod certificate;
 mod hello;
+mod in_stun;
 mod reassembly;
 mod record;
 
@@ -14,6 +15,8 @@ use std::collections::BTreeMap;
 
 use association::{Association, Seen};
 pub use certificate::fingerprint_and_contents;
+pub use in_stun::Acknowledgements;
+use in_stun::InStun;
 pub use record::{Alert, Certificate, CertificateContents, Choice, Direction, Flight, Message, Offer, Record, Stop};
 
 use crate::{
@@ -24,6 +27,7 @@ use crate::{
             self, Header, content_type,
             handshake::{Handshake, handshake_type},
         },
+        rtcp::Tags,
         stun,
     },
 };
@@ -61,6 +65,8 @@ pub struct Dtls {
     /// Ciphertext of DTLS 1.3 in a flow that is not known to be DTLS: datagrams, and what they would be.
     suspects: u64,
     suspected: Option<Box<Association>>,
+    /// What STUN carries and acknowledges, once it does.
+    in_stun: Option<Box<InStun>>,
 }
 
 /// What is known of the DTLS of a flow at the end.
@@ -74,6 +80,8 @@ pub struct Summary {
     pub records: BTreeMap<u8, u64>,
     /// Datagrams that are DTLS only now that the flow is known.
     pub suspects: u64,
+    /// What each direction acknowledged in STUN.
+    pub acknowledgements: [Acknowledgements; 2],
 }
 
 impl Dtls {
@@ -82,8 +90,12 @@ impl Dtls {
         self.take(datagram, Carrier::Datagram)
     }
 
-    /// Takes what a STUN message carries: whether it was DTLS.
+    /// Takes what a STUN message carries and acknowledges: whether it carried DTLS.
     pub fn push_stun(&mut self, message: &stun::Message<'_>, datagram: &Datagram<'_>) -> bool {
+        let in_stun = self.in_stun.get_or_insert_default();
+        if let Some(acknowledgement) = message.attribute(stun::kind::DTLS_IN_STUN_ACKNOWLEDGEMENT) {
+            in_stun.acknowledged(Seen::of(datagram).direction, acknowledgement.value);
+        }
         let Some(attribute) = message.attribute(stun::kind::DTLS_IN_STUN) else { return false };
         let (bytes, length) = (attribute.value, attribute.length);
         let is_dtls = dtls::looks_like_dtls(bytes, length);
@@ -91,6 +103,13 @@ impl Dtls {
             self.take(&Datagram { bytes, length, ..*datagram }, Carrier::Stun);
         }
         is_dtls
+    }
+
+    /// The tags that SRTCP beside it ends in: by the profile that was chosen, or by those offered where DTLS 1.3 hides the
+    /// choice.
+    #[must_use]
+    pub fn srtcp_tags(&self) -> Tags {
+        self.associations.last().map(Association::srtcp_tags).unwrap_or_default()
     }
 
     /// Takes a datagram that has the form of DTLS 1.3 ciphertext in a flow that nothing else shows to be DTLS.
@@ -114,12 +133,16 @@ impl Dtls {
         }
         let suspected = self.suspected.filter(|_| confirmed).map(|association| *association);
         let associations = suspected.into_iter().chain(self.associations).map(Association::finish).collect();
-        Summary { associations, replaced: self.replaced, records, suspects }
+        let acknowledgements = self.in_stun.map(|in_stun| in_stun.acknowledgements()).unwrap_or_default();
+        Summary { associations, replaced: self.replaced, records, suspects, acknowledgements }
     }
 
     fn take(&mut self, datagram: &Datagram<'_>, carrier: Carrier) -> Option<Malformed> {
         let seen = Seen::of(datagram);
         let mut counted = None;
+        // The same datagram, alone and in STUN, is no retransmission of DTLS.
+        let again = !datagram.is_snapped()
+            && self.in_stun.as_mut().is_some_and(|in_stun| in_stun.sent(seen.direction, datagram.bytes));
         for record in dtls::records(datagram.bytes, datagram.length) {
             let record = match record {
                 Ok(record) => record,
@@ -128,7 +151,11 @@ impl Dtls {
             if carrier == Carrier::Datagram {
                 self.count(record.header);
             }
-            let place = if record.is_clear() { self.clear(&record, seen) } else { self.ciphertext(&record, seen) };
+            let place = match record.is_clear() {
+                true => self.clear(&record, seen),
+                false if again => self.associations.len().checked_sub(1),
+                false => self.ciphertext(&record, seen),
+            };
             if let Some(place) = place.filter(|place| counted != Some(*place)) {
                 counted = Some(place);
                 self.count_carrier(place, carrier);

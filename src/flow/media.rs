@@ -11,7 +11,7 @@ use crate::{
     wire::{
         Malformed,
         feedback::{PayloadMessage, TransportMessage},
-        rtcp::{self, Content, Srtcp},
+        rtcp::{self, Content, Srtcp, Tags},
         rtp::{FIXED_LENGTH, FixedHeader, Header},
     },
 };
@@ -52,6 +52,8 @@ pub struct Path {
     pub ice: bool,
     /// DTLS records: media is SRTP.
     pub dtls: bool,
+    /// The tags of the SRTP profile that DTLS agreed on; of all that were offered where it hides the choice.
+    pub srtcp_tags: Tags,
 }
 
 impl Path {
@@ -201,7 +203,7 @@ impl Media {
         let classified = if datagram.is_snapped() {
             rtcp::classify_snapped(datagram.bytes, datagram.length)
         } else {
-            rtcp::classify(datagram.bytes)
+            rtcp::classify_secured(datagram.bytes, path.srtcp_tags)
         };
         match classified {
             Ok(rtcp::Rtcp::Clear(compound)) => {

@@ -1,7 +1,10 @@
 //! What the two ends of a flow told each other in RTCP: reports, requests and bandwidth, by the SSRC they speak of.
 
+mod sender;
+
 use std::collections::BTreeMap;
 
+pub use self::sender::Sender;
 use crate::{
     flow::budget::Budget,
     time::{NANOS_PER_SECOND, PacketId, Timestamp},
@@ -17,9 +20,6 @@ const CAP: usize = 512;
 
 /// Bytes that an entry takes, with its share of the list's own.
 const ENTRY: usize = 256;
-
-/// Sender reports of one SSRC that a report's LSR is looked up in.
-const SENDER_REPORTS: usize = 16;
 
 /// A round trip may come out this far below zero, as DLSR counts in 15 microseconds. Further below, a clock was read
 /// carelessly, and the round trip is not known.
@@ -37,6 +37,8 @@ pub struct Rtcp {
     pub encrypted: u64,
     /// Who sent them, and how many each: the sender's SSRC stays in clear.
     pub encrypted_senders: BTreeMap<u32, u64>,
+    /// Datagrams of them by the bytes of their authentication tag, where the trailer shows it.
+    pub tag_lengths: BTreeMap<u8, u64>,
     /// Datagrams cut too early to tell which.
     pub undecided: u64,
     /// RTCP packets in clear by packet type and count or format; of encrypted datagrams the first only.
@@ -152,20 +154,6 @@ pub struct Requests {
     pub firs: u64,
 }
 
-/// What one sender says of itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sender {
-    /// Sender reports.
-    pub reports: u64,
-    /// Packets sent, as its last report says.
-    pub packets: u32,
-    /// Payload bytes sent, as its last report says.
-    pub octets: u32,
-    /// The middle 32 bits of the NTP time of its last reports, and when they passed the tap.
-    sent: [(u32, Timestamp); SENDER_REPORTS],
-    sent_count: usize,
-}
-
 /// The kinds of bandwidth feedback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BandwidthKind {
@@ -220,6 +208,9 @@ impl Rtcp {
     /// Takes what is in clear of an SRTCP datagram.
     pub fn push_encrypted(&mut self, srtcp: Srtcp) {
         self.encrypted += 1;
+        if let Some(length) = srtcp.tag_length {
+            *self.tag_lengths.entry(length).or_default() += 1;
+        }
         if let Some(count) = entry(&mut self.encrypted_senders, srtcp.ssrc, &mut self.room) {
             *count += 1;
         }
@@ -461,22 +452,6 @@ impl TypeKey {
     const fn first(packet_type: u8, count: u8) -> Self {
         let format = if matches!(packet_type, 205 | 206) { count } else { 0 };
         Self { packet_type, format, remb: false }
-    }
-}
-
-impl Sender {
-    fn sent(&mut self, time: Timestamp, ntp: u64) {
-        if let Some(slot) = self.sent.get_mut(self.sent_count % SENDER_REPORTS) {
-            *slot = ((ntp >> 16) as u32, time);
-        }
-        self.sent_count += 1;
-    }
-
-    /// From the report that `last` names passing the tap to the answer passing it, less the time it lay at the receiver.
-    fn round_trip(&self, now: Timestamp, last: u32, delay: u32) -> Option<i64> {
-        let known = self.sent.iter().take(self.sent_count);
-        let (_, passed) = known.filter(|(ntp, _)| last != 0 && *ntp == last).max_by_key(|(_, time)| *time)?;
-        Some(now.since(*passed).saturating_sub(i64::from(delay) * NANOS_PER_SECOND / 65_536))
     }
 }
 

@@ -136,6 +136,8 @@ pub struct FlowRecord {
     pub dtls: Vec<associations::Record>,
     /// DTLS associations that were left out of them.
     pub dtls_replaced: u64,
+    /// DTLS datagrams acknowledged in STUN, by direction.
+    pub dtls_acknowledgements: [associations::Acknowledgements; 2],
     /// SCTP.
     pub sctp: Option<Box<SctpRecord>>,
     /// ICMP errors that speak of the flow, and the first.
@@ -284,6 +286,7 @@ impl Flow {
             dtls_records: dtls.records,
             dtls: dtls.associations,
             dtls_replaced: dtls.replaced,
+            dtls_acknowledgements: dtls.acknowledgements,
             sctp: self.sctp.map(|association| Box::new(association.finish())),
             icmp_errors: self.icmp_errors,
             first_icmp_error: self.first_icmp_error,
@@ -339,8 +342,17 @@ impl Flow {
         } else {
             self.refused += 1;
         }
-        if message.attribute(kind::DTLS_IN_STUN).is_some() {
-            self.path.dtls |= self.dtls.get_or_insert_default().push_stun(&message, datagram);
+        if message.attribute(kind::DTLS_IN_STUN).is_some()
+            || message.attribute(kind::DTLS_IN_STUN_ACKNOWLEDGEMENT).is_some()
+        {
+            match self.dtls() {
+                Some(dtls) => {
+                    let (carries_dtls, tags) = (dtls.push_stun(&message, datagram), dtls.srtcp_tags());
+                    self.path.dtls |= carries_dtls;
+                    self.path.srtcp_tags = tags;
+                }
+                None => self.refused += 1,
+            }
         }
         let relayed = match message.method() {
             method::BINDING => None,
@@ -366,17 +378,29 @@ impl Flow {
         if !known {
             // The unified header alone is no evidence: five bits and a length.
             if unified && dtls::looks_like_dtls(datagram.bytes, datagram.length) {
-                self.dtls.get_or_insert_default().suspect(datagram);
+                match self.dtls() {
+                    Some(dtls) => dtls.suspect(datagram),
+                    None => self.refused += 1,
+                }
             }
             return self.push_unknown(datagram);
         }
         self.path.dtls = true;
-        if self.dtls.is_none() && !self.budget.take(DTLS_BYTES) {
+        let Some(dtls) = self.dtls() else {
             self.refused += 1;
             return (Protocol::Dtls, Outcome::default());
-        }
-        let malformed = self.dtls.get_or_insert_default().push(datagram);
+        };
+        let malformed = dtls.push(datagram);
+        self.path.srtcp_tags = dtls.srtcp_tags();
         (Protocol::Dtls, Outcome { malformed, ..Outcome::default() })
+    }
+
+    /// The state of DTLS, where there is any or the budget has room for it.
+    fn dtls(&mut self) -> Option<&mut Dtls> {
+        if self.dtls.is_none() && !self.budget.take(DTLS_BYTES) {
+            return None;
+        }
+        Some(self.dtls.get_or_insert_default())
     }
 
     fn push_channel_data<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {

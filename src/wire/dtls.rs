@@ -10,7 +10,7 @@ mod names;
 use handshake::Handshakes;
 pub use names::{
     alert_name, cipher_suite_name, content_type_name, extension_name, group_name, handshake_name,
-    signature_scheme_name, srtp_profile_name, version_name,
+    signature_scheme_name, srtcp_tag_length, srtp_profile_name, version_name,
 };
 
 use super::{Kind, Layer, Malformed, Reader};

@@ -9,7 +9,7 @@ pub use description::{Chunk, Chunks, Item, Items, item_name};
 pub(in crate::wire) use packet::Faults;
 pub use packet::{Content, Packet, Packets, ReportBlock, Ssrcs, type_name};
 
-use super::{Kind, Layer, Malformed, Reader};
+use super::{Kind, Layer, Malformed, Reader, dtls::srtcp_tag_length};
 
 /// What a datagram in the RTP/RTCP range with second byte 192..=223 is.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +61,38 @@ pub struct Trailer {
     pub tag_length: u8,
 }
 
+/// The tags that SRTCP of a flow may end in, as DTLS agreed on a profile or offers some. None where DTLS says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// A tag of ten bytes, behind the index.
+    pub hmac: bool,
+    /// A tag of sixteen bytes, in front of the index.
+    pub aead: bool,
+}
+
+impl Tags {
+    /// Those of SRTP protection profiles.
+    #[must_use]
+    pub fn of(profiles: &[u16]) -> Self {
+        let has = |length| profiles.iter().any(|profile| srtcp_tag_length(*profile) == Some(length));
+        Self { hmac: has(10), aead: has(AEAD_TAG) }
+    }
+
+    /// Whether there are any: what is not in clear by DTLS is SRTCP.
+    #[must_use]
+    pub const fn is_secured(self) -> bool {
+        self.hmac || self.aead
+    }
+
+    const fn has(self, length: u8) -> bool {
+        match length {
+            AEAD_TAG => self.aead,
+            10 => self.hmac,
+            _ => false,
+        }
+    }
+}
+
 /// A compound in clear: one or more packets whose lengths chain.
 #[derive(Clone, Copy, Debug)]
 pub struct Compound<'a> {
@@ -103,7 +135,21 @@ impl<'a> Compound<'a> {
 /// # Errors
 /// [`Layer::Rtcp`] and what was wrong where the bytes are neither.
 pub fn classify(bytes: &[u8]) -> Result<Rtcp<'_>, Malformed> {
+    classify_secured(bytes, Tags::default())
+}
+
+/// As [`classify`], on a flow whose DTLS agreed on SRTP (RFC 5764): a trailer of one of these tags is believed before
+/// lengths that chain, and no other is looked for.
+///
+/// # Errors
+/// As [`classify`].
+pub fn classify_secured(bytes: &[u8], tags: Tags) -> Result<Rtcp<'_>, Malformed> {
     let first = Header::read(&mut Reader::new(Layer::Rtcp, bytes))?;
+    if tags.is_secured()
+        && let Some(srtcp) = encrypted_with(bytes, first, |layout| tags.has(layout.tag))
+    {
+        return Ok(Rtcp::Encrypted(srtcp));
+    }
     let chain = Chain::walk(bytes, bytes.len());
     let Some(fault) = chain.fault else {
         return Ok(Rtcp::Clear(Compound { bytes, trailer: None, snapped: false }));
@@ -219,18 +265,27 @@ fn unencrypted_trailer(bytes: &[u8], end: usize) -> Option<Trailer> {
 /// of the layouts in use has it. The alternatives are tried from the most to the least usual. A lone packet that leaves
 /// exactly the room of a trailer is encrypted too, be it after a scheme of its own (Discord counts little-endian).
 fn encrypted(bytes: &[u8], first: Header, chain: &Chain) -> Option<Srtcp> {
-    let mut reader = Reader::new(Layer::Rtcp, bytes);
-    reader.skip(4).ok()?;
-    let ssrc = reader.u32().ok()?;
     let rest = bytes.len().checked_sub(first.length.max(FIXED))?;
-    let srtcp = Srtcp {
+    let is_lone = chain.headers == 1 && matches!(rest, 14 | 20);
+    encrypted_with(bytes, first, |_| true).or_else(|| srtcp(bytes, first).filter(|_| is_lone))
+}
+
+/// What is in clear before the ciphertext.
+fn srtcp(bytes: &[u8], first: Header) -> Option<Srtcp> {
+    Some(Srtcp {
         first_type: first.packet_type,
         first_count: first.count,
-        ssrc,
+        ssrc: word(bytes, 4)?,
         index: None,
         tag_length: None,
         mki_length: 0,
-    };
+    })
+}
+
+/// SRTCP by a trailer of one of the `allowed` layouts. Where two fit, the lengths alone do not say where the index is.
+fn encrypted_with(bytes: &[u8], first: Header, allowed: impl Fn(&Layout) -> bool) -> Option<Srtcp> {
+    let srtcp = srtcp(bytes, first)?;
+    let rest = bytes.len().checked_sub(first.length.max(FIXED))?;
     let fits = |layout: &'static Layout| {
         let trailer = usize::from(layout.tag) + usize::from(layout.mki) + 4;
         // Ciphertext is as long as the packets were: whole words (RFC 3711 section 3.4, RFC 7714 section 9).
@@ -241,11 +296,8 @@ fn encrypted(bytes: &[u8], first: Header, chain: &Chain) -> Option<Srtcp> {
         let index = word(bytes, bytes.len().checked_sub(4 + usize::from(layout.mki) + behind)?)?;
         index.checked_sub(ENCRYPTED).filter(|&index| index < layout.limit).map(|index| (layout, index))
     };
-    let mut layouts = LAYOUTS.iter().filter_map(fits);
-    let Some((layout, index)) = layouts.next() else {
-        return (chain.headers == 1 && matches!(rest, 14 | 20)).then_some(srtcp);
-    };
-    // Two layouts may both fit; the lengths alone then do not say where the index is.
+    let mut layouts = LAYOUTS.iter().filter(|layout| allowed(layout)).filter_map(fits);
+    let (layout, index) = layouts.next()?;
     if layouts.any(|(other, _)| other.mki <= layout.mki) {
         return Some(srtcp);
     }

@@ -7,13 +7,16 @@ use super::{
 };
 use crate::{
     flow::sctp::Step,
-    time::NANOS_PER_MILLI,
-    wire::dtls::{
-        self, Header,
-        certificate::{certificates, key_exchange_group},
-        content_type,
-        handshake::{ClientHello, Handshake, ServerHello, handshake_type},
-        version,
+    time::{NANOS_PER_MILLI, Timestamp},
+    wire::{
+        dtls::{
+            self, Header,
+            certificate::{certificates, key_exchange_group},
+            content_type,
+            handshake::{ClientHello, Handshake, ServerHello, handshake_type},
+            version,
+        },
+        rtcp::Tags,
     },
 };
 
@@ -63,6 +66,8 @@ pub struct Association {
     server_spoke: bool,
     /// Records of the client's encrypted flight that came again on its own timer.
     client_repeats: u64,
+    /// The last record of each end's encrypted flight (DTLS 1.3).
+    encrypted_flights: [Option<Timestamp>; 2],
 }
 
 impl Association {
@@ -92,6 +97,11 @@ impl Association {
         // The answer to a cookie may be made anew by a careless client.
         self.record.cookie_rounds > 0 && own.all(|message| message.sequence < handshake.sequence)
             || handshake.fragment_offset > 0
+    }
+
+    /// The tags of the SRTP profiles that it agreed on or may have.
+    pub fn srtcp_tags(&self) -> Tags {
+        Tags::of(self.record.srtp_profiles())
     }
 
     /// Takes a handshake message in clear, or a fragment of one.
@@ -250,6 +260,7 @@ impl Association {
     /// A record of epoch 2. The client's flight that follows the server's ends with its Finished, unless it is only an
     /// ACK. What is repeated on the client's own timer changes nothing: the first may have arrived.
     fn encrypted_flight(&mut self, record: &dtls::Record<'_>, seen: Seen) {
+        self.note_retransmission(record, seen);
         if self.record.client != Some(seen.direction) {
             self.server_spoke = true;
             return;
@@ -266,6 +277,19 @@ impl Association {
             self.awaits_data = self.record.finish.is_none();
         } else {
             self.client_repeats += 1;
+        }
+    }
+
+    /// Each end has one flight of epoch 2. What comes of it when it was over is the flight once more, under new record
+    /// numbers; what is too short for one is an ACK.
+    fn note_retransmission(&mut self, record: &dtls::Record<'_>, seen: Seen) {
+        let Some(last) = self.encrypted_flights.get_mut(usize::from(seen.direction)) else { return };
+        if record.length < SHORTEST_FINISHED {
+            return;
+        }
+        let before = last.replace(seen.at.time);
+        if before.is_some_and(|before| seen.at.time.since(before) >= FLIGHT_GAP) {
+            self.side(seen.direction).encrypted_retransmissions += 1;
         }
     }
 

@@ -48,6 +48,8 @@ pub struct Direction {
     pub encrypted_handshake: Option<Step>,
     /// Encrypted records of the handshake.
     pub encrypted_handshakes: u64,
+    /// Times its encrypted flight of the handshake came again (DTLS 1.3).
+    pub encrypted_retransmissions: u64,
     /// First record of application data: content type 23, or of an epoch after 2 in DTLS 1.3, where acknowledgements
     /// and key updates cannot be told from it.
     pub first_application_data: Option<Step>,
@@ -246,6 +248,16 @@ impl Record {
         })
     }
 
+    /// The SRTP profile that was chosen; all that were offered where DTLS 1.3 hides the choice, none before a choice.
+    #[must_use]
+    pub fn srtp_profiles(&self) -> &[u16] {
+        match (&self.choice, &self.offer) {
+            (Some(choice), Some(offer)) if choice.version == version::DTLS_1_3 => &offer.srtp_profiles,
+            (Some(choice), _) => choice.srtp_profile.as_slice(),
+            (None, _) => &[],
+        }
+    }
+
     /// Whether the capture has anything of its handshake.
     #[must_use]
     pub fn is_started(&self) -> bool {
@@ -283,6 +295,12 @@ impl Record {
     #[must_use]
     pub fn retransmissions(&self) -> u64 {
         self.messages.iter().map(|message| u64::from(message.retransmissions)).sum()
+    }
+
+    /// Times that an encrypted flight of either end came again (DTLS 1.3).
+    #[must_use]
+    pub fn encrypted_retransmissions(&self) -> u64 {
+        self.directions.iter().map(|direction| direction.encrypted_retransmissions).sum()
     }
 
     /// When its first ClientHello came.

@@ -26,6 +26,9 @@ pub fn rtcp(context: &Context<'_>, flows: &[&FlowRecord]) -> Option<document::Rt
     for rtcp in all {
         sum.packets += rtcp.datagrams();
         sum.encrypted += rtcp.encrypted;
+        for (length, count) in &rtcp.tag_lengths {
+            *sum.tag_lengths.entry(*length).or_default() += count;
+        }
         for (key, count) in &rtcp.by_type {
             *sum.by_type.entry(name(*key)).or_default() += count;
         }

@@ -9,7 +9,7 @@ use crate::{
         build::Context,
         document::{
             Alert, ApplicationData, Certificate, ConnectionIds, DtlsCounts, Flight, HandshakeMessage,
-            IncompleteMessage, MissingBytes, Offered, Securing, StepStatus, StoppedAt,
+            IncompleteMessage, MissingBytes, Offered, Securing, StepStatus, StoppedAt, StunAcknowledgements,
         },
     },
     time::{NANOS_PER_SECOND, Timestamp},
@@ -37,12 +37,28 @@ pub fn securing(context: &Context<'_>, flows: &[&FlowRecord]) -> Securing {
         dtls: (counts.packets > 0).then_some(counts),
         zrtp_packets,
         retransmissions: started.then(|| all.iter().map(|ends| ends.record.retransmissions()).sum()),
+        encrypted_retransmissions: all
+            .iter()
+            .any(|ends| ends.record.is_1_3())
+            .then(|| all.iter().map(|ends| ends.record.encrypted_retransmissions()).sum()),
+        stun_acknowledgements: flows.iter().flat_map(|flow| stun_acknowledgements(flow)).collect(),
         associations: all.len() as u64 + replaced,
         application_data: [0, 1].into_iter().filter_map(|direction| application_data(&all, direction)).collect(),
         alerts: all.iter().flat_map(Ends::alerts).collect(),
         encrypted_alerts: all.iter().map(Ends::encrypted_alerts).sum(),
         ..securing
     }
+}
+
+/// What the ends of a flow acknowledged in STUN.
+fn stun_acknowledgements(flow: &FlowRecord) -> impl Iterator<Item = StunAcknowledgements> + '_ {
+    let by_direction = flow.dtls_acknowledgements.iter().enumerate();
+    by_direction.filter(|(_, said)| said.attributes > 0).map(|(direction, said)| StunAcknowledgements {
+        sender: flow.key.source(direction).to_string(),
+        attributes: said.attributes,
+        datagrams: said.datagrams,
+        unknown: said.unknown,
+    })
 }
 
 /// What the ends of the first flow with data, or any other, sent.
@@ -95,7 +111,8 @@ impl Ends<'_> {
                 choice.and_then(|choice| choice.signature_algorithm),
                 dtls::signature_scheme_name,
             ),
-            srtp_profile: named(choice.and_then(|choice| choice.srtp_profile), dtls::srtp_profile_name),
+            srtp_profile: named(self.srtp_profile(), dtls::srtp_profile_name),
+            srtp_profile_inferred: is_1_3 && self.srtp_profile().is_some(),
             client_role: record.client.map(|client| self.end(client)),
             both_active: record.both_active,
             client_random: record.offer.as_ref().map(|offer| hex(&offer.random)),
@@ -115,6 +132,18 @@ impl Ends<'_> {
             certificates: record.certificates.iter().map(|certificate| self.certificate(certificate)).collect(),
             ..Securing::default()
         }
+    }
+
+    /// The SRTP profile: the one chosen, or the only one that the tags of the SRTCP leave of those offered.
+    fn srtp_profile(&self) -> Option<u16> {
+        let profiles = self.record.srtp_profiles();
+        if !self.record.is_1_3() {
+            return profiles.first().copied();
+        }
+        let tags = &self.flow.rtcp.as_deref()?.tag_lengths;
+        let (&length, _) = tags.first_key_value().filter(|_| tags.len() == 1)?;
+        let mut fitting = profiles.iter().filter(|profile| dtls::srtcp_tag_length(**profile) == Some(length));
+        fitting.next().copied().filter(|_| fitting.next().is_none())
     }
 
     fn status(&self) -> StepStatus {

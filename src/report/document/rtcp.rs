@@ -105,6 +105,8 @@ pub struct Rtcp {
     pub by_type: BTreeMap<String, u64>,
     /// Datagrams that are SRTCP.
     pub encrypted: u64,
+    /// Datagrams of them by the bytes of their authentication tag, where the trailer shows it.
+    pub tag_lengths: BTreeMap<u8, u64>,
     /// Datagrams of them that were opened with keys.
     pub decrypted: u64,
     /// Datagrams that are neither RTCP nor SRTCP.

@@ -27,8 +27,11 @@ pub struct Securing {
     pub group: Option<String>,
     /// The signature scheme of the server's key exchange; `null` in DTLS 1.3, which encrypts it.
     pub signature_algorithm: Option<String>,
-    /// The SRTP protection profile's IANA name; `null` in DTLS 1.3, which encrypts it.
+    /// The SRTP protection profile's IANA name. DTLS 1.3 encrypts it: there it is given where only one of those offered
+    /// fits the tags of the SRTCP.
     pub srtp_profile: Option<String>,
+    /// Whether that is how it is known.
+    pub srtp_profile_inferred: bool,
     /// The endpoint that was the DTLS client.
     pub client_role: Option<String>,
     /// Whether both endpoints sent a ClientHello.
@@ -46,6 +49,10 @@ pub struct Securing {
     pub handshake_duration: Option<f64>,
     /// Handshake messages sent again, of all associations.
     pub retransmissions: Option<u64>,
+    /// Times an encrypted flight of a DTLS 1.3 handshake came again, of all associations.
+    pub encrypted_retransmissions: Option<u64>,
+    /// What the ends acknowledged in STUN, where it carried the handshake (DTLS-IN-STUN-ACKNOWLEDGEMENT).
+    pub stun_acknowledgements: Vec<StunAcknowledgements>,
     /// Times the server asked for another ClientHello (HelloVerifyRequest, HelloRetryRequest).
     pub cookie_rounds: u32,
     /// Whether its handshake came in `datagrams` or in `stun` attributes.
@@ -70,6 +77,20 @@ pub struct Securing {
     pub encrypted_alerts: u64,
     /// Certificates in clear: DTLS 1.2 and before.
     pub certificates: Vec<Certificate>,
+}
+
+/// What one end acknowledged in STUN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StunAcknowledgements {
+    /// Who.
+    pub sender: String,
+    /// Attributes, empty ones too.
+    pub attributes: u64,
+    /// DTLS datagrams of the other end that they name, each counted once.
+    pub datagrams: u64,
+    /// Names of datagrams that did not pass the tap.
+    pub unknown: u64,
 }
 
 /// DTLS records, counted.

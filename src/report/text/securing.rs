@@ -21,8 +21,10 @@ pub(super) fn words(securing: &Securing) -> Vec<String> {
         None if securing.finish_time.is_some() => words.push("started before the capture".to_owned()),
         None => {}
     }
-    if let Some(count) = securing.retransmissions.filter(|count| *count > 0) {
-        words.push(format!("{} sent again", counted(count, "message")));
+    words.extend(sent_again(securing));
+    let acknowledged: u64 = securing.stun_acknowledgements.iter().map(|end| end.datagrams).sum();
+    if acknowledged > 0 {
+        words.push(format!("{} acknowledged in STUN", counted(acknowledged, "datagram")));
     }
     if securing.both_active && securing.status == StepStatus::Ok {
         words.push("both ends sent a Client Hello".to_owned());
@@ -45,6 +47,15 @@ pub(super) fn words(securing: &Securing) -> Vec<String> {
         words.push(format!("ZRTP: {}", counted(securing.zrtp_packets, "message")));
     }
     words
+}
+
+/// `2 messages and 1 encrypted flight sent again`.
+fn sent_again(securing: &Securing) -> Option<String> {
+    let some = |count: Option<u64>, what| count.filter(|count| *count > 0).map(|count| counted(count, what));
+    let messages = some(securing.retransmissions, "message");
+    let flights = some(securing.encrypted_retransmissions, "encrypted flight");
+    let all: Vec<String> = messages.into_iter().chain(flights).collect();
+    (!all.is_empty()).then(|| format!("{} sent again", all.join(" and ")))
 }
 
 /// `DTLS stopped at Client Hello: 10.2.0.2:5000 never answered, sent 5 times`.

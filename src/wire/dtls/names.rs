@@ -123,6 +123,17 @@ pub const fn srtp_profile_name(profile: u16) -> Option<&'static str> {
     })
 }
 
+/// Bytes of the authentication tag that ends SRTCP under a profile (RFC 5764 section 4.1.2, RFC 7714 section 13.2, RFC
+/// 8269 section 3): those with a short tag for SRTP keep the long one for SRTCP. `None` for a profile nobody knows.
+#[must_use]
+pub const fn srtcp_tag_length(profile: u16) -> Option<u8> {
+    match profile {
+        0x0001..=0x0006 | 0x000b..=0x000e => Some(10),
+        0x0007..=0x000a | 0x000f | 0x0010 => Some(16),
+        _ => None,
+    }
+}
+
 /// The name of a named group (IANA "TLS Supported Groups").
 #[must_use]
 pub const fn group_name(group: u16) -> Option<&'static str> {
