@@ -350,6 +350,13 @@ fn dtls_inside_stun() {
     assert!((4..=8).contains(&fragments), "{fragments} fragments");
     assert_eq!(list(&messages[0]["missing"]).len(), 0);
     assert_eq!(securing["offered"]["groups"][0], "X25519MLKEM768");
+    // What STUN carried twice was not sent again by DTLS, whose timers never ran out.
+    assert_eq!((&securing["retransmissions"], &securing["encryptedRetransmissions"]), (&0.into(), &0.into()));
+    let truth = json(&captures.join("lab/chromium-sped/truth.json"));
+    let attributes = &truth["captures"]["capture.pcapng"]["dtls_in_stun"]["0xc071"];
+    let acknowledged = list(&securing["stunAcknowledgements"]);
+    assert_eq!(acknowledged.iter().map(|end| unsigned(&end["attributes"])).sum::<u64>(), unsigned(attributes));
+    assert!(acknowledged.iter().all(|end| unsigned(&end["datagrams"]) > 0 && end["unknown"] == 0), "{acknowledged:?}");
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl Dtls {
     fn take(&mut self, datagram: &Datagram<'_>, carrier: Carrier) -> Option<Malformed> {
         let seen = Seen::of(datagram);
         let mut counted = None;
-        // The same datagram, alone and in STUN, is no retransmission of DTLS.
+        // STUN carries a datagram until it is acknowledged; DTLS sends again under new record numbers.
         let again = !datagram.is_snapped()
             && self.in_stun.as_mut().is_some_and(|in_stun| in_stun.sent(seen.direction, datagram.bytes));
         for record in dtls::records(datagram.bytes, datagram.length) {
@@ -152,8 +152,8 @@ impl Dtls {
                 self.count(record.header);
             }
             let place = match record.is_clear() {
+                _ if again => self.associations.len().checked_sub(1),
                 true => self.clear(&record, seen),
-                false if again => self.associations.len().checked_sub(1),
                 false => self.ciphertext(&record, seen),
             };
             if let Some(place) = place.filter(|place| counted != Some(*place)) {
