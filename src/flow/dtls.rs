@@ -6,6 +6,7 @@
 
 mod association;
 mod certificate;
+mod encrypted_flight;
 mod hello;
 mod in_stun;
 mod reassembly;

@@ -1,13 +1,15 @@
 //! One association while it is watched.
 
 use super::{
-    certificate, hello,
+    certificate,
+    encrypted_flight::EncryptedFlight,
+    hello,
     reassembly::Reassembly,
     record::{Alert, Direction, Flight, Message, Offer, Record},
 };
 use crate::{
     flow::sctp::Step,
-    time::{NANOS_PER_MILLI, Timestamp},
+    time::NANOS_PER_MILLI,
     wire::{
         dtls::{
             self, Header,
@@ -33,10 +35,10 @@ const SENT_AGAIN: usize = 16;
 
 /// The shortest ciphertext of a Finished: 12 bytes of header, 32 of hash, one of content type, and a tag of 8 (CCM_8).
 /// An ACK of one or two records is shorter (RFC 9147 section 7).
-const SHORTEST_FINISHED: usize = 53;
+pub const SHORTEST_FINISHED: usize = 53;
 
 /// Records of one flight follow each other closely; retransmissions come after a timer of 50 ms (BoringSSL) or more.
-const FLIGHT_GAP: i64 = 30 * NANOS_PER_MILLI;
+pub const FLIGHT_GAP: i64 = 30 * NANOS_PER_MILLI;
 
 /// The epoch of DTLS 1.3 handshake messages (RFC 9147 section 6.1).
 const HANDSHAKE_EPOCH: u8 = 2;
@@ -66,8 +68,8 @@ pub struct Association {
     server_spoke: bool,
     /// Records of the client's encrypted flight that came again on its own timer.
     client_repeats: u64,
-    /// The last record of each end's encrypted flight (DTLS 1.3).
-    encrypted_flights: [Option<Timestamp>; 2],
+    /// Each end's encrypted flight (DTLS 1.3).
+    encrypted_flights: [EncryptedFlight; 2],
 }
 
 impl Association {
@@ -260,7 +262,10 @@ impl Association {
     /// A record of epoch 2. The client's flight that follows the server's ends with its Finished, unless it is only an
     /// ACK. What is repeated on the client's own timer changes nothing: the first may have arrived.
     fn encrypted_flight(&mut self, record: &dtls::Record<'_>, seen: Seen) {
-        self.note_retransmission(record, seen);
+        let flight = self.encrypted_flights.get_mut(usize::from(seen.direction));
+        if flight.is_some_and(|flight| flight.again(record.length, seen.at.time)) {
+            self.side(seen.direction).encrypted_retransmissions += 1;
+        }
         if self.record.client != Some(seen.direction) {
             self.server_spoke = true;
             return;
@@ -277,19 +282,6 @@ impl Association {
             self.awaits_data = self.record.finish.is_none();
         } else {
             self.client_repeats += 1;
-        }
-    }
-
-    /// Each end has one flight of epoch 2. What comes of it when it was over is the flight once more, under new record
-    /// numbers; what is too short for one is an ACK.
-    fn note_retransmission(&mut self, record: &dtls::Record<'_>, seen: Seen) {
-        let Some(last) = self.encrypted_flights.get_mut(usize::from(seen.direction)) else { return };
-        if record.length < SHORTEST_FINISHED {
-            return;
-        }
-        let before = last.replace(seen.at.time);
-        if before.is_some_and(|before| seen.at.time.since(before) >= FLIGHT_GAP) {
-            self.side(seen.direction).encrypted_retransmissions += 1;
         }
     }
 

@@ -186,7 +186,9 @@ fn a_handshake_of_1_3() {
     wire.send(CLIENT, &[unified(2, 200)]);
     wire.packet += 100;
     wire.send(CLIENT, &[unified(2, 200)]);
-    let stop = wire.only().stop().unwrap();
+    let record = wire.only();
+    assert_eq!((record.encrypted_retransmissions(), record.retransmissions()), (1, 0));
+    let stop = record.stop().unwrap();
     assert_eq!((stop.message, stop.sender), (None, 0));
 }
 
