@@ -150,12 +150,24 @@ fn wire(stream: &Value) -> Key {
             source = relay;
         }
     }
-    (plain(source), plain(destination), unsigned(&stream["ssrc"]))
+    (plain(source), plain(destination), stream["ssrc"].as_u64().unwrap_or_default())
 }
 
-/// Every stream of tshark, and no other, with the same packets, loss and jitter.
+/// Every stream of tshark, and no other, with the same packets, loss and jitter. tshark's streams end where the path
+/// changes: of one that goes on elsewhere the packets of each path are compared.
 fn streams(run: &Run, truth: &Value, checks: &mut Checks) {
-    let ours: BTreeMap<Key, &Value> = run.streams().into_iter().map(|stream| (wire(stream), stream)).collect();
+    let mut ours: BTreeMap<Key, (&Value, u64)> = BTreeMap::new();
+    for stream in run.streams() {
+        let left = list(&stream["previousPaths"]).iter().map(|path| {
+            let (source, destination, _) = wire(path);
+            ((source, destination, unsigned(&stream["ssrc"])), unsigned(&path["packetsReceived"]))
+        });
+        let left: Vec<(Key, u64)> = left.collect();
+        let last = unsigned(&stream["packetsReceived"]) - left.iter().map(|(_, packets)| packets).sum::<u64>();
+        for (key, packets) in left.into_iter().chain([(wire(stream), last)]) {
+            ours.entry(key).or_insert((stream, 0)).1 += packets;
+        }
+    }
     let mut theirs: BTreeMap<Key, Vec<&Value>> = BTreeMap::new();
     for stream in list(&truth["rtp_streams_heuristic_on"]) {
         let end = |field: &str| stream[field].as_str().unwrap().to_owned();
@@ -164,22 +176,25 @@ fn streams(run: &Run, truth: &Value, checks: &mut Checks) {
     for (key, parts) in &theirs {
         let packets: u64 = parts.iter().map(|part| unsigned(&part["packets"])).sum();
         let what = format!("{}>{} {:#x}", key.0, key.1, key.2);
-        let Some(stream) = ours.get(key) else {
+        let Some((stream, received)) = ours.get(key) else {
             // One packet is no stream: random bytes have an RTP header once in a few packets.
             if packets > 1 {
                 checks.note(format!("{what} missing, {packets} packets"));
             }
             continue;
         };
+        checks.equal(format!("{what} packets"), *received, packets);
+        if !list(&stream["previousPaths"]).is_empty() {
+            continue;
+        }
         let lost: i64 = parts.iter().map(|part| part["lost"].as_i64().unwrap()).sum();
-        checks.equal(format!("{what} packets"), unsigned(&stream["packetsReceived"]), packets);
         // tshark takes each duplicate for a packet that was not lost.
         let net = unsigned(&stream["packetsLost"]).cast_signed() - unsigned(&stream["packetsDuplicated"]).cast_signed();
         checks.equal(format!("{what} lost"), net, lost);
         jitter(stream, parts, &what, checks);
     }
-    for (key, stream) in ours.iter().filter(|(key, _)| !theirs.contains_key(key)) {
-        checks.note(format!("{}>{} {:#x} extra, {} packets", key.0, key.1, key.2, stream["packetsReceived"]));
+    for (key, (_, received)) in ours.iter().filter(|(key, _)| !theirs.contains_key(key)) {
+        checks.note(format!("{}>{} {:#x} extra, {received} packets", key.0, key.1, key.2));
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::{
     engine::Analysis,
     finding::{Finding, Severity, words::grouped},
-    flow::{FlowRecord, Protocol, stream::Stream},
-    session::{Session, StreamRole, repairs},
+    flow::{FlowRecord, Protocol},
+    session::{CallStream, Session, StreamRole, repairs, streams},
     time::{NANOS_PER_SECOND, seconds},
 };
 
@@ -26,12 +26,10 @@ const NOTABLE_OUTAGE: i64 = NANOS_PER_SECOND;
 /// The rules about what a call carried, each on its own. `number` is the call's.
 pub fn judge(analysis: &Analysis, number: u32, session: &Session) -> Vec<Finding> {
     let mut findings: Vec<Finding> = no_media(analysis, number, session).into_iter().collect();
-    for flow in session.flows(analysis) {
-        let media = flow.streams.iter().zip(repairs(flow)).filter(|(_, repair)| repair.role == StreamRole::Media);
-        for (stream, _) in media {
-            findings.extend(outage(number, flow, stream));
-            findings.extend(loss(number, flow, stream));
-        }
+    let streams = streams(session.flows(analysis));
+    for (found, _) in streams.iter().zip(repairs(&streams)).filter(|(_, repair)| repair.role == StreamRole::Media) {
+        findings.extend(outage(number, found));
+        findings.extend(loss(number, found));
     }
     findings
 }
@@ -95,7 +93,8 @@ fn reached(analysis: &Analysis, session: &Session) -> (bool, String) {
 }
 
 /// "Stream 0x8a2b7d32 of call 1 stopped for 6.0 s: packets were lost and none arrived."
-fn outage(number: u32, flow: &FlowRecord, stream: &Stream) -> Option<Finding> {
+fn outage(number: u32, found: &CallStream<'_>) -> Option<Finding> {
+    let stream = &found.stream;
     (stream.outages.longest >= NOTABLE_OUTAGE).then(|| Finding {
         rule: "COM002",
         severity: Severity::Warning,
@@ -103,7 +102,7 @@ fn outage(number: u32, flow: &FlowRecord, stream: &Stream) -> Option<Finding> {
         message: format!(
             "Stream 0x{:08x} from {} stopped for {:.1} s: packets were lost and none arrived",
             stream.ssrc,
-            flow.key.source(stream.direction),
+            found.source(),
             seconds(stream.outages.longest)
         ),
         advice: Some("The path before the tap was down; compare with a capture nearer to the sender."),
@@ -112,7 +111,8 @@ fn outage(number: u32, flow: &FlowRecord, stream: &Stream) -> Option<Finding> {
 }
 
 /// "4.7 % of stream 0x849b1400 from 10.21.0.2:5004 was lost before the tap (47 of 1001 packets)."
-fn loss(number: u32, flow: &FlowRecord, stream: &Stream) -> Option<Finding> {
+fn loss(number: u32, found: &CallStream<'_>) -> Option<Finding> {
+    let stream = &found.stream;
     let counters = stream.sequence();
     let notable =
         counters.lost >= NOTABLE_LOST_PACKETS && counters.lost * 100 >= counters.expected * NOTABLE_LOSS_PERCENT;
@@ -126,7 +126,7 @@ fn loss(number: u32, flow: &FlowRecord, stream: &Stream) -> Option<Finding> {
             permille / 10,
             permille % 10,
             stream.ssrc,
-            flow.key.source(stream.direction),
+            found.source(),
             counters.lost,
             counters.expected
         ),

@@ -76,6 +76,8 @@ pub enum Step {
 pub struct Sequence {
     /// Extended number of the first packet of the segment; numbers start at 2^32 so that earlier ones have a place.
     base: u64,
+    /// The number of the first packet of the first segment.
+    first: u16,
     highest: u64,
     window: [u64; WORDS],
     /// Lost numbers in a row at the window's far edge.
@@ -112,6 +114,26 @@ pub struct Counters {
     pub bursts: Bursts,
 }
 
+impl Counters {
+    /// The sums with those of the numbers behind; `expected` and `lost` are not counted while numbers still come.
+    fn with(&self, next: &Self) -> Self {
+        let classes = self.bursts.by_length.iter().zip(next.bursts.by_length);
+        let mut by_length = [0; 5];
+        by_length.iter_mut().zip(classes).for_each(|(sum, (count, more))| *sum = count + more);
+        Self {
+            expected: 0,
+            lost: 0,
+            duplicated: self.duplicated + next.duplicated,
+            reordered: self.reordered + next.reordered,
+            reorder_depth: self.reorder_depth.max(next.reorder_depth),
+            strays: self.strays + next.strays,
+            restarts: self.restarts + next.restarts,
+            wraps: self.wraps + next.wraps,
+            bursts: Bursts { by_length, longest: self.bursts.longest.max(next.bursts.longest) },
+        }
+    }
+}
+
 impl Sequence {
     /// A stream whose first packet has the number `first`.
     #[must_use]
@@ -119,6 +141,7 @@ impl Sequence {
         let base = 1 << 32 | u64::from(first);
         let mut sequence = Self {
             base,
+            first,
             highest: base,
             window: [0; WORDS],
             run: 0,
@@ -153,6 +176,49 @@ impl Sequence {
         counters.lost = counters.expected.saturating_sub(closing.received);
         counters.strays += u64::from(closing.stray.is_some());
         counters
+    }
+
+    /// Goes on with the numbers of `next`, which began after these. `continuous` says that they are the same row: then
+    /// what lies between is lost; else they start anew.
+    pub fn append(&mut self, next: &Self, continuous: bool) {
+        let step = next.first.wrapping_sub(self.highest as u16);
+        let (received, expected) = (self.received + next.received, self.highest - self.base + 1);
+        self.close_segment();
+        let mut between = 0;
+        match (continuous, step) {
+            (false, _) => self.counters.restarts += 1,
+            (true, 1..0x8000) => {
+                between = u64::from(step) - 1;
+                self.counters.bursts.record(between);
+                self.counters.wraps += u64::from(next.first < self.highest as u16);
+            }
+            // Packets that both rows cross each other with, on two paths of different length.
+            (true, _) => {
+                let shared = u64::from(step.wrapping_neg()) + 1;
+                self.closed_expected -= shared.min(expected).min(next.highest - next.base + 1);
+            }
+        }
+        let (closed, counters) = (self.closed_expected + between + next.closed_expected, self.counters);
+        *self = Self {
+            received,
+            closed_expected: closed,
+            counters: counters.with(&next.counters),
+            first: self.first,
+            ..next.clone()
+        };
+    }
+
+    /// The first number, and the highest, which is the last of them but for packets out of order.
+    #[must_use]
+    pub const fn ends(&self) -> (u16, u16) {
+        (self.first, self.highest as u16)
+    }
+
+    /// Whether this number is among the last that arrived.
+    #[must_use]
+    pub fn holds(&self, number: u16) -> bool {
+        let behind = u64::from((self.highest as u16).wrapping_sub(number));
+        behind < WINDOW && self.highest - behind >= self.base && self.is_marked(self.highest - behind)
     }
 
     #[inline]
@@ -193,7 +259,7 @@ impl Sequence {
             if early > EARLIEST_BEFORE_FIRST || self.received > EARLIEST_BEFORE_FIRST || self.counters.restarts > 0 {
                 return self.stray(number);
             }
-            self.base = extended;
+            (self.base, self.first) = (extended, extended as u16);
         }
         if self.is_marked(extended) {
             return self.repeat(number);
@@ -408,6 +474,37 @@ mod tests {
     fn packets_before_the_first_one_belong_to_it() {
         let counters = run([10, 9, 8, 11, 12]);
         assert_eq!((counters.expected, counters.lost, counters.reordered), (5, 0, 2));
+    }
+
+    fn rows(rows: &[&[u16]], continuous: bool) -> Counters {
+        let sequence = |numbers: &[u16]| {
+            let mut sequence = Sequence::new(numbers[0]);
+            for number in &numbers[1..] {
+                sequence.push(*number, |_| true);
+            }
+            sequence
+        };
+        let mut all = sequence(rows[0]);
+        rows[1..].iter().for_each(|row| all.append(&sequence(row), continuous));
+        all.counters()
+    }
+
+    #[test]
+    fn rows_go_on_from_each_other() {
+        let (first, second): (Vec<u16>, Vec<u16>) = ((65_000..=65_535).collect(), (4..2000).collect());
+        let counters = rows(&[&first, &second], true);
+        assert_eq!((counters.expected, counters.lost, counters.wraps, counters.restarts), (2536, 4, 1, 0));
+        assert_eq!((counters.bursts.count(), counters.bursts.longest), (1, 4));
+        // With holes of their own, as if the numbers had come in one row.
+        let (first, second): (Vec<u16>, Vec<u16>) =
+            ((0..500).filter(|number| number % 50 != 7).collect(), (510..3000).filter(|n| n % 100 != 3).collect());
+        let together = run(first.iter().chain(&second).copied());
+        assert_eq!(rows(&[&first, &second], true), together);
+        // They cross: the last two of the first come on the other path's time.
+        let counters = rows(&[&[10, 11, 12, 15, 16], &[13, 14, 17, 18]], true);
+        assert_eq!((counters.expected, counters.lost), (9, 0));
+        let counters = rows(&[&[10, 11, 13], &[60_000, 60_001]], false);
+        assert_eq!((counters.expected, counters.lost, counters.restarts), (6, 1, 1));
     }
 
     proptest! {

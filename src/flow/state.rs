@@ -95,6 +95,9 @@ pub struct Flow {
     refused: u64,
 }
 
+/// So many datagrams of a protocol that nobody here knows are what the path is there for.
+const MANY_UNKNOWN: u64 = 16;
+
 /// What is known of a flow when it has ended: owned, in integers, without packet bytes.
 #[derive(Debug)]
 pub struct FlowRecord {
@@ -456,6 +459,16 @@ impl FlowRecord {
     #[must_use]
     pub fn carries_data(&self) -> bool {
         self.dtls.iter().any(|dtls| dtls.directions.iter().all(|side| side.application_data >= DATA_RECORDS))
+    }
+
+    /// When it first and last carried media or data channels, not only what sets a path up.
+    #[must_use]
+    pub fn carried(&self) -> Option<(Timestamp, Timestamp)> {
+        let streams = self.streams.iter().map(|stream| (stream.first.0, stream.last.0));
+        let sides = self.dtls.iter().flat_map(|dtls| dtls.directions);
+        let data = sides.filter_map(|side| Some((side.first_application_data?.time, side.last_application_data?.time)));
+        let whole = (self.count(Protocol::Unknown) >= MANY_UNKNOWN).then_some((self.first.0, self.last.0));
+        streams.chain(data).chain(whole).reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
     }
 
     /// Whether TURN messages were seen.

@@ -24,6 +24,10 @@ const SHORTEST_GAP: i64 = 200 * NANOS_PER_MILLI;
 /// A gap is at least this many times the usual time between packets.
 const GAP_FACTOR: i64 = 5;
 
+/// Packets on a path that was just left may be this late behind the first on the new one, and so many.
+const LONGEST_CROSSING: i64 = 500 * NANOS_PER_MILLI;
+const CROSSING_PACKETS: i16 = 64;
+
 /// What a stream needs to know of one RTP packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
@@ -68,9 +72,13 @@ pub struct Gaps {
 
 impl Gaps {
     fn record(&mut self, length: i64) {
-        self.count += 1;
-        self.total = self.total.saturating_add(length);
-        self.longest = self.longest.max(length);
+        self.add(Self { count: 1, total: length, longest: length });
+    }
+
+    fn add(&mut self, others: Self) {
+        self.count += others.count;
+        self.total = self.total.saturating_add(others.total);
+        self.longest = self.longest.max(others.longest);
     }
 }
 
@@ -92,6 +100,8 @@ pub struct Stream {
     pub direction: usize,
     /// First packet: time, identity, sequence number.
     pub first: (Timestamp, PacketId, u16),
+    /// Its RTP timestamp.
+    first_timestamp: u32,
     /// Last packet.
     pub last: (Timestamp, PacketId),
     /// Packets, duplicates included.
@@ -152,6 +162,19 @@ pub struct Repairs {
     pub matched: u32,
 }
 
+impl Repairs {
+    /// Of two streams that it repeats packets of, the one with more.
+    fn add(&mut self, next: Self) {
+        let checked = self.checked + next.checked;
+        if self.matched > 0 && next.matched > 0 && self.ssrc == next.ssrc {
+            self.matched += next.matched;
+        } else if next.matched > self.matched {
+            *self = next;
+        }
+        self.checked = checked;
+    }
+}
+
 impl Stream {
     /// A stream whose first packet is `arrival`, sent in `direction`.
     #[must_use]
@@ -160,6 +183,7 @@ impl Stream {
             ssrc: arrival.ssrc,
             direction,
             first: (arrival.time, arrival.id, arrival.sequence_number),
+            first_timestamp: arrival.timestamp,
             last: (arrival.time, arrival.id),
             packets: 0,
             payload_bytes: 0,
@@ -277,6 +301,67 @@ impl Stream {
         }
     }
 
+    /// Timestamps of the last frames, without order.
+    #[must_use]
+    pub fn recent_timestamps(&self) -> &[u32] {
+        let frames = usize::try_from(self.frames).unwrap_or(usize::MAX);
+        self.recent.get(..frames.min(RECENT_TIMESTAMPS)).unwrap_or_default()
+    }
+
+    /// Whether `next`, a part of the same source on another path, goes on where this one ends: it begins when this one is
+    /// over, but for packets that cross each other, and its numbers go beyond these. The same packets seen at two places
+    /// do not.
+    #[must_use]
+    pub fn is_continued_by(&self, next: &Self) -> bool {
+        let ((_, highest), (first, last)) = (self.sequence.ends(), next.sequence.ends());
+        let ahead = |number: u16| number.wrapping_sub(highest) as i16;
+        let crosses = ahead(first) > -CROSSING_PACKETS && ahead(last) > 0 && !self.sequence.holds(first);
+        next.first.0.since(self.last.0) > -LONGEST_CROSSING && (ahead(first) > 0 || crosses)
+    }
+
+    /// Goes on with `next` on another path.
+    pub fn append(&mut self, next: &Self) {
+        let step = next.sequence.ends().0.wrapping_sub(self.sequence.ends().1);
+        let (time, id, _) = next.first;
+        let is_crossing = step == 0 || step >= 0x8000;
+        let continues = is_crossing
+            || next.sequence().restarts == 0 && self.timing.continues(time, next.first_timestamp, self.rate, step);
+        if continues && !is_crossing {
+            if step > self.widest_step.0 {
+                self.widest_step = (step, id);
+            }
+            let interval = time.since(self.last.0);
+            self.max_gap = self.max_gap.max(interval);
+            if interval >= SHORTEST_GAP && interval / GAP_FACTOR > self.usual_interval {
+                self.gap(id, next.first_timestamp, step, interval);
+            }
+        }
+        self.sequence.append(&next.sequence, continues);
+        self.timing.append(&next.timing);
+        self.packets += next.packets;
+        self.payload_bytes += next.payload_bytes;
+        self.header_bytes += next.header_bytes;
+        self.markers += next.markers;
+        self.padded += next.padded;
+        self.padding_only += next.padding_only;
+        self.frames += next.frames;
+        self.max_gap = self.max_gap.max(next.max_gap);
+        if next.outages.longest > self.outages.longest {
+            self.outage_end = next.outage_end;
+        }
+        self.pauses.add(next.pauses);
+        self.outages.add(next.outages);
+        self.widest_step = if next.widest_step.0 > self.widest_step.0 { next.widest_step } else { self.widest_step };
+        self.extensions.iter_mut().zip(next.extensions).for_each(|(sum, count)| *sum += count);
+        self.note_csrcs(next.csrcs.iter().copied());
+        self.repairs.add(next.repairs);
+        add_run(&mut self.payload_types, self.run);
+        next.payload_types.iter().for_each(|run| add_run(&mut self.payload_types, *run));
+        (self.run, self.rate, self.last) = (next.run, next.rate, next.last);
+        self.certain &= next.certain;
+        self.usual_interval = next.usual_interval;
+    }
+
     #[inline]
     fn count(&mut self, arrival: &Arrival) {
         self.packets += 1;
@@ -322,22 +407,22 @@ impl Stream {
         let interval = arrival.time.since(self.last.0);
         self.max_gap = self.max_gap.max(interval);
         if interval >= SHORTEST_GAP && interval / GAP_FACTOR > self.usual_interval && self.packets > 2 {
-            self.gap(arrival, step, interval);
+            self.gap(arrival.id, arrival.timestamp, step, interval);
         } else {
             self.usual_interval += interval.saturating_sub(self.usual_interval) / 16;
         }
     }
 
     #[cold]
-    fn gap(&mut self, arrival: &Arrival, step: u16, interval: i64) {
+    fn gap(&mut self, id: PacketId, timestamp: u32, step: u16, interval: i64) {
         if step > 2 {
             if interval > self.outages.longest {
-                self.outage_end = Some(arrival.id);
+                self.outage_end = Some(id);
             }
             self.outages.record(interval);
         } else if self
             .timing
-            .media_time_since_last(arrival.timestamp, self.rate)
+            .media_time_since_last(timestamp, self.rate)
             .is_none_or(|media_time| media_time > interval / 2)
         {
             // The timestamp went on with the clock: nothing was sent. Had it not, the network held the packets back.

@@ -158,6 +158,20 @@ impl Timing {
         (self.drift.origin_elapsed, self.drift.origin_ticks) = (self.elapsed, self.ticks);
     }
 
+    /// Goes on with the timing of packets that came after these, on another path: what lies between is no jitter.
+    pub fn append(&mut self, next: &Self) {
+        self.jitter.append(&next.jitter, (self.samples, next.samples));
+        self.samples += next.samples;
+        self.jumps += next.jumps;
+        self.elapsed = self.elapsed.saturating_add(next.elapsed);
+        self.ticks += next.ticks;
+        (self.last_arrival, self.last_timestamp) = (next.last_arrival, next.last_timestamp);
+        // Two paths of different length, and a line through the packets of one of them.
+        if next.drift.count > self.drift.count {
+            self.drift = next.drift.clone();
+        }
+    }
+
     /// Whether a packet that is `step` sequence numbers ahead goes on from the last one. Up to RFC 3550's
     /// `MAX_DROPOUT` it does unless its timestamp jumped; further ahead the timestamp must have followed the clock.
     #[must_use]
@@ -275,6 +289,31 @@ impl Estimators {
         if let Self::All(jitter) = self {
             jitter.push(elapsed, ticks);
         }
+    }
+
+    /// Adds what others measured later. Where the two settled on different rates, that of most samples counts.
+    fn append(&mut self, next: &Self, samples: (u64, u64)) {
+        let lanes = CLOCK_RATES.into_iter().filter_map(|rate| self.one(rate).zip(next.one(rate)));
+        let mut joined = lanes.map(|(one, other)| Estimator {
+            last: other.last,
+            highest: one.highest.max(other.highest),
+            sum: one.sum + other.sum,
+            ..one
+        });
+        let is_all = matches!((&*self, next), (Self::All(_), Self::All(_)));
+        *self = match joined.next() {
+            None if samples.1 > samples.0 => next.clone(),
+            None => return,
+            Some(one) if !is_all => Self::One(one),
+            Some(first) => {
+                let mut all = Box::<Jitter>::default();
+                let lanes = all.last.iter_mut().zip(&mut all.highest).zip(&mut all.sum);
+                for (((last, highest), sum), one) in lanes.zip(std::iter::once(first).chain(joined)) {
+                    (*last, *highest, *sum) = (one.last, one.highest, one.sum);
+                }
+                Self::All(all)
+            }
+        };
     }
 
     /// The estimator of a rate.
@@ -462,6 +501,20 @@ mod tests {
         assert_eq!(timing.push(at(2020.0), 3_000_000_160, None), Advance::Continuous);
         assert!(timing.jitter(8_000).unwrap().last < before);
         assert_eq!(timing.jumps(), 1);
+    }
+
+    #[test]
+    fn parts_of_a_stream_are_one() {
+        let packets = packets(3_000, 20.0, 160, 1.0);
+        for split in [40, 1_500] {
+            let (first, second) = packets.split_at(split);
+            let mut parts = timing(first);
+            parts.append(&timing(second));
+            let (parts, whole) = (parts.jitter(8_000).unwrap(), timing(&packets).jitter(8_000).unwrap());
+            // The estimate starts from zero in the second part, and soon is the same.
+            assert!((parts.mean - whole.mean).abs() * 50 < whole.mean, "{parts:?} {whole:?}");
+            assert!(parts.last.abs_diff(whole.last) < 1_000, "{parts:?} {whole:?}");
+        }
     }
 
     #[test]

@@ -380,6 +380,7 @@ fn stream(ssrc: u32, source: &str, destination: &str, payload_type: u8) -> RtpSt
         destination: destination.to_owned(),
         transport: "udp".to_owned(),
         relay: None,
+        previous_paths: Vec::new(),
         payload_types: vec![PayloadType { payload_type, packets: 1_862, codec: None }],
         kind: None,
         role: StreamRole::Media,

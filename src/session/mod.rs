@@ -3,9 +3,11 @@
 
 mod assemble;
 mod repair;
+mod stream;
 
 pub use assemble::assemble;
 pub use repair::{Repair, StreamRole, repairs};
+pub use stream::{CallStream, streams};
 
 use crate::{engine::Analysis, flow::FlowRecord};
 

@@ -180,6 +180,7 @@ impl Association {
             _ => return self.unusual_ciphertext(record, seen),
         }
         side.application_data += 1;
+        side.last_application_data = Some(seen.at);
         side.application_bytes += record.length as u64;
         if side.first_application_data.is_none() || self.awaits_data {
             self.application_data(seen);
@@ -236,6 +237,7 @@ impl Association {
         };
         if !is_handshake {
             side.application_data += 1;
+            side.last_application_data = Some(seen.at);
             side.application_bytes += record.length as u64;
             if !has_data(side) || self.awaits_data {
                 self.application_data(seen);

@@ -53,6 +53,8 @@ pub struct Direction {
     /// First record of application data: content type 23, or of an epoch after 2 in DTLS 1.3, where acknowledgements
     /// and key updates cannot be told from it.
     pub first_application_data: Option<Step>,
+    /// The last record of application data.
+    pub last_application_data: Option<Step>,
     /// Records of application data.
     pub application_data: u64,
     /// Bytes of ciphertext in them.

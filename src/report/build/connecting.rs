@@ -14,7 +14,7 @@ use crate::{
     report::document::{
         CandidatePair, Connecting, LocalName, MappedAddress, PairState, StepStatus, StunCounts, StunError,
     },
-    time::{PacketId, seconds},
+    time::{NANOS_PER_SECOND, PacketId, seconds},
     wire::stun::{MessageType, error_meaning, error_name, method},
 };
 
@@ -23,6 +23,9 @@ const PAIRS: usize = 256;
 
 /// Names over multicast DNS that are listed.
 const NAMES: usize = 64;
+
+/// A pair that carried nothing for so long while another did was left.
+const LEFT_AFTER: i64 = 2 * NANOS_PER_SECOND;
 
 /// The error code that asks for credentials, or refuses them (RFC 8489 section 14.8).
 const UNAUTHENTICATED: u16 = 401;
@@ -121,13 +124,15 @@ fn first_check(ice: &ice::Record) -> Option<Moment> {
     ice.checks.iter().filter_map(|checks| checks.requests.first).min()
 }
 
-/// The pair that carried most besides STUN; where none carried any, one that was nominated with success, else one that
-/// succeeded.
+/// The pair in use at the end: of those that carried media or data to the last the one that carried most. Where none
+/// carried any, one that was nominated with success, else one that succeeded.
 fn selected(checked: &[(&FlowRecord, &ice::Record)]) -> Option<usize> {
+    let latest = checked.iter().filter_map(|(flow, _)| flow.carried()).map(|(_, last)| last).max();
     let rank = |(flow, ice): &(&FlowRecord, &ice::Record)| {
+        let carries = flow.carried().zip(latest).is_some_and(|((_, last), latest)| latest.since(last) < LEFT_AFTER);
         let carried = flow.packets.iter().sum::<u64>().saturating_sub(flow.count(Protocol::Stun));
         let nominated = ice.checks.iter().any(|checks| checks.nomination_answered.is_some());
-        (carried, nominated, ice.is_connected())
+        (if carries { carried } else { 0 }, nominated, ice.is_connected())
     };
     let ranked = checked
         .iter()
@@ -137,24 +142,34 @@ fn selected(checked: &[(&FlowRecord, &ice::Record)]) -> Option<usize> {
     ranked.rev().max_by_key(|(_, pair)| rank(pair)).map(|(index, _)| index)
 }
 
-/// Seconds from the call's first check to the answered nomination of the pair, else to the first success.
+/// Seconds from the call's first check to its first answered nomination, else to the first success on the selected
+/// pair. `None` where the call was connected before the capture began: something went over a pair before its first
+/// check, or is secured by a handshake that is not there.
 fn duration(checked: &[(&FlowRecord, &ice::Record)], index: usize, place: &Place) -> Option<f64> {
+    let is_late = |(flow, ice): &(&FlowRecord, &ice::Record)| {
+        flow.carried().is_some_and(|(first, _)| first_check(ice).is_none_or(|(check, _)| first < check))
+    };
+    let unstarted = |(flow, _): &(&FlowRecord, &ice::Record)| flow.dtls.iter().any(|dtls| !dtls.is_started());
+    let started = checked.iter().any(|(flow, _)| flow.dtls.iter().any(|dtls| dtls.is_started()));
+    if checked.iter().any(is_late) || !started && checked.iter().any(unstarted) {
+        return None;
+    }
     let (start, _) = checked.iter().filter_map(|(_, ice)| first_check(ice)).min()?;
     let (flow, ice) = checked.get(index)?;
     let local = place.local_direction(flow);
-    let nominated = ice.checks.iter().filter_map(|checks| checks.nomination_answered).min();
+    let nominations = checked.iter().flat_map(|(_, ice)| &ice.checks).filter_map(|checks| checks.nomination_answered);
     let of = |direction: usize| ice.checks.get(direction).and_then(|checks| checks.requests.first_success);
-    let (end, _) = nominated.or_else(|| of(local)).or_else(|| of(local ^ 1))?;
+    let (end, _) = nominations.min().or_else(|| of(local)).or_else(|| of(local ^ 1))?;
     Some(end.seconds_since(start))
 }
 
-/// How often the traffic moved: pairs that were nominated with success and carried something, less the first.
+/// How often the traffic moved: pairs that began to carry it when another had ended.
 fn switches(checked: &[(&FlowRecord, &ice::Record)]) -> u64 {
-    let used = checked.iter().filter(|(flow, ice)| {
-        ice.checks.iter().any(|checks| checks.nomination_answered.is_some())
-            && (!flow.streams.is_empty() || flow.sctp.is_some())
-    });
-    (used.count() as u64).saturating_sub(1)
+    let carried: Vec<_> = checked.iter().filter_map(|(flow, _)| flow.carried()).collect();
+    let moved = carried
+        .iter()
+        .filter(|(first, _)| carried.iter().any(|(other, last)| other < first && last.since(*first) < LEFT_AFTER));
+    moved.count() as u64
 }
 
 fn conflicts(checked: &[(&FlowRecord, &ice::Record)]) -> u64 {

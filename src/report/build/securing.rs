@@ -1,5 +1,7 @@
 //! How a call was secured.
 
+use std::collections::BTreeSet;
+
 use crate::{
     flow::{
         FlowRecord, Protocol,
@@ -42,12 +44,29 @@ pub fn securing(context: &Context<'_>, flows: &[&FlowRecord]) -> Securing {
             .any(|ends| ends.record.is_1_3())
             .then(|| all.iter().map(|ends| ends.record.encrypted_retransmissions()).sum()),
         stun_acknowledgements: flows.iter().flat_map(|flow| stun_acknowledgements(flow)).collect(),
-        associations: all.len() as u64 + replaced,
+        associations: associations(&all) + replaced,
         application_data: [0, 1].into_iter().filter_map(|direction| application_data(&all, direction)).collect(),
         alerts: all.iter().flat_map(Ends::alerts).collect(),
         encrypted_alerts: all.iter().map(Ends::encrypted_alerts).sum(),
         ..securing
     }
+}
+
+/// How many there were. One that is seen at two places has one ClientHello; one without a handshake, behind another that
+/// finished, is that one on another path: its keys go on.
+fn associations(all: &[Ends<'_>]) -> u64 {
+    let mut hellos = BTreeSet::new();
+    let mut finished = false;
+    let mut count = 0;
+    for record in all.iter().map(|ends| ends.record) {
+        let known = match &record.offer {
+            Some(offer) => !hellos.insert(offer.random),
+            None => finished && !record.is_started(),
+        };
+        count += u64::from(!known);
+        finished |= record.is_finished();
+    }
+    count
 }
 
 /// What the ends of a flow acknowledged in STUN.

@@ -12,9 +12,9 @@ use crate::{
     },
     report::{
         build::{Context, rtcp},
-        document::{self, HeaderExtension, Inferred, LossBursts, PayloadType, RtpStream, StreamRole},
+        document::{self, HeaderExtension, Inferred, LossBursts, PayloadType, RtpStream, StreamPath, StreamRole},
     },
-    session::{self, Repair, repairs},
+    session::{self, CallStream, Repair, repairs},
     time::{NANOS_PER_SECOND, seconds},
     wire::{
         Endpoint,
@@ -36,27 +36,21 @@ const MENTIONS: usize = 64;
 
 /// The streams of a call by their first packet.
 pub fn streams(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<RtpStream> {
-    let mut all: Vec<(&FlowRecord, usize, Repair)> = Vec::new();
-    for flow in flows {
-        let roles = repairs(flow);
-        all.extend(roles.into_iter().enumerate().map(|(index, role)| (*flow, index, role)));
-    }
-    let place = |(flow, index, _): &(&FlowRecord, usize, Repair)| flow.streams.get(*index).map(|stream| stream.first);
-    all.sort_by_key(|entry| (place(entry), entry.0.key, entry.1));
-    // The stream that repairs another, by the flow's key and the other's index; the earliest, should there be several.
-    let mut repairs_of: BTreeMap<(FlowKey, usize), &Stream> = BTreeMap::new();
-    for (flow, index, role) in &all {
-        if let (Some(of), Some(stream)) = (role.of, flow.streams.get(*index)) {
-            repairs_of.entry((flow.key, of)).or_insert(stream);
+    let all = session::streams(flows.iter().copied());
+    let roles = repairs(&all);
+    // The stream that repairs another, by the other's index; the earliest, should there be several.
+    let mut repairs_of: BTreeMap<usize, &Stream> = BTreeMap::new();
+    for (role, found) in roles.iter().zip(&all) {
+        if let Some(of) = role.of {
+            repairs_of.entry(of).or_insert(&found.stream);
         }
     }
     let mentions = mentions(flows);
-    let found = all.iter().filter_map(|(flow, index, role)| {
-        let stream = flow.streams.get(*index)?;
-        let repaired = role.of.and_then(|index| flow.streams.get(index));
-        let rtx = repairs_of.get(&(flow.key, *index)).copied();
-        let flows = mentions.get(&stream.ssrc).map_or(&[][..], Vec::as_slice);
-        Some(Parts { context, flow, flows, stream, role: *role, repaired, rtx }.describe())
+    let found = all.iter().zip(roles).enumerate().map(|(index, (found, role))| {
+        let repaired = role.of.and_then(|index| all.get(index)).map(|found| &*found.stream);
+        let rtx = repairs_of.get(&index).copied();
+        let flows = mentions.get(&found.stream.ssrc).map_or(&[][..], Vec::as_slice);
+        Parts { context, found, flow: found.flow, flows, stream: &found.stream, role, repaired, rtx }.describe()
     });
     found.collect()
 }
@@ -81,6 +75,8 @@ fn mentions<'a>(flows: &[&'a FlowRecord]) -> BTreeMap<u32, Vec<&'a FlowRecord>> 
 /// One stream and what stands around it.
 struct Parts<'a> {
     context: &'a Context<'a>,
+    found: &'a CallStream<'a>,
+    /// The path that it is on at its end.
     flow: &'a FlowRecord,
     /// Flows of the call that speak of the stream's SSRC.
     flows: &'a [&'a FlowRecord],
@@ -92,7 +88,7 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn describe(&self) -> RtpStream {
-        let Self { context, flow, stream, .. } = self;
+        let Self { context, found, flow, stream, .. } = self;
         let counters = stream.sequence();
         let is_media = self.role.role == session::StreamRole::Media;
         let (rate, inferred) = clock_rate(self.repaired.unwrap_or(stream));
@@ -102,10 +98,11 @@ impl Parts<'_> {
         let length = stream.last.0.since(stream.first.0);
         RtpStream {
             ssrc: stream.ssrc,
-            source: self.name(flow.key.source(stream.direction)),
-            destination: self.name(flow.key.destination(stream.direction)),
+            source: name(flow, found.source()),
+            destination: name(flow, found.destination()),
             transport: flow.key.transport.name(),
             relay: flow.key.relay.map(|relay| relay.to_string()),
+            previous_paths: self.previous_paths(),
             payload_types: payload_types(stream),
             kind,
             role: match self.role.role {
@@ -165,12 +162,19 @@ impl Parts<'_> {
         }
     }
 
-    /// An address; a TURN channel whose peer the capture does not name is named by its number.
-    fn name(&self, end: Endpoint) -> String {
-        if self.flow.key.relay.is_some() && end.ip().is_unspecified() {
-            return format!("unknown peer on channel 0x{:04x}", end.port());
-        }
-        end.to_string()
+    fn previous_paths(&self) -> Vec<StreamPath> {
+        let (_, left) = self.found.parts.split_last().unwrap_or((&(self.flow, self.stream), &[]));
+        let paths = left.iter().map(|(flow, part)| StreamPath {
+            source: name(flow, flow.key.source(part.direction)),
+            destination: name(flow, flow.key.destination(part.direction)),
+            transport: flow.key.transport.name(),
+            relay: flow.key.relay.map(|relay| relay.to_string()),
+            packets_received: part.packets,
+            first_packet: self.context.packet(part.first.1),
+            last_packet: self.context.packet(part.last.1),
+            last_time: self.context.seconds(part.last.0),
+        });
+        paths.collect()
     }
 
     fn kind(&self) -> Option<&'static str> {
@@ -185,11 +189,16 @@ impl Parts<'_> {
 
     /// Under SRTP the padding's length is hidden: there the padding bit has to do. Browsers pad probes only.
     fn padding_packets(&self) -> u64 {
-        if self.flow.path.dtls { self.stream.padded } else { self.stream.padding_only }
+        if self.has_dtls() { self.stream.padded } else { self.stream.padding_only }
+    }
+
+    /// Whether any of its paths had DTLS: its keys go on elsewhere.
+    fn has_dtls(&self) -> bool {
+        self.found.parts.iter().any(|(flow, _)| flow.path.dtls)
     }
 
     fn encrypted(&self) -> Option<bool> {
-        if self.flow.path.dtls {
+        if self.has_dtls() {
             return Some(true);
         }
         let mut any = self.reports_of_flow().peekable();
@@ -214,12 +223,14 @@ impl Parts<'_> {
 
     /// Whether another end of the call sends with the same SSRC at the same time.
     fn collides(&self) -> bool {
-        let source = self.flow.key.source(self.stream.direction);
+        let source = self.found.source();
+        let is_own = |stream: &Stream| self.found.parts.iter().any(|(_, part)| std::ptr::eq(*part, stream));
         let same_path = |other: &FlowRecord| other.key.relay.is_some() == self.flow.key.relay.is_some();
         self.stream.ssrc != 0
             && self.flows.iter().filter(|other| same_path(other)).any(|other| {
                 other.streams.iter().any(|stream| {
                     stream.ssrc == self.stream.ssrc
+                        && !is_own(stream)
                         && other.key.source(stream.direction) != source
                         && stream.first.0 < self.stream.last.0
                         && self.stream.first.0 < stream.last.0
@@ -238,6 +249,14 @@ impl Parts<'_> {
             retransmission_matches: matches,
         })
     }
+}
+
+/// An address; a TURN channel whose peer the capture does not name is named by its number.
+fn name(flow: &FlowRecord, end: Endpoint) -> String {
+    if flow.key.relay.is_some() && end.ip().is_unspecified() {
+        return format!("unknown peer on channel 0x{:04x}", end.port());
+    }
+    end.to_string()
 }
 
 fn payload_types(stream: &Stream) -> Vec<PayloadType> {

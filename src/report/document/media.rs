@@ -34,6 +34,8 @@ pub struct RtpStream {
     pub transport: String,
     /// The TURN server that carried it (`address:port`); `null` when it was not relayed.
     pub relay: Option<String>,
+    /// Paths that it was on before, in order: it changes them with the selected pair. Empty for most.
+    pub previous_paths: Vec<StreamPath>,
     /// Payload types with their packets, most packets first.
     pub payload_types: Vec<PayloadType>,
     /// `audio`, `video`, `text`; `null` when nothing tells.
@@ -203,4 +205,26 @@ pub struct Inferred {
     pub retransmitted_packets: Option<u64>,
     /// Retransmitted packets that were no padding, by timestamp of the media stream.
     pub retransmission_matches: Option<u64>,
+}
+
+/// A path that a stream left for another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamPath {
+    /// Who sent it: `address:port`.
+    pub source: String,
+    /// Who it was sent to.
+    pub destination: String,
+    /// `udp` or `tcp`.
+    pub transport: String,
+    /// The TURN server that carried it; `null` when it was not relayed.
+    pub relay: Option<String>,
+    /// Packets that arrived on it.
+    pub packets_received: u64,
+    /// The first of them.
+    pub first_packet: PacketRef,
+    /// The last of them.
+    pub last_packet: PacketRef,
+    /// When that came, in seconds from the first packet.
+    pub last_time: f64,
 }

@@ -59,10 +59,11 @@ impl Place {
             Some(flow.key.source(direction).ip())
         };
         let first_sender = || flows.iter().min_by_key(|flow| flow.first).map(|flow| flow.key.source(flow.first.2).ip());
-        let local = match clients.len() {
+        let mut local = match clients.len() {
             1 => clients,
             _ => nearer(flows).or_else(first_checker).or_else(first_sender).into_iter().collect(),
         };
+        local.extend(other_addresses(flows, &local));
         Self { local, relayed, servers, mapped }
     }
 
@@ -140,6 +141,24 @@ impl Place {
         };
         candidate(end, agent, kind)
     }
+}
+
+/// Addresses that use the user fragments of the local agent, as a host of two interfaces does, or one that roams.
+fn other_addresses(flows: &[&FlowRecord], local: &BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
+    let ends = |flow: &FlowRecord| [flow.key.low.ip(), flow.key.high.ip()];
+    let generations = || {
+        ices(flows).flat_map(|(flow, ice)| {
+            let [low, high] = ends(flow);
+            ice.generations.iter().map(move |generation| [(low, &*generation.low), (high, &*generation.high)])
+        })
+    };
+    let fragments = generations().filter_map(|[low, high]| match (local.contains(&low.0), local.contains(&high.0)) {
+        (true, false) => Some(low.1),
+        (false, true) => Some(high.1),
+        _ => None,
+    });
+    let fragments: BTreeSet<&str> = fragments.filter(|fragment| !fragment.is_empty()).collect();
+    generations().flatten().filter(|(_, fragment)| fragments.contains(fragment)).map(|(address, _)| address).collect()
 }
 
 /// The end that answers at least `NEARER` times faster than the other: the tap is at it. Of each end's answers the

@@ -1,0 +1,88 @@
+//! The RTP streams of a call: a source that changes its path, after an ICE restart or a switch to another pair, is one.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use crate::{
+    flow::{FlowRecord, stream::Stream},
+    time::{PacketId, Timestamp},
+    wire::Endpoint,
+};
+
+/// Streams of one SSRC that may go on elsewhere: a capture may show each path at several places.
+const PATHS: usize = 8;
+
+/// One source of a call.
+#[derive(Clone, Debug)]
+pub struct CallStream<'a> {
+    /// The path that it is on at its end.
+    pub flow: &'a FlowRecord,
+    /// All its packets.
+    pub stream: Cow<'a, Stream>,
+    /// Its parts, path by path. Most have one.
+    pub parts: Vec<(&'a FlowRecord, &'a Stream)>,
+}
+
+impl<'a> CallStream<'a> {
+    const fn new(flow: &'a FlowRecord, stream: &'a Stream, parts: Vec<(&'a FlowRecord, &'a Stream)>) -> Self {
+        Self { flow, stream: Cow::Borrowed(stream), parts }
+    }
+
+    /// Who sends it at its end.
+    #[must_use]
+    pub fn source(&self) -> Endpoint {
+        self.flow.key.source(self.direction())
+    }
+
+    /// Who it is sent to at its end.
+    #[must_use]
+    pub fn destination(&self) -> Endpoint {
+        self.flow.key.destination(self.direction())
+    }
+
+    fn direction(&self) -> usize {
+        self.parts.last().map_or(self.stream.direction, |(_, part)| part.direction)
+    }
+
+    /// Whether a part on another path goes on where this ends: not one that its receiver sends.
+    fn is_continued_by(&self, flow: &FlowRecord, part: &Stream) -> bool {
+        let back = self.source() == flow.key.destination(part.direction)
+            || self.destination() == flow.key.source(part.direction);
+        !back && !std::ptr::eq(self.flow, flow) && self.stream.is_continued_by(part)
+    }
+
+    fn append(&mut self, flow: &'a FlowRecord, part: &'a Stream) {
+        self.stream.to_mut().append(part);
+        self.flow = flow;
+        self.parts.push((flow, part));
+    }
+
+    fn first(&self) -> (Timestamp, PacketId) {
+        (self.stream.first.0, self.stream.first.1)
+    }
+}
+
+/// The streams of a call's flows, by their first packet.
+#[must_use]
+pub fn streams<'a>(flows: impl IntoIterator<Item = &'a FlowRecord>) -> Vec<CallStream<'a>> {
+    let mut parts: Vec<(&FlowRecord, &Stream)> =
+        flows.into_iter().flat_map(|flow| flow.streams.iter().map(move |stream| (flow, stream))).collect();
+    parts.sort_by_key(|(flow, part)| (part.first.0, part.first.1, flow.key, part.direction));
+    let mut streams: Vec<CallStream<'_>> = Vec::new();
+    let mut by_ssrc: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (flow, part) in parts {
+        let known = by_ssrc.entry(part.ssrc).or_default();
+        // SSRC 0 is everybody's: probes.
+        let latest = known.iter().rev().take(PATHS).copied().find(|index| {
+            part.ssrc != 0 && streams.get(*index).is_some_and(|stream| stream.is_continued_by(flow, part))
+        });
+        match latest.and_then(|index| streams.get_mut(index)) {
+            Some(stream) => stream.append(flow, part),
+            None => {
+                known.push(streams.len());
+                streams.push(CallStream::new(flow, part, vec![(flow, part)]));
+            }
+        }
+    }
+    streams.sort_by_key(|stream| (stream.first(), stream.flow.key));
+    streams
+}
