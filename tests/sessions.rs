@@ -27,8 +27,6 @@ fn each_lab_capture_is_one_call() {
                 // 20 SIP calls; SIP alone, answered with errors, is not read yet.
                 "sip-many" => 20,
                 "sip-fail" => 0,
-                // The errors are provoked from several sockets; one of them, over TCP, allocates nothing.
-                "turn-errors" => 2,
                 _ => 1,
             };
             for capture in ["capture", "captureA", "captureB", "captureT"] {

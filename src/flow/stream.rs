@@ -5,7 +5,7 @@ use crate::{
         sequence::{self, Sequence, Step},
         timing::{Advance, Timing},
     },
-    time::{NANOS_PER_MILLI, PacketId, Timestamp},
+    time::{NANOS_PER_MILLI, NANOS_PER_SECOND, PacketId, Timestamp},
     wire::rtp::{Media as MediaKind, static_payload_type},
 };
 
@@ -27,6 +27,10 @@ const GAP_FACTOR: i64 = 5;
 /// Packets on a path that was just left may be this late behind the first on the new one, and so many.
 const LONGEST_CROSSING: i64 = 500 * NANOS_PER_MILLI;
 const CROSSING_PACKETS: i16 = 64;
+
+/// A stream that goes on elsewhere is silent for no longer, and loses no more packets.
+const LONGEST_SILENCE: i64 = 30 * NANOS_PER_SECOND;
+const MAX_STEP: u16 = 3000;
 
 /// What a stream needs to know of one RTP packet.
 #[derive(Clone, Copy, Debug)]
@@ -317,6 +321,17 @@ impl Stream {
         let ahead = |number: u16| number.wrapping_sub(highest) as i16;
         let crosses = ahead(first) > -CROSSING_PACKETS && ahead(last) > 0 && !self.sequence.holds(first);
         next.first.0.since(self.last.0) > -LONGEST_CROSSING && (ahead(first) > 0 || crosses)
+    }
+
+    /// Whether that is so beyond doubt: soon, and with numbers and timestamps that go on.
+    #[must_use]
+    pub fn is_at_once_continued_by(&self, next: &Self) -> bool {
+        let step = next.sequence.ends().0.wrapping_sub(self.sequence.ends().1);
+        let is_near = step < MAX_STEP || step.wrapping_neg() < CROSSING_PACKETS.unsigned_abs();
+        is_near
+            && next.first.0.since(self.last.0) < LONGEST_SILENCE
+            && self.is_continued_by(next)
+            && self.timing.continues(next.first.0, next.first_timestamp, self.rate, MAX_STEP + 1)
     }
 
     /// Goes on with `next` on another path.

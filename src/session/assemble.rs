@@ -1,20 +1,28 @@
 //! Which flows make a call.
 
-use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
+use super::{agent, groups::Groups};
 use crate::{
     engine::Analysis,
     flow::{
         FlowRecord, Protocol,
         key::{FlowKey, Transport},
+        stream::{Stream, media_kind},
     },
     session::{Omitted, Session, Sessions},
-    time::Timestamp,
-    wire::Endpoint,
+    time::{NANOS_PER_SECOND, Timestamp},
+    wire::{Endpoint, rtp::Media},
 };
 
-/// An address that tries more peers than this without media is a server's or a scanner's, not one call's.
-const PEERS_OF_ONE_AGENT: usize = 64;
+/// Audio and video of one participant start together.
+const TOGETHER: i64 = 5 * NANOS_PER_SECOND;
+
+/// A tie-breaker of more pairs of agents than this was not chosen at random.
+const AGENTS_OF_ONE_TIE_BREAKER: usize = 8;
 
 /// Calls that are kept; of more than these the ones with the most packets.
 const CALLS: usize = 20_000;
@@ -29,9 +37,11 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
     join_relay_legs(flows, &members, &mut groups);
     join_rtcp_ports(flows, &members, &mut groups);
     join_rtcp_sources(flows, &members, &mut groups);
-    join_agents(flows, &members, &mut groups);
-    join_names(flows, &members, &mut groups);
     join_identities(flows, &members, &mut groups);
+    join_continued(flows, &members, &mut groups);
+    join_names(flows, &members, &mut groups);
+    agent::join_addresses(flows, &members, &mut groups);
+    agent::join_questions(flows, &members, &mut groups);
     let mut calls: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for index in &members {
         calls.entry(groups.find(*index)).or_default().push(*index);
@@ -170,66 +180,49 @@ fn join_rtcp_sources(flows: &[FlowRecord], members: &[usize], groups: &mut Group
     }
 }
 
-/// Flows of one transport address: an ICE agent tries many peers from one port and ends with one of them. An address
-/// whose flows carry media side by side is a server's; there only flows with a common SSRC belong together. SCTP has no
-/// such agents: each port of a client is an association of its own.
-fn join_agents(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
-    let mut by_endpoint: BTreeMap<(Endpoint, Transport, Option<IpAddr>), Vec<usize>> = BTreeMap::new();
+/// A source whose numbers go on elsewhere: its call took another path, be it with new agents on new ports.
+fn join_continued(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
+    let mut by_ssrc: BTreeMap<u32, Vec<(&Stream, usize)>> = BTreeMap::new();
     for index in members {
-        let Some(flow) = flows.get(*index).filter(|flow| flow.sctp.is_none()) else { continue };
-        for end in [flow.key.low, flow.key.high] {
-            // A STUN or TURN server is many calls' server: there only what one host asks belongs together.
-            let asker = asker(flow).filter(|asker| *asker != end).map(Endpoint::ip);
-            by_endpoint.entry((end, flow.key.transport, asker)).or_default().push(*index);
-        }
-    }
-    for group in by_endpoint.values() {
-        let media: Vec<usize> = group
-            .iter()
-            .copied()
-            .filter(|index| flows.get(*index).is_some_and(|flow| !flow.streams.is_empty()))
-            .collect();
-        // What a TURN client's flow carries shares its address by nature: only flows on the same side of a relay count.
-        let (relayed, direct): (Vec<usize>, Vec<usize>) =
-            media.iter().partition(|index| flows.get(**index).is_some_and(|flow| flow.key.relay.is_some()));
-        if overlap(flows, &relayed) || overlap(flows, &direct) || group.len() > PEERS_OF_ONE_AGENT {
-            join_same_source(flows, &media, groups);
-        } else if let Some((first, rest)) = group.split_first() {
-            rest.iter().for_each(|index| groups.join(*first, *index));
-        }
-    }
-}
-
-/// Who asks a server, of a flow that is nothing but a client's questions to a STUN or TURN server.
-fn asker(flow: &FlowRecord) -> Option<Endpoint> {
-    let direction = match flow.turn.as_deref() {
-        Some(turn) => turn.client?,
-        None if flow.path.ice || !flow.streams.is_empty() || flow.stun_types.is_empty() => return None,
-        None => flow.first.2,
-    };
-    Some(flow.key.source(direction))
-}
-
-fn join_same_source(flows: &[FlowRecord], media: &[usize], groups: &mut Groups) {
-    let mut by_source: BTreeMap<(u32, Endpoint), usize> = BTreeMap::new();
-    for index in media {
         let Some(flow) = flows.get(*index) else { continue };
         for stream in flow.streams.iter().filter(|stream| stream.ssrc != 0) {
-            let first = *by_source.entry((stream.ssrc, flow.key.source(stream.direction))).or_insert(*index);
-            groups.join(first, *index);
+            by_ssrc.entry(stream.ssrc).or_default().push((stream, *index));
+        }
+    }
+    let hosts = |index: usize| flows.get(index).map(|flow| [flow.key.low.ip(), flow.key.high.ip()]);
+    for parts in by_ssrc.values_mut() {
+        parts.sort_by_key(|(stream, index)| (stream.first.0, stream.first.1, *index));
+        for ((stream, index), (next, other)) in parts.iter().zip(parts.iter().skip(1)) {
+            let near =
+                hosts(*index).zip(hosts(*other)).is_some_and(|(one, other)| one.iter().any(|ip| other.contains(ip)));
+            if near && stream.is_at_once_continued_by(next) {
+                groups.join(*index, *other);
+            }
         }
     }
 }
 
 /// Sources with one CNAME are one participant (RFC 3550 section 6.5.1): its audio and its video, wherever they run
-/// between the same two hosts.
+/// between the same two hosts. Two of a kind, or those that start at different times, are calls of a gateway that has
+/// one name for all.
 fn join_names(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
-    let mut by_name: BTreeMap<_, usize> = BTreeMap::new();
+    let mut by_name: BTreeMap<_, Vec<(Timestamp, Option<Media>, usize)>> = BTreeMap::new();
     for index in members {
         let Some(flow) = flows.get(*index) else { continue };
-        for name in flow.rtcp.iter().flat_map(|rtcp| rtcp.cnames.values()).filter(|name| !name.is_empty()) {
-            let first = *by_name.entry((name, flow.key.low.ip(), flow.key.high.ip())).or_insert(*index);
-            groups.join(first, *index);
+        let named = flow.rtcp.iter().flat_map(|rtcp| &rtcp.cnames).filter(|(_, name)| !name.is_empty());
+        for (ssrc, name) in named {
+            let stream = flow.streams.iter().find(|stream| stream.ssrc == *ssrc);
+            let (start, kind) = (stream.map_or(flow.first.0, |stream| stream.first.0), stream.and_then(media_kind));
+            let hosts = (flow.key.low.ip(), flow.key.high.ip());
+            by_name.entry((name, hosts)).or_default().push((start, kind, *index));
+        }
+    }
+    for sources in by_name.values_mut() {
+        sources.sort_by_key(|(start, _, index)| (*start, *index));
+        for ((start, kind, index), (next, other, later)) in sources.iter().zip(sources.iter().skip(1)) {
+            if next.since(*start) <= TOGETHER && (kind.is_none() || kind != other) {
+                groups.join(*index, *later);
+            }
         }
     }
 }
@@ -240,13 +233,27 @@ fn join_names(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
 /// sides of a NAT.
 fn join_identities(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
     let mut by_identity: BTreeMap<Identity<'_>, usize> = BTreeMap::new();
+    let everybodys = common_tie_breakers(flows, members);
     for index in members {
         let Some(flow) = flows.get(*index) else { continue };
-        for identity in identities(flow) {
+        for identity in identities(flow).filter(|identity| !everybodys.contains(identity)) {
             let first = *by_identity.entry(identity).or_insert(*index);
             groups.join(first, *index);
         }
     }
+}
+
+/// Tie-breakers that an implementation has for all its agents.
+fn common_tie_breakers<'a>(flows: &'a [FlowRecord], members: &[usize]) -> BTreeSet<Identity<'a>> {
+    let mut users: BTreeMap<Identity<'a>, BTreeSet<Identity<'a>>> = BTreeMap::new();
+    for flow in members.iter().filter_map(|index| flows.get(*index)) {
+        for tie_breaker in identities(flow).filter(|identity| matches!(identity, Identity::TieBreaker(_))) {
+            let fragments = identities(flow).filter(|identity| matches!(identity, Identity::Fragments(..)));
+            users.entry(tie_breaker).or_default().extend(fragments);
+        }
+    }
+    let common = users.into_iter().filter(|(_, fragments)| fragments.len() > AGENTS_OF_ONE_TIE_BREAKER);
+    common.map(|(tie_breaker, _)| tie_breaker).collect()
 }
 
 /// What is chosen at random by an agent, and so is the same in no two calls.
@@ -271,52 +278,4 @@ fn identities(flow: &FlowRecord) -> impl Iterator<Item = Identity<'_>> {
     let hellos =
         flow.dtls.iter().filter_map(|dtls| dtls.offer.as_ref()).map(|offer| Identity::ClientHello(offer.random));
     fragments.chain(tie_breakers).chain(hellos)
-}
-
-/// Whether any two of these flows carry media at the same time.
-fn overlap(flows: &[FlowRecord], members: &[usize]) -> bool {
-    let mut spans: Vec<(Timestamp, Timestamp)> =
-        members.iter().filter_map(|index| flows.get(*index)).filter_map(media_span).collect();
-    spans.sort_unstable();
-    let mut latest_end = None;
-    spans.into_iter().any(|(start, end)| {
-        let overlaps = latest_end.is_some_and(|latest| start < latest);
-        latest_end = latest_end.max(Some(end));
-        overlaps
-    })
-}
-
-fn media_span(flow: &FlowRecord) -> Option<(Timestamp, Timestamp)> {
-    let starts = flow.streams.iter().map(|stream| stream.first.0).min();
-    let ends = flow.streams.iter().map(|stream| stream.last.0).max();
-    starts.zip(ends)
-}
-
-/// Disjoint sets; the smallest member stands for its set.
-struct Groups(Vec<usize>);
-
-impl Groups {
-    fn new(count: usize) -> Self {
-        Self((0..count).collect())
-    }
-
-    fn find(&mut self, index: usize) -> usize {
-        let mut root = index;
-        while let Some(parent) = self.0.get(root).copied().filter(|parent| *parent != root) {
-            // Each look makes the way half as long for the next.
-            let above = self.0.get(parent).copied().unwrap_or(parent);
-            if let Some(parent) = self.0.get_mut(root) {
-                *parent = above;
-            }
-            root = above;
-        }
-        root
-    }
-
-    fn join(&mut self, one: usize, other: usize) {
-        let (one, other) = (self.find(one), self.find(other));
-        if let Some(parent) = self.0.get_mut(one.max(other)) {
-            *parent = one.min(other);
-        }
-    }
 }

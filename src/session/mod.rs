@@ -1,7 +1,9 @@
 //! Flows to calls. Which flows belong together is said by addresses and identifiers in the packets, never by chance of
 //! time alone: two calls between the same hosts at the same time stay apart.
 
+mod agent;
 mod assemble;
+mod groups;
 mod repair;
 mod stream;
 
