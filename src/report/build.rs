@@ -13,8 +13,10 @@ use crate::{
     engine::Analysis,
     finding::{self, Severity},
     flow::{FlowRecord, Protocol},
-    report::document::{self, Capture, OtherFlow, PacketRef, Report, Session, SessionEndpoint, Tool, Verdict},
-    session::{self, Sessions},
+    report::document::{
+        self, Capture, OtherFlow, PacketRef, Report, Session, SessionEndpoint, StepStatus, Tool, Verdict,
+    },
+    session::{self, Outcome, Sessions, Steps},
     time::{PacketId, Timestamp},
     wire::{Endpoint, Kind, Layer},
 };
@@ -177,7 +179,7 @@ fn session(context: &Context<'_>, id: u32, call: &session::Session, findings: &[
     let flows: Vec<&FlowRecord> = call.flows(context.analysis).collect();
     let start = flows.iter().map(|flow| flow.first.0).min().unwrap_or_default();
     let end = flows.iter().map(|flow| flow.last.0).max().unwrap_or_default();
-    let communicating = communicating::communicating(context, &flows);
+    let steps = Steps::new(context.analysis, flows.iter().copied());
     Session {
         id,
         verdict: verdict(findings.iter().filter(|finding| finding.session == Some(id))),
@@ -185,9 +187,17 @@ fn session(context: &Context<'_>, id: u32, call: &session::Session, findings: &[
         start_time: context.seconds(start),
         duration: end.seconds_since(start),
         signalling: document::Signalling::default(),
-        connecting: connecting::connecting(context, &flows),
-        securing: securing::securing(context, &flows),
-        communicating,
+        connecting: connecting::connecting(context, &steps, &flows),
+        securing: securing::securing(context, &steps, &flows),
+        communicating: communicating::communicating(context, &steps, &flows),
+    }
+}
+
+const fn status(outcome: Outcome) -> StepStatus {
+    match outcome {
+        Outcome::NotSeen => StepStatus::NotSeen,
+        Outcome::Ok => StepStatus::Ok,
+        Outcome::Failed => StepStatus::Failed,
     }
 }
 

@@ -127,10 +127,11 @@ fn join_address(flows: &[FlowRecord], indices: &[usize], is_client: bool, groups
     let mut latest: Option<(Span, &Part)> = None;
     for part in &active {
         let Some(span) = part.active else { continue };
-        if let Some((before, last)) = latest {
-            if distance(span, before) <= CHANGE_OF_PEER && !part.is_another_than(last) {
-                groups.join(last.index, part.index);
-            }
+        if let Some((before, last)) = latest
+            && distance(span, before) <= CHANGE_OF_PEER
+            && !part.is_another_than(last)
+        {
+            groups.join(last.index, part.index);
         }
         if latest.is_none_or(|(before, _)| span.1 >= before.1) {
             latest = Some((span, part));
@@ -181,7 +182,9 @@ pub(super) fn join_questions(flows: &[FlowRecord], members: &[usize], groups: &m
     let mut sets: BTreeMap<usize, (Span, Option<IpAddr>)> = BTreeMap::new();
     for index in members {
         let Some(flow) = flows.get(*index) else { continue };
-        let (span, asker) = ((flow.first.0, flow.last.0), asker(flow).map(Endpoint::ip));
+        // A TURN server may carry media beside its own messages: that is a call.
+        let asks = asker(flow).filter(|_| flow.streams.is_empty() && !flow.path.ice);
+        let (span, asker) = ((flow.first.0, flow.last.0), asks.map(Endpoint::ip));
         let set = sets.entry(groups.find(*index)).or_insert((span, asker));
         set.0 = union(set.0, span);
         // Of a call: not only questions, or of several hosts.

@@ -119,6 +119,12 @@ impl Checks {
         self.requests.answered(request, success, now);
     }
 
+    /// Checks since the last answer with success, those sent again left out.
+    #[must_use]
+    pub const fn unanswered_in_row(&self) -> u64 {
+        self.unanswered_in_row
+    }
+
     pub(super) fn finish(&mut self, end: Timestamp) {
         // An agent that lost consent stops asking; what else the flow carried tells that time went on.
         if self.unanswered_in_row >= 3 {

@@ -8,12 +8,11 @@ mod turn;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::address::{Place, scope};
-use super::Context;
+use super::{Context, status};
 use crate::{
     flow::{FlowRecord, Protocol, ice, transaction::Moment},
-    report::document::{
-        CandidatePair, Connecting, LocalName, MappedAddress, PairState, StepStatus, StunCounts, StunError,
-    },
+    report::document::{CandidatePair, Connecting, LocalName, MappedAddress, PairState, StunCounts, StunError},
+    session::Steps,
     time::{NANOS_PER_SECOND, PacketId, seconds},
     wire::stun::{MessageType, error_meaning, error_name, method},
 };
@@ -34,7 +33,7 @@ const UNAUTHENTICATED: u16 = 401;
 const ROLE_CONFLICT: u16 = 487;
 
 /// What STUN, ICE and TURN of the call's flows show.
-pub fn connecting(context: &Context<'_>, flows: &[&FlowRecord]) -> Connecting {
+pub fn connecting(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord]) -> Connecting {
     let place = Place::of(flows);
     let mut checked: Vec<(&FlowRecord, &ice::Record)> = flows
         .iter()
@@ -69,33 +68,11 @@ pub fn connecting(context: &Context<'_>, flows: &[&FlowRecord]) -> Connecting {
         ..Connecting::default()
     };
     connecting.candidates = place.candidates(&pairs);
-    connecting.status = status(&connecting, &pairs, flows);
+    connecting.status = status(steps.connecting());
     connecting.candidate_pairs_omitted = pairs.len().saturating_sub(PAIRS) as u64;
     pairs.truncate(PAIRS);
     connecting.candidate_pairs = pairs;
     connecting
-}
-
-/// Whether a path was found. Checks that got an answer are not enough: the other end must not have been refused, and
-/// one of the two must have nominated, unless media flows anyway.
-fn status(connecting: &Connecting, pairs: &[CandidatePair], flows: &[&FlowRecord]) -> StepStatus {
-    if connecting.stun.is_none() {
-        return StepStatus::NotSeen;
-    }
-    let carries = flows.iter().any(|flow| !flow.streams.is_empty() || flow.path.dtls || flow.sctp.is_some());
-    let nominated = pairs.iter().any(|pair| works([pair.state, pair.remote_state]) && pair.nominated);
-    let questions = || ices(flows).flat_map(|(_, ice)| &ice.questions);
-    let worked = match () {
-        () if carries => true,
-        () if !pairs.is_empty() => nominated,
-        () if !connecting.turn.is_empty() => {
-            connecting.turn.iter().any(|turn| turn.relayed_address.is_some() || turn.packets_relayed > 0)
-        }
-        () if questions().any(|questions| questions.sent > 0) => questions().any(|questions| questions.succeeded > 0),
-        // Answers alone, keepalives, STUN without the magic cookie: nothing to judge by.
-        () => return StepStatus::NotSeen,
-    };
-    if worked { StepStatus::Ok } else { StepStatus::Failed }
 }
 
 /// Whether a pair may be used: one end's checks succeeded, and the other's, if it sent any, did not fail.

@@ -8,18 +8,19 @@ use crate::{
         dtls::{self as associations, Record},
     },
     report::{
-        build::Context,
+        build::{Context, status},
         document::{
             Alert, ApplicationData, Certificate, ConnectionIds, DtlsCounts, Flight, HandshakeMessage,
-            IncompleteMessage, MissingBytes, Offered, Securing, StepStatus, StoppedAt, StunAcknowledgements,
+            IncompleteMessage, MissingBytes, Offered, Securing, StoppedAt, StunAcknowledgements,
         },
     },
+    session::{Steps, association},
     time::{NANOS_PER_SECOND, Timestamp},
     wire::dtls::{self, content_type, version},
 };
 
 /// DTLS of the call's flows.
-pub fn securing(context: &Context<'_>, flows: &[&FlowRecord]) -> Securing {
+pub fn securing(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord]) -> Securing {
     let mut counts = DtlsCounts::default();
     for flow in flows {
         counts.packets += flow.count(Protocol::Dtls);
@@ -31,11 +32,12 @@ pub fn securing(context: &Context<'_>, flows: &[&FlowRecord]) -> Securing {
     let mut all: Vec<Ends<'_>> =
         flows.iter().flat_map(|flow| flow.dtls.iter().map(|record| Ends { context, flow, record })).collect();
     all.sort_by_key(|ends| ends.record.first.map(|first| (first.time, first.packet)));
-    let chosen = all.iter().max_by_key(|ends| ends.weight());
-    let securing = chosen.map(Ends::securing).unwrap_or_default();
+    let told = association(flows).map(|(flow, record)| Ends { context, flow, record });
+    let securing = told.as_ref().map(Ends::securing).unwrap_or_default();
     let started = all.iter().any(|ends| ends.record.is_started());
     let replaced: u64 = flows.iter().map(|flow| flow.dtls_replaced).sum();
     Securing {
+        status: status(steps.securing()),
         dtls: (counts.packets > 0).then_some(counts),
         zrtp_packets,
         retransmissions: started.then(|| all.iter().map(|ends| ends.record.retransmissions()).sum()),
@@ -98,20 +100,6 @@ struct Ends<'a> {
 }
 
 impl Ends<'_> {
-    /// What makes it the one to tell of: it finished, it started, it is in use; then the last.
-    fn weight(&self) -> (u8, Option<Timestamp>) {
-        let record = self.record;
-        let rank = match (record.is_finished(), record.is_started(), record.is_in_use()) {
-            (true, true, _) => 4,
-            (true, false, _) => 3,
-            (false, false, true) => 2,
-            (false, true, _) => 1,
-            (false, false, false) => 0,
-        };
-        let finish = record.finish.map(|finish| finish.time);
-        (rank, finish.or(record.first.map(|first| first.time)))
-    }
-
     fn securing(&self) -> Securing {
         let record = self.record;
         let choice = record.choice.as_ref();
@@ -121,7 +109,6 @@ impl Ends<'_> {
             |number: Option<u16>, name: fn(u16) -> Option<&'static str>| number.map(|number| word(number, name));
         let connection_ids = record.offer.as_ref().and_then(|offer| offer.connection_id);
         Securing {
-            status: self.status(),
             dtls_version: record.version().map(version_number),
             tls_version: record.version().map(|version| format!("{version:04X}")),
             dtls_cipher: named(choice.map(|choice| choice.cipher_suite), dtls::cipher_suite_name),
@@ -163,17 +150,6 @@ impl Ends<'_> {
         let (&length, _) = tags.first_key_value().filter(|_| tags.len() == 1)?;
         let mut fitting = profiles.iter().filter(|profile| dtls::srtcp_tag_length(**profile) == Some(length));
         fitting.next().copied().filter(|_| fitting.next().is_none())
-    }
-
-    fn status(&self) -> StepStatus {
-        let record = self.record;
-        if record.is_finished() || !record.is_started() && record.is_in_use() {
-            StepStatus::Ok
-        } else if record.is_started() || record.fatal_alert().is_some() {
-            StepStatus::Failed
-        } else {
-            StepStatus::NotSeen
-        }
     }
 
     fn message(&self, message: &associations::Message) -> HandshakeMessage {
