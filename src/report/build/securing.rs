@@ -10,7 +10,7 @@ use crate::{
     report::{
         build::{Context, status},
         document::{
-            Alert, ApplicationData, Certificate, ConnectionIds, DtlsCounts, Flight, HandshakeMessage,
+            Alert, ApplicationData, Certificate, ConnectionIds, DtlsCounts, EncryptedAlert, Flight, HandshakeMessage,
             IncompleteMessage, MissingBytes, Offered, Securing, StoppedAt, StunAcknowledgements,
         },
     },
@@ -43,7 +43,7 @@ pub fn securing(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord])
         retransmissions: started.then(|| all.iter().map(|ends| ends.record.retransmissions()).sum()),
         encrypted_retransmissions: all
             .iter()
-            .any(|ends| ends.record.is_1_3())
+            .any(|ends| ends.record.is_started() && ends.record.version().is_some())
             .then(|| all.iter().map(|ends| ends.record.encrypted_retransmissions()).sum()),
         stun_acknowledgements: flows.iter().flat_map(|flow| stun_acknowledgements(flow)).collect(),
         associations: associations(&all) + replaced,
@@ -178,7 +178,8 @@ impl Ends<'_> {
 
     fn stop(&self, stop: &associations::Stop) -> StoppedAt {
         let other = stop.sender ^ 1;
-        let alerted = self.record.alerts.iter().any(|alert| alert.direction == other);
+        let alerted = self.record.alerts.iter().any(|alert| alert.direction == other)
+            || stop.encrypted_alert.is_some_and(|(sender, _)| sender == other);
         StoppedAt {
             message: stop.message.map(kind_name),
             sender: self.end(stop.sender),
@@ -186,6 +187,13 @@ impl Ends<'_> {
             last_time: self.context.seconds(stop.last.time),
             silent: (!alerted && stop.missing.is_none()).then(|| self.end(other)),
             never_answered: stop.never_answered,
+            answers_lost: stop.answers_lost,
+            encrypted_alert: stop.encrypted_alert.map(|(sender, at)| EncryptedAlert {
+                sender: self.end(sender),
+                packet: self.context.packet(at.packet),
+                time: self.context.seconds(at.time),
+                inferred: self.record.is_1_3(),
+            }),
             incomplete: stop.missing.map(|(kind, from, to)| IncompleteMessage { message: kind_name(kind), from, to }),
         }
     }
