@@ -25,7 +25,8 @@ pub fn judge(analysis: &Analysis, number: u32, session: &Session) -> Vec<Finding
     findings.extend(one_direction(number, &steps, &flows));
     findings.extend(connecting::judge(number, &steps, &flows));
     let streams = streams(flows.iter().copied());
-    for (found, _) in streams.iter().zip(repairs(&streams)).filter(|(_, repair)| repair.role == StreamRole::Media) {
+    let media = streams.iter().zip(repairs(&streams)).filter(|(_, repair)| repair.role == StreamRole::Media);
+    for (found, _) in media.filter(|(found, _)| !found.is_seen_before) {
         findings.extend(outage(number, found));
         findings.extend(loss(number, found));
     }
