@@ -10,7 +10,7 @@ use crate::{
         copies::{Copies, may_be_media},
         datagram::Datagram,
         dtls::{self as associations, Dtls},
-        ice::{self, Ice},
+        ice::{self, Ice, Said},
         key::{FlowKey, Transport},
         mdns::Mdns,
         media::{Media, Path, Verdict},
@@ -337,9 +337,10 @@ impl Flow {
             return self.push_classic_stun(datagram);
         };
         *self.stun_types.entry(message.message_type().0).or_default() += 1;
-        let is_check = message.method() == method::BINDING && message.attribute(kind::USERNAME).is_some()
-            || message.method() == method::GOOG_PING;
-        self.path.ice |= is_check;
+        self.path.ice |= match message.method() {
+            method::BINDING => message.class() == Class::Request && Said::of(&message).is_check(),
+            method => method == method::GOOG_PING,
+        };
         if self.ice.is_some() || self.budget.take(ICE_BYTES) {
             self.ice.get_or_insert_default().push(&self.key, datagram, &message);
         } else {

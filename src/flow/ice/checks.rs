@@ -86,7 +86,7 @@ pub struct Checks {
 
 impl Checks {
     pub(super) fn push_request(&mut self, method: u16, said: &Said<'_>, now: Moment) {
-        self.note_silence(now.0);
+        self.note_silence(now.0, self.unanswered_in_row);
         if said.nominates && self.nominated.is_none() {
             self.nominated = Some(now);
             self.checks_before_nomination = self.requests.sent;
@@ -110,7 +110,8 @@ impl Checks {
 
     pub(super) fn push_answer<Note>(&mut self, request: &Open<Note>, success: bool, nominates: bool, now: Moment) {
         if success {
-            self.note_silence(now.0);
+            // The check that is answered now has asked in vain only before.
+            self.note_silence(now.0, self.unanswered_in_row.saturating_sub(1));
             self.unanswered_in_row = 0;
             if nominates {
                 self.nomination_answered.get_or_insert(now);
@@ -138,12 +139,12 @@ impl Checks {
         }
     }
 
-    /// Something of the checks happens `now`: how long has there been no success?
-    fn note_silence(&mut self, now: Timestamp) {
+    /// Something of the checks happens `now`, and so many were not answered before: how long has there been no success?
+    fn note_silence(&mut self, now: Timestamp, unanswered: u64) {
         if let Some((success, _)) = self.requests.last_success {
             self.longest_consent_gap = self.longest_consent_gap.max(now.since(success));
         }
-        if self.unanswered_in_row > 0 {
+        if unanswered > 0 {
             self.note_expiry(now);
         }
     }

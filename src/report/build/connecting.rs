@@ -124,7 +124,8 @@ fn selected(checked: &[(&FlowRecord, &ice::Record)]) -> Option<usize> {
 /// check, or is secured by a handshake that is not there.
 fn duration(checked: &[(&FlowRecord, &ice::Record)], index: usize, place: &Place) -> Option<f64> {
     let is_late = |(flow, ice): &(&FlowRecord, &ice::Record)| {
-        flow.carried().is_some_and(|(first, _)| first_check(ice).is_none_or(|(check, _)| first < check))
+        let answers = ice.checks.iter().filter_map(|checks| checks.requests.first_success).min();
+        flow.carried().is_some_and(|(first, _)| answers.is_none_or(|(answer, _)| first < answer))
     };
     let unstarted = |(flow, _): &(&FlowRecord, &ice::Record)| flow.dtls.iter().any(|dtls| !dtls.is_started());
     let started = checked.iter().any(|(flow, _)| flow.dtls.iter().any(|dtls| dtls.is_started()));
@@ -202,10 +203,12 @@ fn mapped(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<MappedAddress> {
 
 /// Names that an end of the call asked for, or that stand for an end's address.
 fn names(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<LocalName> {
+    if context.names.is_empty() {
+        return Vec::new();
+    }
     let ends: BTreeSet<_> = flows.iter().flat_map(|flow| [flow.key.low.ip(), flow.key.high.ip()]).collect();
     let mut names: BTreeMap<&str, LocalName> = BTreeMap::new();
-    let known = context.analysis.flows.iter().filter_map(|flow| flow.mdns.as_deref()).flat_map(|mdns| &mdns.names);
-    for said in known {
+    for said in context.names.iter().filter(|said| is_candidate_name(&said.name)) {
         let first = [said.first_asked.map(|(_, moment)| moment), said.first_answered].into_iter().flatten().min();
         let address = said.addresses.iter().find(|address| ends.contains(address)).or(said.addresses.first());
         let asker = said.first_asked.map(|(end, _)| end.ip());
@@ -229,6 +232,15 @@ fn names(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<LocalName> {
         name.first_packet = [name.first_packet, first].into_iter().flatten().min();
     }
     names.into_values().collect()
+}
+
+/// Whether a name is one of a candidate: a version 4 UUID (draft-ietf-mmusic-mdns-ice-candidates section 3.1.1), and no
+/// printer's.
+fn is_candidate_name(name: &str) -> bool {
+    let label = name.split('.').next().unwrap_or_default();
+    let parts: Vec<&str> = label.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
+        && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Answers with one error.

@@ -69,7 +69,10 @@ fn failure(securing: &Securing) -> Option<String> {
     }
     let stop = securing.stopped_at.as_ref()?;
     let mut text = format!("DTLS stopped at {}", message(stop));
-    if securing.both_active {
+    let answers = ["Server Hello", "Hello Verify Request", "Hello Retry Request"];
+    if securing.both_active
+        && !securing.handshake_messages.iter().any(|message| answers.contains(&message.kind.as_str()))
+    {
         text.push_str(": both ends sent a Client Hello, neither took the passive role");
     } else if let Some(part) = &stop.incomplete {
         text.push_str(&format!(": bytes {}..{} of {} never came", part.from, part.to, part.message));

@@ -100,6 +100,7 @@ pub(super) fn pair(context: &Context<'_>, place: &Place, flow: &FlowRecord, ice:
 pub(super) fn state(checks: &Checks) -> PairState {
     let requests = &checks.requests;
     match () {
+        () if checks.consent_expired.is_some() && checks.unanswered_in_row() > 0 => PairState::Failed,
         () if requests.succeeded > 0 => PairState::Succeeded,
         () if requests.failed + requests.unanswered > 0 => PairState::Failed,
         () if requests.sent > 0 => PairState::InProgress,
