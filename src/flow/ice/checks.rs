@@ -85,6 +85,13 @@ pub struct Checks {
 }
 
 impl Checks {
+    /// Whether the end moved its nomination to this path, or nominated it anew. libwebrtc counts over all paths of an
+    /// agent, from 1: a counter above that replaces another path's (draft-thatcher-ice-renomination).
+    #[must_use]
+    pub fn is_renominated(&self) -> bool {
+        self.renominations > 0 || self.nomination.is_some_and(|counter| counter > 1)
+    }
+
     pub(super) fn push_request(&mut self, method: u16, said: &Said<'_>, now: Moment) {
         self.note_silence(now.0, self.unanswered_in_row);
         if said.nominates && self.nominated.is_none() {
