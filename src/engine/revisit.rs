@@ -13,7 +13,7 @@ use crate::{
     },
     flow::{
         Protocol,
-        copies::{Copies, may_be_media},
+        copies::{Copies, Sort},
         datagram::Datagram,
         identify::{Identifier, Identity, identify_alone},
         key::FlowKey,
@@ -177,8 +177,8 @@ impl<'a> Revisit<'a> {
                     if let Some(copies) =
                         copies.get_mut(&item.key).and_then(|both| both.get_mut(datagram.direction & 1))
                     {
-                        let is_media = may_be_media(item.key.transport, datagram.bytes);
-                        visit.copy = copies.is_copy(frame.time, item.identity, item.fingerprint, is_media);
+                        let sort = Sort::of(item.key.transport, datagram.bytes);
+                        visit.copy = copies.is_copy(frame.time, item.identity, item.fingerprint, sort);
                     }
                     if item.task == Task::Packet {
                         visit.label = known.flow(&item.key, &datagram).and_then(|flow| flow.record().label);

@@ -3,7 +3,8 @@
 //! is left to the stream's own count.
 //!
 //! A mirror port that copies both ways of a switch hands each packet over twice at one and the same place. That is told
-//! from the network's duplicates by its share: nearly all media packets come in pairs, from the first one on.
+//! from the network's duplicates by its share: nearly all media packets come in pairs, from the first one on. Of STUN and
+//! DTLS each pair is one packet: no stack sends again so soon, and DTLS would give its record a new number.
 
 use crate::{
     flow::{budget::Budget, key::Transport},
@@ -85,10 +86,10 @@ impl Copies {
     }
 
     /// Whether this packet is a copy of one that was captured at another place. `identity` differs from place to place,
-    /// `fingerprint` ([`fingerprint`]) does not. `is_media` tells whether the datagram may be RTP or RTCP: of those also
-    /// copies at the same place are found, as they would be taken for the network's duplicates.
+    /// `fingerprint` ([`fingerprint`]) does not. What `sort` of datagram it is tells whether copies at the same place are
+    /// looked for too: of media they would be taken for the network's duplicates, of STUN and DTLS for retransmissions.
     #[inline]
-    pub fn is_copy(&mut self, time: Timestamp, identity: u32, fingerprint: u64, is_media: bool) -> bool {
+    pub fn is_copy(&mut self, time: Timestamp, identity: u32, fingerprint: u64, sort: Sort) -> bool {
         if self.count == 0 {
             self.identity = identity;
         } else if identity != self.identity && self.many.is_none() {
@@ -99,7 +100,12 @@ impl Copies {
             self.copies += 1;
             return true;
         }
-        if is_media && self.mirror.repeats(&seen) {
+        let is_second = match sort {
+            Sort::Media => self.mirror.repeats(&seen),
+            Sort::Handshake => self.is_there(&seen),
+            Sort::Other => false,
+        };
+        if is_second {
             self.copies += 1;
             return true;
         }
@@ -134,6 +140,16 @@ impl Copies {
         self.many = Some(many);
     }
 
+    /// Whether one of the last packets is the same, of the same place and moment.
+    fn is_there(&self, packet: &Seen) -> bool {
+        let recent = self.many.as_deref().map_or(&self.few[..], |many| &many[..]);
+        recent.iter().any(|seen| {
+            seen.fingerprint == packet.fingerprint
+                && seen.identity == packet.identity
+                && packet.time.since(seen.time).abs() <= PAIR
+        })
+    }
+
     fn find(&self, packet: &Seen) -> bool {
         self.many.iter().flat_map(|many| many.iter()).any(|seen| {
             seen.fingerprint == packet.fingerprint
@@ -144,11 +160,28 @@ impl Copies {
     }
 }
 
-/// Whether a datagram may be RTP or RTCP by its first byte (RFC 7983).
-#[inline]
-#[must_use]
-pub const fn may_be_media(transport: Transport, payload: &[u8]) -> bool {
-    matches!((transport, payload), (Transport::Udp, [128..=191, ..]))
+/// What a datagram may be by its first byte (RFC 7983), as far as it matters for copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// RTP or RTCP, or a relayed packet of them.
+    Media,
+    /// STUN or DTLS.
+    Handshake,
+    /// Another, or one whose transport tells copies itself.
+    Other,
+}
+
+impl Sort {
+    /// The sort of a datagram.
+    #[inline]
+    #[must_use]
+    pub const fn of(transport: Transport, payload: &[u8]) -> Self {
+        match (transport, payload) {
+            (Transport::Udp, [64..=79 | 128..=191, ..]) => Self::Media,
+            (Transport::Udp, [0..=3 | 20..=63, ..]) => Self::Handshake,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A hash of what is the same wherever a packet is captured: its IP identification, length, first and last bytes.
@@ -182,8 +215,8 @@ mod tests {
     fn a_router_sees_each_packet_twice() {
         let mut copies = Copies::default();
         let found = (0..100).filter(|&index| {
-            assert!(!copies.is_copy(at(20 * index), 1, index as u64, true));
-            copies.is_copy(at(20 * index), 2, index as u64, true)
+            assert!(!copies.is_copy(at(20 * index), 1, index as u64, Sort::Media));
+            copies.is_copy(at(20 * index), 2, index as u64, Sort::Media)
         });
         assert_eq!(found.count(), 100);
     }
@@ -191,19 +224,19 @@ mod tests {
     #[test]
     fn a_network_duplicate_is_no_copy() {
         let mut copies = Copies::default();
-        assert!(!copies.is_copy(at(0), 1, 7, false));
-        assert!(!copies.is_copy(at(0), 1, 7, false));
-        assert!(copies.is_copy(at(1), 2, 7, false));
-        assert!(!copies.is_copy(at(5_000), 2, 7, false));
+        assert!(!copies.is_copy(at(0), 1, 7, Sort::Other));
+        assert!(!copies.is_copy(at(0), 1, 7, Sort::Other));
+        assert!(copies.is_copy(at(1), 2, 7, Sort::Other));
+        assert!(!copies.is_copy(at(5_000), 2, 7, Sort::Other));
     }
 
     #[test]
     fn a_mirror_hands_over_each_packet_twice() {
         let mut copies = Copies::default();
         let found = (0..100).filter(|&index| {
-            assert!(!copies.is_copy(at(20 * index), 1, index as u64, true));
+            assert!(!copies.is_copy(at(20 * index), 1, index as u64, Sort::Media));
             // One in fifty is missed.
-            index % 50 != 49 && copies.is_copy(at(20 * index), 1, index as u64, true)
+            index % 50 != 49 && copies.is_copy(at(20 * index), 1, index as u64, Sort::Media)
         });
         assert_eq!(found.count(), 98);
     }
@@ -212,9 +245,23 @@ mod tests {
     fn duplicates_of_one_packet_in_ten_are_the_networks() {
         let mut copies = Copies::default();
         let found = (0..1000).filter(|&index| {
-            assert!(!copies.is_copy(at(20 * index), 1, index as u64, true));
-            index % 10 == 3 && copies.is_copy(at(20 * index), 1, index as u64, true)
+            assert!(!copies.is_copy(at(20 * index), 1, index as u64, Sort::Media));
+            index % 10 == 3 && copies.is_copy(at(20 * index), 1, index as u64, Sort::Media)
         });
         assert_eq!(found.count(), 0);
+    }
+
+    #[test]
+    fn stun_and_dtls_are_not_sent_again_within_a_millisecond() {
+        let at = |micros: i64| Timestamp(1_000_000_000_000 + micros * 1000);
+        let mut copies = Copies::default();
+        // A mirror that hands over two packets and then both again.
+        assert!(!copies.is_copy(at(0), 1, 7, Sort::Handshake));
+        assert!(!copies.is_copy(at(5), 1, 8, Sort::Handshake));
+        assert!(copies.is_copy(at(20), 1, 7, Sort::Handshake));
+        assert!(copies.is_copy(at(25), 1, 8, Sort::Handshake));
+        // The shortest timer of any stack, DTLS of BoringSSL with a short path, is 50 ms.
+        assert!(!copies.is_copy(at(50_000), 1, 7, Sort::Handshake));
+        assert_eq!(copies.copies(), 2);
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     flow::{
         allocation,
         budget::Budget,
-        copies::{Copies, may_be_media},
+        copies::{Copies, Sort},
         datagram::Datagram,
         dtls::{self as associations, Dtls},
         ice::{self, Ice, Said},
@@ -196,8 +196,8 @@ impl Flow {
     pub fn is_copy(&mut self, datagram: &Datagram<'_>, identity: u32, fingerprint: u64) -> bool {
         match self.copies.get_mut(datagram.direction & 1) {
             Some(copies) => {
-                let is_media = may_be_media(self.key.transport, datagram.bytes);
-                copies.is_copy(datagram.time, identity, fingerprint, is_media)
+                let sort = Sort::of(self.key.transport, datagram.bytes);
+                copies.is_copy(datagram.time, identity, fingerprint, sort)
             }
             None => false,
         }
