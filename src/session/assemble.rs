@@ -21,6 +21,9 @@ use crate::{
 /// Audio and video of one participant start together.
 const TOGETHER: i64 = 5 * NANOS_PER_SECOND;
 
+/// Sources of one name and time that are looked at.
+const NAMESAKES: usize = 32;
+
 /// A tie-breaker of more pairs of agents than this was not chosen at random.
 const AGENTS_OF_ONE_TIE_BREAKER: usize = 8;
 
@@ -235,8 +238,8 @@ fn join_continued(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) 
 }
 
 /// Sources with one CNAME are one participant (RFC 3550 section 6.5.1): its audio and its video, wherever they run
-/// between the same two hosts. A gateway may have one name for all its calls: where more than one source of either kind
-/// starts at that time, the name tells nothing.
+/// between the same two hosts. A gateway may have one name for all its calls: where several start at that time and none is
+/// much nearer, the name tells nothing.
 fn join_names(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
     let hosts = |flow: &FlowRecord| (flow.key.low.ip(), flow.key.high.ip());
     let mut by_ssrc = BTreeMap::new();
@@ -257,16 +260,20 @@ fn join_names(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
         }
     }
     for sources in by_name.values() {
-        let near = |one: &Source| {
+        // The nearest of the other kind, if it is much nearer than the next.
+        let partner = |one: &Source| {
             let from = Source { start: Timestamp(one.start.0.saturating_sub(TOGETHER)), is_audio: false, index: 0 };
             let to =
                 Source { start: Timestamp(one.start.0.saturating_add(TOGETHER)), is_audio: true, index: usize::MAX };
-            sources.range(from..=to)
+            let others = sources.range(from..=to).filter(|other| other.is_audio != one.is_audio);
+            let mut others: Vec<(i64, Source)> =
+                others.take(NAMESAKES).map(|other| (other.start.since(one.start).abs(), *other)).collect();
+            others.sort_unstable();
+            let next = others.get(1).map(|(distance, _)| *distance);
+            others.first().filter(|(distance, _)| next.is_none_or(|next| distance * 2 < next)).map(|(_, other)| *other)
         };
         for audio in sources.iter().filter(|source| source.is_audio) {
-            let mut videos = near(audio).filter(|other| !other.is_audio);
-            let is_alone = near(audio).filter(|other| other.is_audio).nth(1).is_none();
-            if let (Some(video), None, true) = (videos.next(), videos.next(), is_alone) {
+            if let Some(video) = partner(audio).filter(|video| partner(video) == Some(*audio)) {
                 groups.join(audio.index, video.index);
             }
         }

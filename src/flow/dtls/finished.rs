@@ -32,12 +32,12 @@ impl Finished {
             }
         }
         match &mut self.last {
-            Some((last, sender)) if again && *sender == seen.direction => {
-                if std::mem::take(&mut self.is_lost) {
-                    *last = seen.at;
-                }
+            Some((last, sender)) if again && *sender == seen.direction && self.is_lost => {
+                (*last, self.is_lost) = (seen.at, false);
             }
-            Some((last, _)) if again => self.is_lost |= seen.at.time.since(last.time) > self.reaction,
+            Some((last, sender)) if again && *sender != seen.direction => {
+                self.is_lost |= seen.at.time.since(last.time) > self.reaction;
+            }
             _ => {}
         }
         again

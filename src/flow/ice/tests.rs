@@ -73,7 +73,7 @@ fn a_regular_nomination() {
     assert_eq!((requests.round_trip.count, requests.round_trip.last), (1, 40 * NANOS_PER_MILLI));
     assert_eq!((checks.checks_before_nomination, checks.consent_requests), (1, 2));
     assert_eq!(checks.reflexive, None, "the mapped address is the one in the capture");
-    assert_eq!(record.lite(), Some(1));
+    assert_eq!(record.lite(), None, "two answers do not tell");
     assert_eq!((&*record.generations[0].low, &*record.generations[0].high), ("low", "high"));
 }
 
@@ -89,6 +89,34 @@ fn a_restart_is_a_new_generation() {
     let (record, _) = ice.finish(end(1000));
     assert_eq!(record.generations.len(), GENERATIONS);
     assert_eq!(record.generations[1].first.1.number(), 3);
+}
+
+#[test]
+fn who_only_answers_is_lite() {
+    let mut ice = Ice::default();
+    for (number, at) in [(1, 0), (2, 500), (3, 1000), (4, 1500)] {
+        push(&mut ice, at, 0, &message(1, number, &[USER]));
+        push(&mut ice, at + 20, 1, &message(0x101, number, &[MAPPED]));
+    }
+    assert_eq!(ice.clone().finish(end(2000)).0.lite(), Some(1));
+    // Until it asks.
+    push(&mut ice, 1900, 1, &message(1, 9, &[USER]));
+    assert_eq!(ice.finish(end(2000)).0.lite(), None);
+}
+
+/// RFC 7675 section 5.1 asks every five seconds; an agent that does not may pause, and is answered.
+#[test]
+fn a_pause_is_no_lost_consent() {
+    let mut ice = Ice::default();
+    push(&mut ice, 100, 0, &message(1, 1, &[USER]));
+    push(&mut ice, 120, 1, &message(0x101, 1, &[MAPPED]));
+    push(&mut ice, 45_000, 0, &message(1, 2, &[USER]));
+    push(&mut ice, 45_020, 1, &message(0x101, 2, &[MAPPED]));
+    let (record, _) = ice.finish(end(46_000));
+    assert_eq!(
+        (record.checks[0].consent_expired, record.checks[0].longest_consent_gap),
+        (None, 44_900 * NANOS_PER_MILLI)
+    );
 }
 
 #[test]

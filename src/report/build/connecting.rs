@@ -39,6 +39,15 @@ pub fn connecting(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord
         .iter()
         .filter_map(|flow| flow.ice.as_deref().filter(|ice| ice.is_ice()).map(|ice| (*flow, ice)))
         .collect();
+    // A pair seen on both sides of its relay is one: that of the client tells more.
+    checked.sort_by_key(|(flow, _)| flow.key.relay.is_none());
+    let mut known = BTreeSet::new();
+    checked.retain(|(flow, _)| {
+        let (local, remote) = place.ends(flow);
+        let ends = [(local.address, local.port), (remote.address, remote.port)];
+        let [one, other] = &ends;
+        known.insert((one.min(other).clone(), one.max(other).clone(), flow.key.transport.name()))
+    });
     checked.sort_by_key(|(flow, ice)| (first_check(ice), flow.key));
     let selected = selected(&checked);
     let mut pairs: Vec<CandidatePair> =
@@ -46,13 +55,15 @@ pub fn connecting(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord
     if let Some(pair) = selected.and_then(|index| pairs.get_mut(index)) {
         pair.selected = true;
     }
+    let restarts = restart::restarts(context, &checked, &place);
     let mut connecting = Connecting {
         stun: counts(flows),
         ice_role: selected.and_then(|index| pairs.get(index)).or(pairs.first()).and_then(|pair| pair.ice_role_local),
         ice_duration: selected.and_then(|index| duration(&checked, index, &place)),
         selected_pair: selected.and_then(|index| pairs.get(index)).cloned().map(Box::new),
         path_switches: switches(&checked),
-        ice_restarts: restart::restarts(&checked, &place),
+        ice_restarts: restarts.len() as u64,
+        restarts,
         role_conflicts: conflicts(&checked),
         ice_lite: lite(&checked, &place),
         answers_from_elsewhere: answers_from_elsewhere(flows),

@@ -20,14 +20,14 @@ pub struct Connecting {
     pub stun: Option<StunCounts>,
     /// The role of the local agent: `controlling` or `controlled`.
     pub ice_role: Option<&'static str>,
-    /// Seconds from the call's first connectivity check to the answer that confirmed the nomination of the selected
-    /// pair, or to its first success where no nomination is seen.
+    /// Seconds from the call's first connectivity check to the first answer that confirmed a nomination, or to the first
+    /// success of the selected pair where none is seen; `null` where the call was connected before the capture began.
     pub ice_duration: Option<f64>,
     /// Address pairs that were tried, by their first check.
     pub candidate_pairs: Vec<CandidatePair>,
     /// Pairs beyond those listed.
     pub candidate_pairs_omitted: u64,
-    /// The pair that carried most, or was nominated.
+    /// The pair that was in use at the end: that carried media or data to the last, or was nominated.
     pub selected_pair: Option<Box<CandidatePair>>,
     /// How often the call's traffic moved to another nominated pair.
     pub path_switches: u64,
@@ -35,6 +35,8 @@ pub struct Connecting {
     pub candidates: Vec<Candidate>,
     /// How often both ends took new user fragments (RFC 8445 section 9).
     pub ice_restarts: u64,
+    /// Each of them.
+    pub restarts: Vec<IceRestart>,
     /// Checks refused because both agents claimed one role (487), and roles that changed.
     pub role_conflicts: u64,
     /// The end that never asks, and only answers: likely ICE-lite (RFC 8445 section 2.5). `local` or `remote`.
@@ -53,6 +55,22 @@ pub struct Connecting {
     pub turn: Vec<TurnServer>,
     /// Names asked for over multicast DNS by the call's ends, or answered with their addresses.
     pub mdns: Vec<LocalName>,
+}
+
+/// An ICE restart: both ends took new user fragments.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IceRestart {
+    /// The first check with them.
+    pub time: f64,
+    /// Its packet.
+    pub packet: PacketRef,
+    /// The local end's new fragment.
+    pub local_ufrag: String,
+    /// The remote end's.
+    pub remote_ufrag: String,
+    /// Seconds to the answer that confirmed a nomination; `null` where it cannot be told from those before.
+    pub duration: Option<f64>,
 }
 
 /// STUN and TURN messages, counted.

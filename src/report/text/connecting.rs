@@ -5,12 +5,18 @@ use std::io;
 use super::{
     super::document::{CandidatePair, Connecting, PairState, StepStatus, StunError, TurnServer},
     grid::{Cell, Column, Grid, Note, Row},
-    number::{by_count, bytes, counted, grouped, milliseconds, short_time},
+    number::{by_count, bytes, counted, grouped, milliseconds, moment, short_time},
     page::{Label, Page, Tone},
 };
 
 /// Pairs that are listed unless all are asked for.
 const FEW_PAIRS: usize = 8;
+
+/// Unanswered checks of the selected pair that are worth a word.
+const NOTABLE_UNANSWERED: u64 = 3;
+
+/// Seconds without an answer to its checks that are: they are sent every five (RFC 7675 section 5.1).
+const NOTABLE_GAP: f64 = 10.0;
 
 /// What happened while the ends looked for a path.
 pub(super) fn words(connecting: &Connecting, page: &Page<'_>) -> Vec<String> {
@@ -20,8 +26,15 @@ pub(super) fn words(connecting: &Connecting, page: &Page<'_>) -> Vec<String> {
     if words.is_empty() {
         words.extend(messages(connecting));
     }
+    for restart in &connecting.restarts {
+        let took =
+            restart.duration.map_or_else(String::new, |seconds| format!(", nominated {} later", short_time(seconds)));
+        words.push(format!("ICE restart at {} (packet {}){took}", moment(restart.time), restart.packet));
+    }
+    if let Some(end) = connecting.ice_lite {
+        words.push(format!("the {end} end is ICE-lite"));
+    }
     let troubles = [
-        (connecting.ice_restarts, "ICE restart"),
         (connecting.path_switches, "path switch"),
         (connecting.role_conflicts, "role conflict"),
         (connecting.answers_from_elsewhere, "answer from another address"),
@@ -66,21 +79,27 @@ fn ice(connecting: &Connecting, page: &Page<'_>) -> Option<String> {
         return Some(format!("ICE: none of {pairs} worked, {} sent", counted(sent, "check")));
     };
     let mut text = format!("ICE: {} {} {}", end(pair, true), page.signs().both_ways, end(pair, false));
-    if pair.transport != "udp" {
-        text.push_str(&format!(" over {}", pair.transport.to_uppercase()));
-    }
     if let Some(relay) = &pair.relay {
         text.push_str(&format!(" through {relay}"));
     }
     let what = if pair.nominated { "nominated" } else { "answered" };
-    if let Some(duration) = connecting.ice_duration {
-        text.push_str(&format!(" {what} after {}", short_time(duration)));
+    match connecting.ice_duration {
+        Some(duration) => text.push_str(&format!(" {what} after {}", short_time(duration))),
+        None if pair.state == PairState::Succeeded => text.push_str(" in use before the capture"),
+        None => {}
     }
     if let Some(seconds) = pair.round_trip_time {
         text.push_str(&format!(", RTT {}", short_time(seconds)));
     }
     if let Some(address) = &pair.reflexive_address {
         text.push_str(&format!(", seen as {address} behind a NAT"));
+    }
+    if pair.requests_unanswered >= NOTABLE_UNANSWERED {
+        let (lost, sent) = (grouped(pair.requests_unanswered), counted(pair.requests_sent, "check"));
+        text.push_str(&format!(", {lost} of {sent} unanswered"));
+    }
+    if let Some(seconds) = pair.longest_consent_gap.filter(|seconds| *seconds >= NOTABLE_GAP) {
+        text.push_str(&format!(", no answer for {}", short_time(seconds)));
     }
     if tried > 1 {
         text.push_str(&format!(", {} of {} pairs answered", grouped(answered as u64), grouped(tried)));
@@ -228,7 +247,8 @@ fn end(pair: &CandidatePair, local: bool) -> String {
     let end = if local { &pair.local } else { &pair.remote };
     let address = if end.address.contains(':') { format!("[{}]", end.address) } else { end.address.clone() };
     let kind = if end.kind == "relay" { "relay" } else { end.scope };
-    format!("{address}:{} ({kind})", end.port)
+    let stream = if pair.transport == "udp" { String::new() } else { format!(", {}", pair.transport.to_uppercase()) };
+    format!("{address}:{} ({kind}{stream})", end.port)
 }
 
 fn state(pair: &CandidatePair) -> (&'static str, Tone) {
