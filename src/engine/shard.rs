@@ -125,7 +125,12 @@ impl Shard {
     /// Ends all flows and gives what was found.
     pub fn report(mut self, analysis: &mut Analysis) {
         analysis.flows.append(&mut self.records);
-        analysis.flows.extend(self.flows.into_iter().map(|slot| slot.flow.finish()));
+        let ends: Vec<Option<Timestamp>> = analysis.files.iter().map(|file| file.last).collect();
+        let finish = |Slot { flow, last, .. }: Slot| {
+            let end = ends.get(usize::from(flow.last_file())).copied().flatten();
+            flow.finish(end.unwrap_or(last))
+        };
+        analysis.flows.extend(self.flows.into_iter().map(finish));
         analysis.faults.merge(self.faults);
         for (total, count) in analysis.copies.iter_mut().zip(self.copies) {
             *total += count;
@@ -199,11 +204,12 @@ impl Shard {
     /// Ends a flow to make room. One that a call may be made of is kept as a record, another is only counted.
     fn replace(&mut self, index: usize, by: Slot) {
         let Some(slot) = self.flows.get_mut(index) else { return };
+        let now = by.last;
         let ended = std::mem::replace(slot, by);
         if let Ok(entry) = self.table.find_entry(ended.digest, |known| *known == index) {
             entry.remove();
         }
-        let record = ended.flow.finish();
+        let record = ended.flow.finish(now);
         if record.is_of_call() && self.budget.take(size_of::<FlowRecord>() + RECORD_LISTS) {
             self.records.push(record);
         } else {

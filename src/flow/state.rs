@@ -257,16 +257,22 @@ impl Flow {
         self.path.is_call() || media || self.sctp.is_some() || self.turn.as_ref().is_some_and(|turn| turn.is_seen())
     }
 
-    /// Ends the flow.
+    /// The file that its last packet is in.
     #[must_use]
-    pub fn finish(mut self) -> FlowRecord {
+    pub const fn last_file(&self) -> u16 {
+        self.last.1.file()
+    }
+
+    /// Ends the flow, in a capture that goes on to `capture_end`.
+    #[must_use]
+    pub fn finish(mut self, capture_end: Timestamp) -> FlowRecord {
         let refused = self.media.refused() + self.refused;
         let (streams, rtcp, rtp_packets) = std::mem::take(&mut self.media).finish(self.path);
         let copies = self.copies.iter().map(Copies::copies).sum();
         let rtcp_packets = rtcp.as_ref().map_or(0, |rtcp| rtcp.datagrams());
         self.settle(Protocol::Rtp, rtp_packets);
         self.settle(Protocol::Rtcp, rtcp_packets);
-        let (ice, turn) = finish_stun(self.ice.take(), self.turn.take(), self.last.0);
+        let (ice, turn) = finish_stun(self.ice.take(), self.turn.take(), self.last.0, capture_end);
         let is_call = self.path.is_call() || !streams.is_empty();
         let dtls = self.dtls.take().map(|dtls| dtls.finish(is_call)).unwrap_or_default();
         self.settle(Protocol::Dtls, self.protocols[Protocol::Dtls as usize] + dtls.suspects);
@@ -483,9 +489,10 @@ fn finish_stun(
     ice: Option<Box<Ice>>,
     turn: Option<Box<Turn>>,
     end: Timestamp,
+    capture_end: Timestamp,
 ) -> (Option<Box<ice::Record>>, Option<Box<allocation::Record>>) {
     let (ice, asked) = ice.map_or((None, None), |ice| {
-        let (record, asked) = ice.finish(end);
+        let (record, asked) = ice.finish(end, capture_end);
         (Some(Box::new(record)), asked)
     });
     let turn = turn.filter(|turn| turn.is_seen()).map(|turn| {

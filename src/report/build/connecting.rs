@@ -3,6 +3,7 @@
 mod address;
 mod pair;
 mod restart;
+mod stun;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +65,7 @@ pub fn connecting(context: &Context<'_>, flows: &[&FlowRecord]) -> Connecting {
             .map(|id| context.packet(id)),
         icmp_errors: flows.iter().map(|flow| flow.icmp_errors).sum(),
         mapped_addresses: mapped(context, flows),
+        stun_servers: flows.iter().flat_map(|flow| stun::servers(context, flow)).take(stun::SERVERS).collect(),
         turn: flows.iter().filter_map(|flow| turn::server(context, flow)).collect(),
         mdns: names(context, flows),
         ..Connecting::default()

@@ -49,6 +49,8 @@ pub struct Connecting {
     pub icmp_errors: u64,
     /// Addresses that STUN servers reported.
     pub mapped_addresses: Vec<MappedAddress>,
+    /// STUN servers that were asked for the asker's address, or asked to keep a binding.
+    pub stun_servers: Vec<StunServer>,
     /// TURN servers, and what they granted.
     pub turn: Vec<TurnServer>,
     /// Names asked for over multicast DNS by the call's ends, or answered with their addresses.
@@ -136,7 +138,7 @@ pub struct CandidatePair {
     pub retransmissions_sent: u64,
     /// Requests that the remote end sent again.
     pub retransmissions_received: u64,
-    /// Checks of the local end that were never answered; the last 500 ms do not count.
+    /// Checks of the local end that were never answered; the capture's last 500 ms do not count.
     pub requests_unanswered: u64,
     /// Answers to the local end that took more than 500 ms.
     pub responses_late: u64,
@@ -255,6 +257,30 @@ pub struct MappedAddress {
     pub packet: PacketRef,
 }
 
+/// One client and its STUN server: Binding requests without the attributes of ICE.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StunServer {
+    /// The server.
+    pub server: String,
+    /// The client.
+    pub client: String,
+    /// `udp` or `tcp`: between the two.
+    pub transport: String,
+    /// Requests.
+    pub requests: u64,
+    /// Requests sent again.
+    pub retransmissions: u64,
+    /// Requests that were answered, with success or with an error.
+    pub responses: u64,
+    /// Requests that were never answered; the capture's last 500 ms do not count.
+    pub unanswered: u64,
+    /// Seconds from request to answer, the last.
+    pub round_trip_time: Option<f64>,
+    /// The first request.
+    pub first_packet: Option<PacketRef>,
+}
+
 /// One client and its TURN server.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -307,7 +333,9 @@ pub struct TurnServer {
     pub requests: u64,
     /// Requests sent again.
     pub retransmissions: u64,
-    /// Requests without an answer; the last 500 ms do not count.
+    /// Requests that were answered, with success or with an error.
+    pub responses: u64,
+    /// Requests without an answer; the capture's last 500 ms do not count.
     pub unanswered: u64,
     /// Seconds from Allocate to its answer, the last.
     pub round_trip_time: Option<f64>,
