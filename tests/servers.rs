@@ -1,4 +1,4 @@
-//! Servers and routers that do not do what a call asks for: silent ones above all.
+//! Servers and routers that do not do what a call asks for: silent ones, and those that say so by ICMP.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod analysis;
@@ -91,4 +91,66 @@ fn a_check_without_an_answer_for_seconds_failed() {
     let pairs = json["sessions"][0]["connecting"]["candidatePairs"].as_array().unwrap();
     let states: Vec<_> = pairs.iter().map(|pair| pair["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["succeeded", "failed"]);
+}
+
+/// An ICMP error of `sender` about `packet`, an IPv4 packet, of which it cites the headers.
+fn icmp_error(sender: [u8; 4], to: [u8; 4], kind: u8, code: u8, word: u32, packet: &[u8]) -> Vec<u8> {
+    let mut message = vec![kind, code, 0, 0];
+    message.extend(word.to_be_bytes());
+    message.extend(&packet[..28]);
+    craft::ipv4(1, sender, to, &message)
+}
+
+#[test]
+fn a_firewall_that_refuses_packets_is_named() {
+    let router = host(254);
+    let check = udp(client(), peer(), &craft::ice_check());
+    let refusal = icmp_error(router, client().0, 3, 13, 0, &check);
+    let packets: Vec<_> =
+        TRANSMISSIONS.iter().flat_map(|time| [(*time, check.clone()), (time + 1, refusal.clone())]).collect();
+    let (json, text) = analyzed(&packets);
+    let connecting = &json["sessions"][0]["connecting"];
+    assert_eq!(connecting["icmpErrors"], 5);
+    let icmp = &connecting["icmp"][0];
+    assert_eq!((&icmp["sender"], &icmp["about"]), (&"10.0.0.254".into(), &"10.0.0.3:40000".into()));
+    assert_eq!((&icmp["type"], &icmp["code"], &icmp["count"]), (&3.into(), &13.into(), &5.into()));
+    let sentence = "10.0.0.254 refuses packets to 10.0.0.3:40000: communication administratively prohibited \
+        (5 times, packet 2)";
+    assert!(text.contains(sentence), "{text}");
+}
+
+#[test]
+fn a_server_that_is_down_is_named() {
+    let allocate = udp(client(), server(), &stun(0x0003, &[(0x0019, vec![17, 0, 0, 0])]));
+    let error = icmp_error(server().0, client().0, 3, 3, 0, &allocate);
+    let packets: Vec<_> =
+        TRANSMISSIONS.iter().flat_map(|time| [(*time, allocate.clone()), (time + 1, error.clone())]).collect();
+    let (_, text) = analyzed(&packets);
+    assert!(text.contains("nothing listens at 10.0.0.2:3478 (ICMP port unreachable, 5 times, packet 2)"), "{text}");
+}
+
+#[test]
+fn a_path_that_is_too_narrow_tells_its_mtu() {
+    let mut packets = checks(2000);
+    let large = udp(client(), peer(), &stun(0x0001, &[(0x0006, b"peer:client".to_vec()), (0x0026, vec![0; 1300])]));
+    packets.push((700, large.clone()));
+    packets.push((701, icmp_error(host(254), client().0, 3, 4, 1280, &large)));
+    packets.sort();
+    let (json, text) = analyzed(&packets);
+    assert_eq!(json["sessions"][0]["connecting"]["icmp"][0]["mtu"], 1280);
+    let sentence =
+        "packets to 10.0.0.3:40000 are too big behind 10.0.0.254 (ICMP fragmentation needed, MTU 1280, packet";
+    assert!(text.contains(sentence), "{text}");
+}
+
+#[test]
+fn a_port_that_closes_at_the_end_is_no_trouble() {
+    let mut packets = checks(2000);
+    let late = udp(client(), peer(), &craft::ice_check());
+    packets.push((2100, late.clone()));
+    packets.push((2101, icmp_error(peer().0, client().0, 3, 3, 0, &late)));
+    let (json, text) = analyzed(&packets);
+    let icmp = &json["sessions"][0]["connecting"]["icmp"][0];
+    assert_eq!((&icmp["atEnd"], &icmp["heardBefore"]), (&true.into(), &true.into()));
+    assert!(text.contains("10.0.0.3:40000 closed its port at the end"), "all was asked for: {text}");
 }

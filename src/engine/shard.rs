@@ -90,9 +90,10 @@ impl Shard {
             direction: usize::from(item.direction),
         };
         let known = self.find(&item.key, item.digest);
-        if item.task == Task::IcmpError {
-            if let Some(slot) = known.and_then(|index| self.flows.get_mut(index)) {
-                slot.flow.push_icmp_error(datagram.id);
+        if let Task::IcmpError(error) = item.task {
+            let slot = known.and_then(|index| self.flows.get_mut(index));
+            if let (Some(slot), Some((sender, error))) = (slot, work.error(error)) {
+                slot.flow.push_icmp_error(sender, datagram.direction, error, (time, id));
             }
             return;
         }
@@ -106,7 +107,7 @@ impl Shard {
         match item.task {
             Task::Label(index) => return flow.set_label(work.label(index)),
             Task::Framed(_) => {}
-            Task::Datagram | Task::Packet | Task::IcmpError => {
+            Task::Datagram | Task::Packet | Task::IcmpError(_) => {
                 if flow.is_copy(&datagram, item.identity, item.fingerprint) {
                     return self.count_copy(frame.file);
                 }

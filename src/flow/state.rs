@@ -11,17 +11,19 @@ use crate::{
         datagram::Datagram,
         dtls::{self as associations, Dtls},
         ice::{self, Ice},
+        icmp::{Complaint, Complaints},
         key::{FlowKey, Transport},
         mdns::Mdns,
         media::{Media, Path, Verdict},
         rtcp::Rtcp,
         sctp::{Association, SctpRecord},
         stream::Stream,
+        transaction::Moment,
         turn::{Relayed, Turn},
     },
     time::{PacketId, Timestamp},
     wire::{
-        Malformed, dtls,
+        Endpoint, IcmpError, Malformed, dtls,
         quic::LongHeader,
         sctp::{self, looks_like_sctp_over_udp},
         stun::{Class, Message, kind, method},
@@ -85,8 +87,7 @@ pub struct Flow {
     ice: Option<Box<Ice>>,
     mdns: Option<Box<Mdns>>,
     sctp: Option<Box<Association>>,
-    icmp_errors: u64,
-    first_icmp_error: Option<PacketId>,
+    icmp: Option<Box<Complaints>>,
     broken_rtcp: u64,
     /// What the bytes of a TCP connection were recognised as.
     label: Option<&'static str>,
@@ -143,10 +144,10 @@ pub struct FlowRecord {
     pub dtls_acknowledgements: [associations::Acknowledgements; 2],
     /// SCTP.
     pub sctp: Option<Box<SctpRecord>>,
-    /// ICMP errors that speak of the flow, and the first.
+    /// ICMP errors that speak of the flow.
     pub icmp_errors: u64,
-    /// The first of them.
-    pub first_icmp_error: Option<PacketId>,
+    /// What they say.
+    pub icmp: Vec<Complaint>,
     /// What the bytes of a TCP connection were recognised as.
     pub label: Option<&'static str>,
 }
@@ -183,8 +184,7 @@ impl Flow {
             ice: None,
             mdns: None,
             sctp: None,
-            icmp_errors: 0,
-            first_icmp_error: None,
+            icmp: None,
             broken_rtcp: 0,
             label: None,
             budget: budget.clone(),
@@ -239,10 +239,11 @@ impl Flow {
         outcome
     }
 
-    /// Notes an ICMP error that cites the flow.
-    pub fn push_icmp_error(&mut self, id: PacketId) {
-        self.icmp_errors += 1;
-        self.first_icmp_error.get_or_insert(id);
+    /// Notes an ICMP error of `sender` that came `now` and cites a packet of the flow, sent in `direction`.
+    pub fn push_icmp_error(&mut self, sender: Endpoint, direction: usize, error: IcmpError, now: Moment) {
+        let heard = self.packets.get(direction & 1 ^ 1).copied().unwrap_or_default();
+        let icmp = self.icmp.get_or_insert_default();
+        icmp.push(sender, direction & 1, error, now, heard, &self.budget);
     }
 
     /// Names what the bytes of a TCP connection were recognised as.
@@ -276,6 +277,7 @@ impl Flow {
         let is_call = self.path.is_call() || !streams.is_empty();
         let dtls = self.dtls.take().map(|dtls| dtls.finish(is_call)).unwrap_or_default();
         self.settle(Protocol::Dtls, self.protocols[Protocol::Dtls as usize] + dtls.suspects);
+        let (icmp_errors, icmp) = self.icmp.take().map(|icmp| icmp.finish()).unwrap_or_default();
         FlowRecord {
             key: self.key,
             first: self.first,
@@ -297,8 +299,8 @@ impl Flow {
             dtls_replaced: dtls.replaced,
             dtls_acknowledgements: dtls.acknowledgements,
             sctp: self.sctp.map(|association| Box::new(association.finish())),
-            icmp_errors: self.icmp_errors,
-            first_icmp_error: self.first_icmp_error,
+            icmp_errors,
+            icmp,
             broken_rtcp: self.broken_rtcp,
             label: self.label,
         }

@@ -1,6 +1,7 @@
 //! How the ends of a call found a path.
 
 mod address;
+mod icmp;
 mod pair;
 mod restart;
 mod stun;
@@ -64,6 +65,7 @@ pub fn connecting(context: &Context<'_>, flows: &[&FlowRecord]) -> Connecting {
             .min()
             .map(|id| context.packet(id)),
         icmp_errors: flows.iter().map(|flow| flow.icmp_errors).sum(),
+        icmp: icmp::errors(context, flows),
         mapped_addresses: mapped(context, flows),
         stun_servers: flows.iter().flat_map(|flow| stun::servers(context, flow)).take(stun::SERVERS).collect(),
         turn: flows.iter().filter_map(|flow| turn::server(context, flow)).collect(),

@@ -47,6 +47,8 @@ pub struct Connecting {
     pub bad_fingerprint_packet: Option<PacketRef>,
     /// ICMP errors that speak of the call's packets.
     pub icmp_errors: u64,
+    /// What they say, by the first of each.
+    pub icmp: Vec<IcmpErrors>,
     /// Addresses that STUN servers reported.
     pub mapped_addresses: Vec<MappedAddress>,
     /// STUN servers that were asked for the asker's address, or asked to keep a binding.
@@ -233,6 +235,40 @@ pub struct StunError {
     pub count: u64,
     /// The first.
     pub first_packet: PacketRef,
+}
+
+/// ICMP errors of one sender, type and code about packets to one place (RFC 792, RFC 4443).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IcmpErrors {
+    /// Who sent them: a router or firewall, or the host that the packets reached.
+    pub sender: String,
+    /// Where the packets were to go.
+    pub about: String,
+    /// Where they came from.
+    pub asker: String,
+    /// Whether `sender` is the host that they were to go to.
+    pub from_destination: bool,
+    /// What type and code mean; `null` where no RFC says.
+    pub meaning: Option<&'static str>,
+    /// 4 for ICMP, 6 for ICMPv6.
+    pub version: u8,
+    /// The type.
+    #[serde(rename = "type")]
+    pub kind: u8,
+    /// The code.
+    pub code: u8,
+    /// The MTU of the next hop, where packets were too big and the sender says it.
+    pub mtu: Option<u32>,
+    /// How many.
+    pub count: u64,
+    /// The first.
+    pub first_packet: PacketRef,
+    /// Whether packets had come from that place before the first of them.
+    pub heard_before: bool,
+    /// Whether they are no more than the end of a call: that place had sent packets, sent none after, and its peer soon
+    /// ceased too.
+    pub at_end: bool,
 }
 
 /// An address as a STUN server sees it.

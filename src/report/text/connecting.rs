@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io};
 use super::{
     super::document::{CandidatePair, Connecting, PairState, StepStatus, StunError, StunServer, TurnServer},
     grid::{Cell, Column, Grid, Note, Row},
+    icmp,
     number::{by_count, bytes, counted, grouped, milliseconds, short_time},
     page::{Label, Page, Tone},
 };
@@ -21,6 +22,7 @@ pub(super) fn words(connecting: &Connecting, page: &Page<'_>) -> Vec<String> {
     words.extend(servers(connecting));
     words.extend(silent_servers(connecting));
     words.extend(turn(connecting));
+    words.extend(icmp::words(connecting, page));
     if words.is_empty() {
         words.extend(messages(connecting));
     }
@@ -30,7 +32,6 @@ pub(super) fn words(connecting: &Connecting, page: &Page<'_>) -> Vec<String> {
         (connecting.role_conflicts, "role conflict"),
         (connecting.answers_from_elsewhere, "answer from another address"),
         (connecting.bad_fingerprints, "wrong FINGERPRINT"),
-        (connecting.icmp_errors, "ICMP error"),
     ];
     let said = troubles.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| match noun {
         "path switch" if count > 1 => format!("{} path switches", grouped(count)),
