@@ -77,6 +77,13 @@ fn in_lab(run: &Run, path: &Path, truth: &[Value], checks: &mut Checks) {
     }
     let wrong = path.to_string_lossy().contains("wrong-fingerprint");
     checks.equal("status", securing["status"].as_str(), Some(if wrong { "failed" } else { "ok" }));
+    // The client of that capture refuses the server's certificate: nothing but its alert follows.
+    checks.equal("alert", securing["stoppedAt"]["encryptedAlert"]["sender"].is_string(), wrong);
+    if wrong {
+        checks.equal("who refuses", &securing["stoppedAt"]["encryptedAlert"]["sender"], &securing["clientRole"]);
+        checks.equal("who is silent", securing["stoppedAt"]["silent"].is_null(), true);
+        checks.equal("encrypted alerts", unsigned(&securing["encryptedAlerts"]), 1);
+    }
 }
 
 fn messages(securing: &Value) -> Vec<&Value> {

@@ -83,7 +83,10 @@ fn ten_thousand_handshakes() {
     assert_eq!(json["captures"][0]["packets"], HANDSHAKES);
     let sessions = json["sessions"].as_array().unwrap();
     assert_eq!(sessions.len(), HANDSHAKES as usize);
-    assert!(sessions.iter().all(|session| session["securing"]["status"] == "failed"), "{}", sessions[0]);
+    // Of the last two seconds nobody can tell whether an answer came.
+    let expected = |session: &Value| if session["startTime"].as_f64() <= Some(7.999) { "failed" } else { "not-seen" };
+    let wrong = sessions.iter().find(|session| session["securing"]["status"] != expected(session));
+    assert!(wrong.is_none(), "{}", wrong.unwrap());
 }
 
 /// A DTLS 1.2 ClientHello in one record (RFC 6347 section 4.2.2) that offers SRTP (RFC 5764 section 4.1.1), and whose

@@ -35,6 +35,7 @@ pub struct Item {
     pub place: Place,
     pub task: Task,
     pub direction: u8,
+    pub hop_limit: u8,
 }
 
 /// What to do with an item.
@@ -153,6 +154,7 @@ impl Work {
             place: origin.place,
             task,
             direction: direction as u8,
+            hop_limit: packet.hop_limit,
         }
     }
 

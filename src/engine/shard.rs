@@ -111,7 +111,7 @@ impl Shard {
                 if flow.is_copy(&datagram, item.identity, item.fingerprint) {
                     return self.count_copy(frame.file);
                 }
-                flow.count(&datagram);
+                flow.count(&datagram, item.hop_limit);
                 if item.task == Task::Packet {
                     return;
                 }
@@ -158,7 +158,8 @@ impl Shard {
         };
         let Some(slot) = self.flows.get_mut(index) else { return };
         slot.last = datagram.time;
-        slot.flow.count(&datagram);
+        // What the relay's header said is of its own path.
+        slot.flow.count(&datagram, 0);
         let outcome = slot.flow.push(&datagram);
         if outcome.malformed.is_some() || outcome.relayed.is_some() {
             self.follow(&datagram, outcome, depth - 1);

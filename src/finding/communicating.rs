@@ -2,9 +2,9 @@
 
 use crate::{
     engine::Analysis,
-    finding::{Finding, Severity, words::grouped},
-    flow::{FlowRecord, Protocol},
-    session::{CallStream, Session, StreamRole, repairs, streams},
+    finding::{Finding, Severity, connecting, outcome},
+    flow::FlowRecord,
+    session::{CallStream, Session, Steps, StreamRole, repairs, streams},
     time::{NANOS_PER_SECOND, seconds},
 };
 
@@ -14,82 +14,39 @@ const NOTABLE_LOSS_PERCENT: u64 = 1;
 /// Fewer lost packets than this are chance.
 const NOTABLE_LOST_PACKETS: u64 = 5;
 
-/// As many datagrams that nobody here knows are no accident.
-const UNKNOWN_DATAGRAMS: u64 = 16;
-
-/// As many requests without an answer are no accident of where the capture ends.
-const MANY_REQUESTS: u64 = 5;
-
 /// A second of silence is an outage to everyone.
 const NOTABLE_OUTAGE: i64 = NANOS_PER_SECOND;
 
 /// The rules about what a call carried, each on its own. `number` is the call's.
 pub fn judge(analysis: &Analysis, number: u32, session: &Session) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = no_media(analysis, number, session).into_iter().collect();
-    let streams = streams(session.flows(analysis));
-    for (found, _) in streams.iter().zip(repairs(&streams)).filter(|(_, repair)| repair.role == StreamRole::Media) {
+    let flows: Vec<&FlowRecord> = session.flows(analysis).collect();
+    let steps = Steps::new(analysis, flows.iter().copied());
+    let mut findings: Vec<Finding> = outcome::judge(number, &steps, &flows).into_iter().collect();
+    findings.extend(one_direction(number, &steps, &flows));
+    findings.extend(connecting::judge(number, &steps, &flows));
+    let streams = streams(flows.iter().copied());
+    let media = streams.iter().zip(repairs(&streams)).filter(|(_, repair)| repair.role == StreamRole::Media);
+    for (found, _) in media.filter(|(found, _)| !found.is_seen_before) {
         findings.extend(outage(number, found));
         findings.extend(loss(number, found));
     }
     findings
 }
 
-/// "Neither media nor data was carried: 240 STUN and TURN requests were sent and none was answered."
-fn no_media(analysis: &Analysis, number: u32, session: &Session) -> Option<Finding> {
-    // Some applications put a protocol of their own on the path that ICE found.
-    let unknown = |flow: &FlowRecord| flow.path.ice && flow.count(Protocol::Unknown) >= UNKNOWN_DATAGRAMS;
-    let carries = |flow: &FlowRecord| {
-        let media = !flow.streams.is_empty() || flow.rtcp.is_some();
-        media || flow.sctp.is_some() || flow.carries_data() || unknown(flow)
-    };
-    let asks = |flow: &FlowRecord| flow.path.ice || flow.is_turn() || flow.path.dtls;
-    if session.flows(analysis).any(carries) || !session.flows(analysis).any(asks) {
-        return None;
-    }
-    let (failed, reached) = reached(analysis, session);
+/// "Only packets from 10.1.0.2 are in the capture, though the other side answered."
+fn one_direction(number: u32, steps: &Steps<'_>, flows: &[&FlowRecord]) -> Option<Finding> {
+    let only = steps.only_sender()?;
     Some(Finding {
-        rule: "COM001",
-        severity: if failed { Severity::Error } else { Severity::Warning },
+        rule: "CAP012",
+        severity: Severity::Warning,
         session: Some(number),
-        message: format!("Neither media nor data was carried: {reached}"),
-        advice: Some("The step named here is where the call ended; its line below says more."),
-        packets: session.flows(analysis).find(|flow| asks(flow)).map(|flow| flow.first.1).into_iter().collect(),
+        message: format!(
+            "Only packets from {only} are in the capture, though the other side answered: of that side, of round trips and \
+             of handshakes nothing can be told"
+        ),
+        advice: Some("Capture both directions: without a source or destination filter, at a port that sees both."),
+        packets: flows.first().map(|flow| flow.first.1).into_iter().collect(),
     })
-}
-
-/// How far a call without media came, and whether that is a failure beyond doubt: asked often enough, or refused.
-fn reached(analysis: &Analysis, session: &Session) -> (bool, String) {
-    let count = |class: u16| -> u64 {
-        let types = session.flows(analysis).flat_map(|flow| &flow.stun_types);
-        types.filter(|(kind, _)| **kind & 0x0110 == class).map(|(_, count)| count).sum()
-    };
-    let (requests, answers, errors) = (count(0x0000), count(0x0100), count(0x0110));
-    let asked = match requests {
-        1 => "one STUN or TURN request was sent".to_owned(),
-        _ => format!("{} STUN and TURN requests were sent", grouped(requests)),
-    };
-    let is_ice = session.flows(analysis).any(|flow| flow.path.ice);
-    let connected = session.flows(analysis).any(|flow| flow.ice.as_ref().is_some_and(|ice| ice.may_be_used()));
-    if session.flows(analysis).any(|flow| flow.count(Protocol::Dtls) > 0) {
-        let alert = session.flows(analysis).any(|flow| flow.dtls.iter().any(|dtls| dtls.fatal_alert().is_some()));
-        let why = if alert { "failed with an alert" } else { "was started, but no media or data followed" };
-        return (alert, format!("a DTLS handshake {why}"));
-    }
-    match (answers, errors) {
-        (0, 0) => (requests >= MANY_REQUESTS, format!("{asked} and none was answered")),
-        (0, _) => (true, format!("{asked}, and all answers were errors ({})", grouped(errors))),
-        (_, 1..) if is_ice && !connected => {
-            (true, format!("{asked}, {} were answered with an error, and no pair of addresses worked", grouped(errors)))
-        }
-        (_, 1..) if !is_ice => {
-            let mut turns = session.flows(analysis).filter_map(|flow| flow.turn.as_deref());
-            let refused = turns.clone().next().is_some() && !turns.any(|turn| turn.is_allocated());
-            let granted = if refused { "nothing was allocated" } else { "no call followed" };
-            (refused, format!("{asked}, {} were answered with an error, and {granted}", grouped(errors)))
-        }
-        _ if is_ice && !connected => (requests >= MANY_REQUESTS, format!("{asked}, and no pair of addresses worked")),
-        _ => (false, "STUN was answered, but no DTLS handshake and no media followed".to_owned()),
-    }
 }
 
 /// "Stream 0x8a2b7d32 of call 1 stopped for 6.0 s: packets were lost and none arrived."

@@ -5,7 +5,7 @@ use crate::{
     engine::Analysis,
     finding::{
         Finding, Severity,
-        words::{counted, grouped, span},
+        words::{counted, grouped, span, was},
     },
     session::Sessions,
     time::{NANOS_PER_MILLI, PacketId},
@@ -246,10 +246,6 @@ fn no_call(analysis: &Analysis, sessions: &Sessions) -> Option<Finding> {
 
 const fn is(count: u64) -> &'static str {
     if count == 1 { "is" } else { "are" }
-}
-
-const fn was(count: u64) -> &'static str {
-    if count == 1 { "was" } else { "were" }
 }
 
 const fn why(why: Why) -> &'static str {

@@ -1,7 +1,9 @@
 //! Judgement: what in an analysis is worth a sentence. One rule, one place: its code, its weight, its words, its proof.
 
 mod communicating;
+mod connecting;
 mod input;
+mod outcome;
 pub(crate) mod words;
 
 use crate::{engine::Analysis, session::Sessions, time::PacketId};

@@ -25,6 +25,11 @@ pub fn counted(number: u64, noun: &str) -> String {
     format!("{} {plural}", grouped(number))
 }
 
+/// The verb behind a number of things.
+pub const fn was(count: u64) -> &'static str {
+    if count == 1 { "was" } else { "were" }
+}
+
 /// A length of time in nanoseconds, as roughly as people speak of it: `1.4 ms`, `2.3 s`, `5 min`, `3 h`, `731 days`.
 pub fn span(nanos: i64) -> String {
     const MINUTE: i64 = 60 * NANOS_PER_SECOND;

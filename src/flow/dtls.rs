@@ -7,6 +7,7 @@
 mod association;
 mod certificate;
 mod encrypted_flight;
+mod finished;
 mod hello;
 mod in_stun;
 mod reassembly;

@@ -16,7 +16,7 @@ use crate::{
         key::FlowKey,
         transaction::{Answered, Moment, Open, Requests, Transactions},
     },
-    time::{PacketId, Timestamp},
+    time::{NANOS_PER_SECOND, PacketId, Timestamp},
     wire::{
         Endpoint,
         stun::{Class, Message, method},
@@ -34,6 +34,10 @@ pub const MAPPED: usize = 16;
 
 /// Answers without a request, and requests without an answer, that are kept to be matched across flows.
 pub const STRAYS: usize = 64;
+
+/// An end that answered so many checks in this time, and sent none, is an ICE-lite agent.
+const LITE_ANSWERS: u64 = 3;
+const LITE_TIME: i64 = NANOS_PER_SECOND;
 
 /// What the answer to a request is judged by.
 #[derive(Clone, Debug)]
@@ -236,11 +240,16 @@ impl Record {
         self.is_connected() && !self.checks.iter().any(refused)
     }
 
-    /// The direction of the ends that only answer: an ICE-lite agent never asks (RFC 8445 section 2.5).
+    /// The direction of the end that only answers: an ICE-lite agent never asks (RFC 8445 section 2.5). A full agent would
+    /// have asked back at once, so that a few answers tell.
     #[must_use]
     pub fn lite(&self) -> Option<usize> {
+        let silent = |one: &Checks, other: &Checks| {
+            let first = other.requests.first_success.zip(other.requests.last_success);
+            let long = first.is_some_and(|((first, _), (last, _))| last.since(first) >= LITE_TIME);
+            one.requests.sent == 0 && other.requests.succeeded >= LITE_ANSWERS && long
+        };
         let [low, high] = &self.checks;
-        let silent = |one: &Checks, other: &Checks| one.requests.sent == 0 && other.requests.succeeded > 0;
         match (silent(low, high), silent(high, low)) {
             (true, false) => Some(0),
             (false, true) => Some(1),

@@ -3,6 +3,7 @@
 pub mod allocation;
 pub mod budget;
 pub mod candidate;
+mod carried;
 pub mod copies;
 pub mod datagram;
 pub mod dtls;

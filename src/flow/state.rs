@@ -10,7 +10,7 @@ use crate::{
         copies::{Copies, Sort},
         datagram::Datagram,
         dtls::{self as associations, Dtls},
-        ice::{self, Ice},
+        ice::{self, Ice, Said},
         icmp::{Complaint, Complaints},
         key::{FlowKey, Transport},
         mdns::Mdns,
@@ -37,9 +37,6 @@ const UNIFIED_HEADER: std::ops::RangeInclusive<u8> = 0x20..=0x3f;
 /// What the state of ICE takes, its record and a few transactions together; and that of one DTLS association.
 const ICE_BYTES: usize = size_of::<Ice>() + size_of::<ice::Record>() + 1024;
 const DTLS_BYTES: usize = size_of::<Dtls>() + size_of::<associations::Record>() + 4096;
-
-/// Records of application data that are no longer only attempts of SCTP to start.
-const DATA_RECORDS: u64 = 4;
 
 /// What a datagram was taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +74,7 @@ pub struct Flow {
     last: (Timestamp, PacketId),
     packets: [u64; 2],
     bytes: [u64; 2],
+    hop_limits: [u8; 2],
     protocols: [u64; PROTOCOLS],
     path: Path,
     copies: [Copies; 2],
@@ -96,9 +94,6 @@ pub struct Flow {
     refused: u64,
 }
 
-/// So many datagrams of a protocol that nobody here knows are what the path is there for.
-const MANY_UNKNOWN: u64 = 16;
-
 /// What is known of a flow when it has ended: owned, in integers, without packet bytes.
 #[derive(Debug)]
 pub struct FlowRecord {
@@ -112,6 +107,8 @@ pub struct FlowRecord {
     pub packets: [u64; 2],
     /// Payload bytes by direction, copies left out.
     pub bytes: [u64; 2],
+    /// Time to live (or hop limit) of the last packet in each direction; 0 where there was none.
+    pub hop_limits: [u8; 2],
     /// Datagrams by [`Protocol`].
     pub protocols: [u64; PROTOCOLS],
     /// Packets captured twice.
@@ -174,6 +171,7 @@ impl Flow {
             last: (datagram.time, datagram.id),
             packets: [0; 2],
             bytes: [0; 2],
+            hop_limits: [0; 2],
             protocols: [0; PROTOCOLS],
             path: Path::default(),
             copies: [copy_budget, copy_budget].map(|budget| Copies::new(budget.clone())),
@@ -205,10 +203,11 @@ impl Flow {
         }
     }
 
-    /// Counts a packet without looking into it.
+    /// Counts a packet, which had this time to live (or hop limit) left, without looking into it.
     #[inline]
-    pub fn count(&mut self, datagram: &Datagram<'_>) {
+    pub fn count(&mut self, datagram: &Datagram<'_>, hop_limit: u8) {
         let direction = datagram.direction & 1;
+        self.hop_limits[direction] = hop_limit;
         if let (Some(packets), Some(bytes)) = (self.packets.get_mut(direction), self.bytes.get_mut(direction)) {
             *packets += 1;
             *bytes += datagram.length as u64;
@@ -284,6 +283,7 @@ impl Flow {
             last: self.last,
             packets: self.packets,
             bytes: self.bytes,
+            hop_limits: self.hop_limits,
             protocols: self.protocols,
             copies,
             path: self.path,
@@ -345,9 +345,10 @@ impl Flow {
             return self.push_classic_stun(datagram);
         };
         *self.stun_types.entry(message.message_type().0).or_default() += 1;
-        let is_check = message.method() == method::BINDING && message.attribute(kind::USERNAME).is_some()
-            || message.method() == method::GOOG_PING;
-        self.path.ice |= is_check;
+        self.path.ice |= match message.method() {
+            method::BINDING => message.class() == Class::Request && Said::of(&message).is_check(),
+            method => method == method::GOOG_PING,
+        };
         if self.ice.is_some() || self.budget.take(ICE_BYTES) {
             self.ice.get_or_insert_default().push(&self.key, datagram, &message);
         } else {
@@ -461,22 +462,6 @@ impl FlowRecord {
     #[must_use]
     pub fn is_of_call(&self) -> bool {
         self.path.is_call() || !self.streams.is_empty() || self.rtcp.is_some() || self.sctp.is_some() || self.is_turn()
-    }
-
-    /// Whether DTLS carried data, which is data channels: more records than the first words of SCTP, both ways.
-    #[must_use]
-    pub fn carries_data(&self) -> bool {
-        self.dtls.iter().any(|dtls| dtls.directions.iter().all(|side| side.application_data >= DATA_RECORDS))
-    }
-
-    /// When it first and last carried media or data channels, not only what sets a path up.
-    #[must_use]
-    pub fn carried(&self) -> Option<(Timestamp, Timestamp)> {
-        let streams = self.streams.iter().map(|stream| (stream.first.0, stream.last.0));
-        let sides = self.dtls.iter().flat_map(|dtls| dtls.directions);
-        let data = sides.filter_map(|side| Some((side.first_application_data?.time, side.last_application_data?.time)));
-        let whole = (self.count(Protocol::Unknown) >= MANY_UNKNOWN).then_some((self.first.0, self.last.0));
-        streams.chain(data).chain(whole).reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
     }
 
     /// Whether TURN messages were seen.

@@ -28,6 +28,9 @@ const GAP_FACTOR: i64 = 5;
 const LONGEST_CROSSING: i64 = 500 * NANOS_PER_MILLI;
 const CROSSING_PACKETS: i16 = 64;
 
+/// Two places of one way see a stream begin and end within so many numbers.
+const SAME_NUMBERS: u16 = 256;
+
 /// A stream that goes on elsewhere is silent for no longer, and loses no more packets.
 const LONGEST_SILENCE: i64 = 30 * NANOS_PER_SECOND;
 const MAX_STEP: u16 = 3000;
@@ -332,6 +335,16 @@ impl Stream {
             && next.first.0.since(self.last.0) < LONGEST_SILENCE
             && self.is_continued_by(next)
             && self.timing.continues(next.first.0, next.first_timestamp, self.rate, MAX_STEP + 1)
+    }
+
+    /// Whether `other`, of the same source, shows the same packets at another place of their way: at the same time, from
+    /// the same number on or up to the same.
+    #[must_use]
+    pub fn shows_packets_of(&self, other: &Self) -> bool {
+        let together = self.first.0.since(other.last.0).max(other.first.0.since(self.last.0)) < LONGEST_CROSSING;
+        let ((first, last), (its_first, its_last)) = (self.sequence.ends(), other.sequence.ends());
+        let near = |one: u16, other: u16| (one.wrapping_sub(other) as i16).unsigned_abs() < SAME_NUMBERS;
+        together && (near(first, its_first) || near(last, its_last))
     }
 
     /// Goes on with `next` on another path.

@@ -6,15 +6,17 @@ mod rtcp;
 mod securing;
 mod streams;
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use crate::{
     capture::{Compression, FileSummary, Format},
     engine::Analysis,
     finding::{self, Severity},
-    flow::{FlowRecord, Protocol},
-    report::document::{self, Capture, OtherFlow, PacketRef, Report, Session, SessionEndpoint, Tool, Verdict},
-    session::{self, Sessions},
+    flow::{FlowRecord, Protocol, mdns::LocalName},
+    report::document::{
+        self, Capture, OtherFlow, PacketRef, Report, Session, SessionEndpoint, StepStatus, Tool, Verdict,
+    },
+    session::{self, Outcome, Sessions, Steps},
     time::{PacketId, Timestamp},
     wire::{Endpoint, Kind, Layer},
 };
@@ -31,7 +33,15 @@ pub fn build(analysis: &Analysis, sessions: &Sessions) -> Report {
     let context = Context::new(analysis);
     let findings: Vec<document::Finding> =
         finding::judge(analysis, sessions).into_iter().map(|finding| context.finding(finding)).collect();
-    let calls = (1..).zip(&sessions.calls).map(|(number, call)| session(&context, number, call, &findings)).collect();
+    let mut verdicts: BTreeMap<u32, Verdict> = BTreeMap::new();
+    for finding in &findings {
+        if let Some(id) = finding.session {
+            let worst = verdicts.entry(id).or_insert(Verdict::Pass);
+            *worst = verdict([finding].into_iter()).max(*worst);
+        }
+    }
+    let verdict_of = |id| verdicts.get(&id).copied().unwrap_or(Verdict::Pass);
+    let calls = (1..).zip(&sessions.calls).map(|(id, call)| session(&context, id, call, verdict_of(id))).collect();
     let (other_flows, other_flows_omitted) = others(analysis, sessions);
     Report {
         schema_version: document::SCHEMA_VERSION,
@@ -48,13 +58,17 @@ pub fn build(analysis: &Analysis, sessions: &Sessions) -> Report {
 /// What every part of the report needs.
 pub(super) struct Context<'a> {
     pub analysis: &'a Analysis,
+    /// Names over multicast DNS, of all flows.
+    pub names: Vec<&'a LocalName>,
     start: Timestamp,
     many_files: bool,
 }
 
 impl<'a> Context<'a> {
     fn new(analysis: &'a Analysis) -> Self {
-        Self { analysis, start: analysis.start.unwrap_or_default(), many_files: analysis.files.len() > 1 }
+        let names =
+            analysis.flows.iter().filter_map(|flow| flow.mdns.as_deref()).flat_map(|mdns| &mdns.names).collect();
+        Self { analysis, names, start: analysis.start.unwrap_or_default(), many_files: analysis.files.len() > 1 }
     }
 
     /// Seconds from the first packet of the analysis.
@@ -173,21 +187,29 @@ const fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-fn session(context: &Context<'_>, id: u32, call: &session::Session, findings: &[document::Finding]) -> Session {
+fn session(context: &Context<'_>, id: u32, call: &session::Session, verdict: Verdict) -> Session {
     let flows: Vec<&FlowRecord> = call.flows(context.analysis).collect();
     let start = flows.iter().map(|flow| flow.first.0).min().unwrap_or_default();
     let end = flows.iter().map(|flow| flow.last.0).max().unwrap_or_default();
-    let communicating = communicating::communicating(context, &flows);
+    let steps = Steps::new(context.analysis, flows.iter().copied());
     Session {
         id,
-        verdict: verdict(findings.iter().filter(|finding| finding.session == Some(id))),
+        verdict,
         endpoints: endpoints(&flows),
         start_time: context.seconds(start),
         duration: end.seconds_since(start),
         signalling: document::Signalling::default(),
-        connecting: connecting::connecting(context, &flows),
-        securing: securing::securing(context, &flows),
-        communicating,
+        connecting: connecting::connecting(context, &steps, &flows),
+        securing: securing::securing(context, &steps, &flows),
+        communicating: communicating::communicating(context, &steps, &flows),
+    }
+}
+
+const fn status(outcome: Outcome) -> StepStatus {
+    match outcome {
+        Outcome::NotSeen => StepStatus::NotSeen,
+        Outcome::Ok => StepStatus::Ok,
+        Outcome::Failed => StepStatus::Failed,
     }
 }
 

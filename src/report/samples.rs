@@ -418,6 +418,7 @@ fn stream(ssrc: u32, source: &str, destination: &str, payload_type: u8) -> RtpSt
         clock_drift_ppm: Some(12.4),
         encrypted: None,
         ssrc_collision: false,
+        seen_before: false,
         rtx_ssrc: None,
         repairs_ssrc: None,
         first_sequence_number: 17,

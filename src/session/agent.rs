@@ -20,7 +20,7 @@ const PEERS_OF_ONE_AGENT: usize = 64;
 const CROSSING: i64 = 2 * NANOS_PER_SECOND;
 
 /// Media of one call that changes its peer (forked, transferred, taken from hold) is silent for no longer than this.
-const CHANGE_OF_PEER: i64 = 5 * NANOS_PER_SECOND;
+const CHANGE_OF_PEER: i64 = 2 * NANOS_PER_SECOND;
 
 /// Candidates are gathered so long before a call begins, with a person who thinks about it in between.
 const GATHERING: i64 = 60 * NANOS_PER_SECOND;
@@ -96,7 +96,9 @@ pub(super) fn join_addresses(flows: &[FlowRecord], members: &[usize], groups: &m
         let Some(flow) = flows.get(*index).filter(|flow| flow.sctp.is_none()) else { continue };
         let asker = asker(flow);
         // A STUN or TURN server is many calls' server.
-        for end in [flow.key.low, flow.key.high].into_iter().filter(|end| asker.is_none_or(|asker| asker == *end)) {
+        // Nor is a channel of TURN whose peer is not known an address.
+        let may_be_agents = |end: &Endpoint| asker.is_none_or(|asker| asker == *end) && !end.ip().is_unspecified();
+        for end in [flow.key.low, flow.key.high].into_iter().filter(may_be_agents) {
             by_address.entry((end, flow.key.transport)).or_default().push(*index);
         }
     }
@@ -127,10 +129,11 @@ fn join_address(flows: &[FlowRecord], indices: &[usize], is_client: bool, groups
     let mut latest: Option<(Span, &Part)> = None;
     for part in &active {
         let Some(span) = part.active else { continue };
-        if let Some((before, last)) = latest {
-            if distance(span, before) <= CHANGE_OF_PEER && !part.is_another_than(last) {
-                groups.join(last.index, part.index);
-            }
+        if let Some((before, last)) = latest
+            && distance(span, before) <= CHANGE_OF_PEER
+            && !part.is_another_than(last)
+        {
+            groups.join(last.index, part.index);
         }
         if latest.is_none_or(|(before, _)| span.1 >= before.1) {
             latest = Some((span, part));
@@ -163,11 +166,19 @@ fn overlap(active: &[Part]) -> bool {
     })
 }
 
-/// At a server only what has a common source belongs together, unless two pairs of agents say that it does not.
+/// At a server only what has a common source belongs together, unless two pairs of agents say that it does not, or the
+/// others send something themselves: a conference server forwards a source to each of its clients.
 fn join_sources(flows: &[FlowRecord], indices: &[usize], groups: &mut Groups) {
     let mut by_source: BTreeMap<(u32, Endpoint), usize> = BTreeMap::new();
     for index in indices {
         let Some(flow) = flows.get(*index).filter(|flow| !Part::new(*index, flow).is_ice) else { continue };
+        let is_one_way = flow
+            .streams
+            .iter()
+            .all(|stream| flow.streams.first().is_some_and(|first| first.direction == stream.direction));
+        if !is_one_way {
+            continue;
+        }
         for stream in flow.streams.iter().filter(|stream| stream.ssrc != 0) {
             let first = *by_source.entry((stream.ssrc, flow.key.source(stream.direction))).or_insert(*index);
             groups.join(first, *index);
@@ -181,7 +192,9 @@ pub(super) fn join_questions(flows: &[FlowRecord], members: &[usize], groups: &m
     let mut sets: BTreeMap<usize, (Span, Option<IpAddr>)> = BTreeMap::new();
     for index in members {
         let Some(flow) = flows.get(*index) else { continue };
-        let (span, asker) = ((flow.first.0, flow.last.0), asker(flow).map(Endpoint::ip));
+        // A TURN server may carry media beside its own messages: that is a call.
+        let asks = asker(flow).filter(|_| flow.streams.is_empty() && !flow.path.ice);
+        let (span, asker) = ((flow.first.0, flow.last.0), asks.map(Endpoint::ip));
         let set = sets.entry(groups.find(*index)).or_insert((span, asker));
         set.0 = union(set.0, span);
         // Of a call: not only questions, or of several hosts.
@@ -192,7 +205,7 @@ pub(super) fn join_questions(flows: &[FlowRecord], members: &[usize], groups: &m
         let Some(flow) = flows.get(*index) else { continue };
         let root = groups.find(*index);
         let Some((span, None)) = sets.get(&root) else { continue };
-        for address in [flow.key.low.ip(), flow.key.high.ip()] {
+        for address in [flow.key.low.ip(), flow.key.high.ip()].into_iter().filter(|ip| !ip.is_unspecified()) {
             let known = calls.entry(address).or_default();
             if known.last().is_none_or(|last| last.1 != root) {
                 known.push((*span, root));

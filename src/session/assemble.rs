@@ -38,6 +38,7 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
     join_rtcp_ports(flows, &members, &mut groups);
     join_rtcp_sources(flows, &members, &mut groups);
     join_identities(flows, &members, &mut groups);
+    join_strays(flows, &members, &mut groups);
     join_continued(flows, &members, &mut groups);
     join_names(flows, &members, &mut groups);
     agent::join_addresses(flows, &members, &mut groups);
@@ -119,19 +120,25 @@ fn join_relayed(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
 }
 
 /// Where the capture was made at the relay, or beside it: the relay's own legs, from the address it allocated to the
-/// peers, belong to the client's flow.
+/// peers, belong to the client's flow. Addresses are lent again: the allocation of the leg's time counts.
 fn join_relay_legs(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
-    let mut allocations: BTreeMap<Endpoint, usize> = BTreeMap::new();
+    let mut allocations: BTreeMap<Endpoint, Vec<(Timestamp, Timestamp, usize)>> = BTreeMap::new();
     for index in members {
-        let turn = flows.get(*index).and_then(|flow| flow.turn.as_deref());
-        for allocation in turn.into_iter().flat_map(|turn| &turn.allocations) {
-            allocations.entry(allocation.relayed).or_insert(*index);
+        let Some(flow) = flows.get(*index) else { continue };
+        for allocation in flow.turn.iter().flat_map(|turn| &turn.allocations) {
+            let end = allocation.deleted.map(|(time, _)| time).or(allocation.until).unwrap_or(flow.last.0);
+            allocations.entry(allocation.relayed).or_default().push((allocation.granted.0, end, *index));
         }
     }
     for index in members {
-        let Some(FlowRecord { key: FlowKey { low, high, relay: None, .. }, .. }) = flows.get(*index) else { continue };
-        for client in [low, high].into_iter().filter_map(|end| allocations.get(end)) {
-            groups.join(*client, *index);
+        let Some(flow) = flows.get(*index).filter(|flow| flow.key.relay.is_none()) else { continue };
+        for lent in [flow.key.low, flow.key.high].iter().filter_map(|end| allocations.get(end)) {
+            let shared = |(from, to, _): &&(Timestamp, Timestamp, usize)| {
+                (*to).min(flow.last.0).since((*from).max(flow.first.0))
+            };
+            if let Some((_, _, client)) = lent.iter().max_by_key(shared).filter(|lent| shared(lent) >= 0) {
+                groups.join(*client, *index);
+            }
         }
     }
 }
@@ -180,7 +187,24 @@ fn join_rtcp_sources(flows: &[FlowRecord], members: &[usize], groups: &mut Group
     }
 }
 
-/// A source whose numbers go on elsewhere: its call took another path, be it with new agents on new ports.
+/// Answers that came from another address than was asked: by the request's transaction, 96 bits chosen at random.
+fn join_strays(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
+    let ices = || members.iter().filter_map(|index| Some((*index, flows.get(*index)?.ice.as_deref()?)));
+    let open: BTreeMap<u128, usize> =
+        ices().flat_map(|(index, ice)| ice.unanswered_ids.iter().map(move |(id, _)| (*id, index))).collect();
+    if open.is_empty() {
+        return;
+    }
+    for (index, ice) in ices() {
+        for asked in ice.stray_ids.iter().filter_map(|(id, _)| open.get(id)) {
+            groups.join(*asked, index);
+        }
+    }
+}
+
+/// A source whose numbers go on elsewhere: its call took another path, be it with new agents on new ports. A conference
+/// server forwards one source to one client after the other: where the receiver is another host, what it sends must go
+/// on too.
 fn join_continued(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
     let mut by_ssrc: BTreeMap<u32, Vec<(&Stream, usize)>> = BTreeMap::new();
     for index in members {
@@ -189,12 +213,20 @@ fn join_continued(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) 
             by_ssrc.entry(stream.ssrc).or_default().push((stream, *index));
         }
     }
-    let hosts = |index: usize| flows.get(index).map(|flow| [flow.key.low.ip(), flow.key.high.ip()]);
+    let end = |stream: &Stream, index: usize, direction: usize| {
+        flows.get(index).map(|flow| flow.key.source(stream.direction ^ direction).ip())
+    };
+    let goes_back = |stream: &Stream, one: usize, other: usize| {
+        let streams = |index: usize| flows.get(index).into_iter().flat_map(|flow| &flow.streams);
+        let mut back = streams(one).filter(|own| own.direction != stream.direction && own.ssrc != 0);
+        back.any(|own| streams(other).any(|next| next.ssrc == own.ssrc && own.is_at_once_continued_by(next)))
+    };
     for parts in by_ssrc.values_mut() {
         parts.sort_by_key(|(stream, index)| (stream.first.0, stream.first.1, *index));
         for ((stream, index), (next, other)) in parts.iter().zip(parts.iter().skip(1)) {
-            let near =
-                hosts(*index).zip(hosts(*other)).is_some_and(|(one, other)| one.iter().any(|ip| other.contains(ip)));
+            let has_same_receiver = end(stream, *index, 1) == end(next, *other, 1);
+            let has_same_sender = end(stream, *index, 0) == end(next, *other, 0);
+            let near = has_same_receiver || has_same_sender && goes_back(stream, *index, *other);
             if near && stream.is_at_once_continued_by(next) {
                 groups.join(*index, *other);
             }
@@ -203,28 +235,50 @@ fn join_continued(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) 
 }
 
 /// Sources with one CNAME are one participant (RFC 3550 section 6.5.1): its audio and its video, wherever they run
-/// between the same two hosts. Two of a kind, or those that start at different times, are calls of a gateway that has
-/// one name for all.
+/// between the same two hosts. A gateway may have one name for all its calls: where more than one source of either kind
+/// starts at that time, the name tells nothing.
 fn join_names(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
-    let mut by_name: BTreeMap<_, Vec<(Timestamp, Option<Media>, usize)>> = BTreeMap::new();
+    let hosts = |flow: &FlowRecord| (flow.key.low.ip(), flow.key.high.ip());
+    let mut by_ssrc = BTreeMap::new();
     for index in members {
         let Some(flow) = flows.get(*index) else { continue };
-        let named = flow.rtcp.iter().flat_map(|rtcp| &rtcp.cnames).filter(|(_, name)| !name.is_empty());
-        for (ssrc, name) in named {
-            let stream = flow.streams.iter().find(|stream| stream.ssrc == *ssrc);
-            let (start, kind) = (stream.map_or(flow.first.0, |stream| stream.first.0), stream.and_then(media_kind));
-            let hosts = (flow.key.low.ip(), flow.key.high.ip());
-            by_name.entry((name, hosts)).or_default().push((start, kind, *index));
+        for stream in &flow.streams {
+            by_ssrc.entry((stream.ssrc, hosts(flow))).or_insert((stream, *index));
         }
     }
-    for sources in by_name.values_mut() {
-        sources.sort_by_key(|(start, _, index)| (*start, *index));
-        for ((start, kind, index), (next, other, later)) in sources.iter().zip(sources.iter().skip(1)) {
-            if next.since(*start) <= TOGETHER && (kind.is_none() || kind != other) {
-                groups.join(*index, *later);
+    let mut by_name: BTreeMap<_, BTreeSet<Source>> = BTreeMap::new();
+    for flow in members.iter().filter_map(|index| flows.get(*index)) {
+        let named = flow.rtcp.iter().flat_map(|rtcp| &rtcp.cnames).filter(|(_, name)| !name.is_empty());
+        for (ssrc, name) in named {
+            let Some((stream, index)) = by_ssrc.get(&(*ssrc, hosts(flow))) else { continue };
+            let Some(kind) = media_kind(stream) else { continue };
+            let source = Source { start: stream.first.0, is_audio: kind == Media::Audio, index: *index };
+            by_name.entry((name, hosts(flow))).or_default().insert(source);
+        }
+    }
+    for sources in by_name.values() {
+        let near = |one: &Source| {
+            let from = Source { start: Timestamp(one.start.0.saturating_sub(TOGETHER)), is_audio: false, index: 0 };
+            let to =
+                Source { start: Timestamp(one.start.0.saturating_add(TOGETHER)), is_audio: true, index: usize::MAX };
+            sources.range(from..=to)
+        };
+        for audio in sources.iter().filter(|source| source.is_audio) {
+            let mut videos = near(audio).filter(|other| !other.is_audio);
+            let is_alone = near(audio).filter(|other| other.is_audio).nth(1).is_none();
+            if let (Some(video), None, true) = (videos.next(), videos.next(), is_alone) {
+                groups.join(audio.index, video.index);
             }
         }
     }
+}
+
+/// A source with a name: when it starts, and in which flow.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Source {
+    start: Timestamp,
+    is_audio: bool,
+    index: usize,
 }
 
 /// Flows that name the same agent or association in random numbers of their own: user fragments of both sides (RFC 8445

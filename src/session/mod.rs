@@ -5,10 +5,12 @@ mod agent;
 mod assemble;
 mod groups;
 mod repair;
+mod steps;
 mod stream;
 
 pub use assemble::assemble;
 pub use repair::{Repair, StreamRole, repairs};
+pub use steps::{Outcome, Steps, association};
 pub use stream::{CallStream, streams};
 
 use crate::{engine::Analysis, flow::FlowRecord};

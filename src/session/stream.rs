@@ -20,11 +20,14 @@ pub struct CallStream<'a> {
     pub stream: Cow<'a, Stream>,
     /// Its parts, path by path. Most have one.
     pub parts: Vec<(&'a FlowRecord, &'a Stream)>,
+    /// Whether another stream of the call is the same packets at an earlier place of their way: the capture was made at a
+    /// relay or a NAT, or at several places.
+    pub is_seen_before: bool,
 }
 
 impl<'a> CallStream<'a> {
     const fn new(flow: &'a FlowRecord, stream: &'a Stream, parts: Vec<(&'a FlowRecord, &'a Stream)>) -> Self {
-        Self { flow, stream: Cow::Borrowed(stream), parts }
+        Self { flow, stream: Cow::Borrowed(stream), parts, is_seen_before: false }
     }
 
     /// Who sends it at its end.
@@ -83,6 +86,24 @@ pub fn streams<'a>(flows: impl IntoIterator<Item = &'a FlowRecord>) -> Vec<CallS
             }
         }
     }
+    for indices in by_ssrc.into_values().filter(|indices| indices.len() > 1) {
+        note_seen_before(&mut streams, &indices);
+    }
     streams.sort_by_key(|stream| (stream.first(), stream.flow.key));
     streams
+}
+
+/// `indices` are of streams of one source by their first packet.
+fn note_seen_before(streams: &mut [CallStream<'_>], indices: &[usize]) {
+    let mut originals: Vec<usize> = Vec::new();
+    for index in indices {
+        let is_seen_before = originals.iter().rev().take(PATHS).any(|original| {
+            let known = streams.get(*original).zip(streams.get(*index));
+            known.is_some_and(|(original, stream)| original.stream.shows_packets_of(&stream.stream))
+        });
+        match streams.get_mut(*index) {
+            Some(stream) if is_seen_before => stream.is_seen_before = true,
+            _ => originals.push(*index),
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::{
     certificate,
-    encrypted_flight::EncryptedFlight,
+    encrypted_flight::{EncryptedFlight, alert_length},
+    finished::Finished,
     hello,
     reassembly::Reassembly,
     record::{Alert, Direction, Flight, Message, Offer, Record},
@@ -70,6 +71,10 @@ pub struct Association {
     client_repeats: u64,
     /// Each end's encrypted flight (DTLS 1.3).
     encrypted_flights: [EncryptedFlight; 2],
+    /// What the client answered the server's flight with, of the size of an alert (DTLS 1.3): the first, and how many.
+    short_answer: Option<(Step, u64)>,
+    /// Each end's Finished (DTLS 1.2).
+    finished: Finished,
 }
 
 impl Association {
@@ -207,12 +212,27 @@ impl Association {
         if self.record.finish.is_none() && !self.server_spoke && self.client_repeats == 0 {
             self.record.finish = self.client_flight;
         }
+        self.take_alert();
         self.record
+    }
+
+    /// Takes the short answer of a client that sent nothing else for an alert.
+    fn take_alert(&mut self) {
+        let goes_on = self.client_flight.is_some()
+            || self.record.finish.is_some()
+            || self.record.directions.iter().any(|side| side.first_application_data.is_some());
+        let (Some((first, count)), Some(client), false) = (self.short_answer, self.record.client, goes_on) else {
+            return;
+        };
+        let side = self.side(client);
+        side.encrypted_alert = Some(first);
+        side.encrypted_alerts = count;
     }
 
     /// Handshake records behind a cipher, alerts, connection ids.
     fn unusual_ciphertext(&mut self, record: &dtls::Record<'_>, seen: Seen) {
         let has_data = |side: &Direction| side.first_application_data.is_some();
+        let is_over = self.record.finish.is_some();
         let side = self.side(seen.direction);
         let first = side.first_encrypted.is_none();
         side.first_encrypted.get_or_insert(seen.at);
@@ -231,8 +251,8 @@ impl Association {
             Header::Plain { .. } => return,
             Header::Unified { connection_id, epoch, .. } => {
                 side.with_connection_id += u64::from(connection_id);
-                // Epoch 6 looks the same; what follows data is no handshake.
-                (epoch == HANDSHAKE_EPOCH && !has_data(side), true)
+                // Epoch 6 looks the same, but comes long after the handshake. An ACK of epoch 3 may come in its midst.
+                (epoch == HANDSHAKE_EPOCH && !(is_over && has_data(side)), true)
             }
         };
         if !is_handshake {
@@ -250,15 +270,15 @@ impl Association {
             self.extend_flight(seen);
         }
         self.touch(seen);
-        if is_unified { self.encrypted_flight(record, seen) } else { self.finished(seen) }
+        if is_unified { self.encrypted_flight(record, seen) } else { self.finished(record, seen) }
     }
 
     /// A Finished of DTLS 1.2: the later of both ends the handshake.
-    fn finished(&mut self, seen: Seen) {
-        let both = self.record.directions.iter().all(|side| side.encrypted_handshake.is_some());
-        if both && self.record.finish.is_none() {
-            self.record.finish = Some(seen.at);
-        }
+    fn finished(&mut self, record: &dtls::Record<'_>, seen: Seen) {
+        let others = self.record.messages.iter().filter(|message| message.direction != seen.direction);
+        let again = self.finished.push(record.length, seen, others.map(|message| message.last.time).max());
+        self.side(seen.direction).encrypted_retransmissions += u64::from(again);
+        self.record.finish = self.finished.step().or(self.record.finish);
     }
 
     /// A record of epoch 2. The client's flight that follows the server's ends with its Finished, unless it is only an
@@ -274,6 +294,11 @@ impl Association {
         }
         let server = self.record.directions.get(usize::from(seen.direction ^ 1));
         let answered = server.is_some_and(|server| server.encrypted_handshake.is_some());
+        let cipher_suite = self.record.choice.as_ref().map(|choice| choice.cipher_suite);
+        if answered && record.length == alert_length(cipher_suite) {
+            let (_, count) = self.short_answer.get_or_insert((seen.at, 0));
+            *count += 1;
+        }
         if !answered || record.length < SHORTEST_FINISHED {
             return;
         }

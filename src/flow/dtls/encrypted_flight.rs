@@ -7,6 +7,15 @@ use crate::time::Timestamp;
 /// Lengths remembered of a flight. One with a certificate chain in small fragments has a dozen.
 const LENGTHS: usize = 12;
 
+/// The one cipher suite of DTLS 1.3 with a tag of 8 bytes (RFC 8446 appendix B.4).
+const TLS_AES_128_CCM_8_SHA256: u16 = 0x1305;
+
+/// Bytes of an encrypted alert: level, description, content type and tag (RFC 8446 section 5.2). An ACK that names no
+/// record is as long.
+pub const fn alert_length(cipher_suite: Option<u16>) -> usize {
+    if matches!(cipher_suite, Some(TLS_AES_128_CCM_8_SHA256)) { 3 + 8 } else { 3 + 16 }
+}
+
 /// What was seen of one end's flight.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EncryptedFlight {

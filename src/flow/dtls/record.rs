@@ -1,6 +1,10 @@
 //! What is known of a DTLS association at the end: owned, in integers.
 
-use crate::{flow::sctp::Step, time::Timestamp, wire::dtls::version};
+use crate::{
+    flow::sctp::Step,
+    time::{NANOS_PER_SECOND, Timestamp},
+    wire::dtls::{handshake::handshake_type::CLIENT_HELLO, version},
+};
 
 /// One DTLS association of a flow: one handshake and what it protected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +52,7 @@ pub struct Direction {
     pub encrypted_handshake: Option<Step>,
     /// Encrypted records of the handshake.
     pub encrypted_handshakes: u64,
-    /// Times its encrypted flight of the handshake came again (DTLS 1.3).
+    /// Times its encrypted flight of the handshake came again (DTLS 1.3), or its Finished (DTLS 1.2).
     pub encrypted_retransmissions: u64,
     /// First record of application data: content type 23, or of an epoch after 2 in DTLS 1.3, where acknowledgements
     /// and key updates cannot be told from it.
@@ -59,9 +63,10 @@ pub struct Direction {
     pub application_data: u64,
     /// Bytes of ciphertext in them.
     pub application_bytes: u64,
-    /// First encrypted alert (DTLS 1.2): after the handshake most often close_notify.
+    /// First encrypted alert. DTLS 1.2: after the handshake most often close_notify. DTLS 1.3, which hides them: what is
+    /// as long as one, answers the server's flight, and was followed by nothing. An ACK of nothing looks the same.
     pub encrypted_alert: Option<Step>,
-    /// Encrypted alerts (DTLS 1.2).
+    /// Encrypted alerts.
     pub encrypted_alerts: u64,
     /// ACK records in clear (RFC 9147 section 7).
     pub acknowledgements: u64,
@@ -231,6 +236,10 @@ pub struct Stop {
     pub never_answered: bool,
     /// When it was last sent.
     pub last: Step,
+    /// Whether the other end went on sending its ClientHello though it was answered.
+    pub answers_lost: bool,
+    /// The first alert behind the cipher, and who sent it.
+    pub encrypted_alert: Option<(u8, Step)>,
 }
 
 impl Record {
@@ -299,7 +308,7 @@ impl Record {
         self.messages.iter().map(|message| u64::from(message.retransmissions)).sum()
     }
 
-    /// Times that an encrypted flight of either end came again (DTLS 1.3).
+    /// Times that an encrypted flight of either end came again: of DTLS 1.2 its Finished.
     #[must_use]
     pub fn encrypted_retransmissions(&self) -> u64 {
         self.directions.iter().map(|direction| direction.encrypted_retransmissions).sum()
@@ -308,7 +317,6 @@ impl Record {
     /// When its first ClientHello came.
     #[must_use]
     pub fn start(&self) -> Option<Step> {
-        use crate::wire::dtls::handshake::handshake_type::CLIENT_HELLO;
         self.messages.iter().find(|message| message.kind == CLIENT_HELLO).map(|message| message.first)
     }
 
@@ -320,7 +328,8 @@ impl Record {
         }
         let encrypted = [0_u8, 1].into_iter().filter_map(|direction| {
             let side = self.directions.get(usize::from(direction))?;
-            Some((side.encrypted_handshake?, direction, None))
+            let first = side.encrypted_handshake.filter(|first| side.encrypted_alert.as_ref() != Some(first))?;
+            Some((first, direction, None))
         });
         let clear = self.messages.iter().map(|message| (message.first, message.direction, Some(message)));
         let (last, sender, message) = encrypted.chain(clear).max_by_key(|(step, ..)| (step.time, step.packet))?;
@@ -328,14 +337,24 @@ impl Record {
         let torn = self.messages.iter().find(|known| Some(known.flight) == flight && !known.missing.is_empty());
         let missing = torn.and_then(|torn| torn.missing.first().map(|&(from, to)| (torn.kind, from, to)));
         let other = |direction: u8| direction != sender;
+        let again = self.directions.get(usize::from(sender)).map_or(0, |side| side.encrypted_retransmissions);
+        let again = message.map_or(u32::try_from(again).unwrap_or(u32::MAX), |message| message.retransmissions);
+        let alerts = (0..).zip(&self.directions).filter_map(|(sender, side)| Some((sender, side.encrypted_alert?)));
+        // Longer than any round trip.
+        let repeats_hello = |message: &Message| {
+            let is_hello = message.kind == CLIENT_HELLO && other(message.direction);
+            is_hello && message.last.time.since(last.time) > NANOS_PER_SECOND
+        };
         Some(Stop {
             message: message.map(|message| message.kind),
             sender,
-            times: message.map_or(1, |message| message.retransmissions.saturating_add(1)),
+            times: again.saturating_add(1),
             missing,
             never_answered: !self.messages.iter().any(|message| other(message.direction))
                 && !self.alerts.iter().any(|alert| other(alert.direction)),
             last: message.map_or(last, |message| message.last),
+            answers_lost: self.messages.iter().any(repeats_hello),
+            encrypted_alert: alerts.min_by_key(|(_, step)| (step.time, step.packet)),
         })
     }
 }

@@ -192,6 +192,62 @@ fn a_handshake_of_1_3() {
     assert_eq!((stop.message, stop.sender), (None, 0));
 }
 
+/// A server's whole flight of DTLS 1.3, and the client's answer of `length` bytes.
+fn answered_with(length: u8) -> Wire {
+    let mut wire = Wire::default();
+    wire.send(CLIENT, &[clear(1, 0, &client_hello(1))]);
+    wire.send(SERVER, &[clear(2, 0, &server_hello(0x1301)), unified(2, 200)]);
+    wire.send(CLIENT, &[unified(2, length)]);
+    wire
+}
+
+#[test]
+fn the_answers_are_lost_behind_the_tap() {
+    let mut wire = Wire::default();
+    wire.send(CLIENT, &[clear(1, 0, &client_hello(1))]);
+    wire.send(SERVER, &[clear(2, 0, &server_hello(0x1301))]).send(SERVER, &[unified(2, 200)]);
+    wire.send(SERVER, &[unified(3, 40)]);
+    for _ in 0..3 {
+        wire.packet += 200;
+        wire.send(CLIENT, &[clear(1, 0, &client_hello(1))]);
+        wire.send(SERVER, &[clear(2, 0, &server_hello(0x1301))]).send(SERVER, &[unified(2, 200)]);
+    }
+    let record = wire.only();
+    let stop = record.stop().unwrap();
+    assert_eq!((stop.sender, stop.times, stop.answers_lost, stop.never_answered), (1, 4, true, false));
+    // What the server sent in epoch 3 was an ACK: its flight is no data.
+    assert_eq!(record.directions.map(|side| side.application_data), [0, 1]);
+    assert!(!answered_with(35).only().stop().unwrap().answers_lost);
+}
+
+#[test]
+fn a_client_of_1_3_refuses() {
+    // RFC 8446 section 5.2: two bytes of alert, one of content type, 16 of tag.
+    let record = answered_with(19).only();
+    assert_eq!(record.directions.map(|side| side.encrypted_alerts), [1, 0]);
+    let stop = record.stop().unwrap();
+    assert_eq!((stop.sender, stop.times), (1, 1));
+    assert_eq!(stop.encrypted_alert.map(|(sender, at)| (sender, at.packet.number())), Some((0, 3)));
+    // An ACK of one record is longer, and the client's own flight shows that it went on.
+    assert_eq!(answered_with(35).only().stop().unwrap().encrypted_alert, None);
+    let record = answered_with(19).send(CLIENT, &[unified(2, 200)]).only();
+    assert!(record.is_finished() && record.directions.iter().all(|side| side.encrypted_alerts == 0));
+    let record = answered_with(19).send(SERVER, &[unified(3, 40)]).only();
+    assert_eq!(record.stop().unwrap().encrypted_alert, None);
+}
+
+#[test]
+fn the_server_s_finished_is_lost_behind_the_tap() {
+    let mut wire = Wire::default();
+    wire.handshake(1);
+    wire.packet += 300;
+    wire.send(CLIENT, &[clear(16, 1, &[0; 33]), change_cipher_spec(), record(22, 1, &[0; 40])]);
+    wire.send(SERVER, &[change_cipher_spec(), record(22, 1, &[0; 40])]);
+    let record = wire.only();
+    assert_eq!(record.finish.map(|finish| finish.packet.number()), Some(306));
+    assert_eq!((record.retransmissions(), record.encrypted_retransmissions()), (1, 2));
+}
+
 #[test]
 fn a_capture_that_starts_late() {
     let mut wire = Wire::default();

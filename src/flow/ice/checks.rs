@@ -85,8 +85,15 @@ pub struct Checks {
 }
 
 impl Checks {
+    /// Whether the end moved its nomination to this path, or nominated it anew. libwebrtc counts over all paths of an
+    /// agent, from 1: a counter above that replaces another path's (draft-thatcher-ice-renomination).
+    #[must_use]
+    pub fn is_renominated(&self) -> bool {
+        self.renominations > 0 || self.nomination.is_some_and(|counter| counter > 1)
+    }
+
     pub(super) fn push_request(&mut self, method: u16, said: &Said<'_>, now: Moment) {
-        self.note_silence(now.0);
+        self.note_silence(now.0, self.unanswered_in_row);
         if said.nominates && self.nominated.is_none() {
             self.nominated = Some(now);
             self.checks_before_nomination = self.requests.sent;
@@ -110,13 +117,20 @@ impl Checks {
 
     pub(super) fn push_answer<Note>(&mut self, request: &Open<Note>, success: bool, nominates: bool, now: Moment) {
         if success {
-            self.note_silence(now.0);
+            // The check that is answered now has asked in vain only before.
+            self.note_silence(now.0, self.unanswered_in_row.saturating_sub(1));
             self.unanswered_in_row = 0;
             if nominates {
                 self.nomination_answered.get_or_insert(now);
             }
         }
         self.requests.answered(request, success, now);
+    }
+
+    /// Checks since the last answer with success, those sent again left out.
+    #[must_use]
+    pub const fn unanswered_in_row(&self) -> u64 {
+        self.unanswered_in_row
     }
 
     pub(super) fn finish(&mut self, end: Timestamp) {
@@ -132,12 +146,12 @@ impl Checks {
         }
     }
 
-    /// Something of the checks happens `now`: how long has there been no success?
-    fn note_silence(&mut self, now: Timestamp) {
+    /// Something of the checks happens `now`, and so many were not answered before: how long has there been no success?
+    fn note_silence(&mut self, now: Timestamp, unanswered: u64) {
         if let Some((success, _)) = self.requests.last_success {
             self.longest_consent_gap = self.longest_consent_gap.max(now.since(success));
         }
-        if self.unanswered_in_row > 0 {
+        if unanswered > 0 {
             self.note_expiry(now);
         }
     }

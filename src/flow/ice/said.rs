@@ -85,8 +85,9 @@ impl<'a> Said<'a> {
         said
     }
 
-    /// Whether a Binding request is a connectivity check: a question to a STUN server has none of these.
+    /// Whether a Binding request is a connectivity check: a question to a STUN server has none of these, or long-term
+    /// credentials, which ICE never uses (RFC 8445 section 7.2.2).
     pub const fn is_check(&self) -> bool {
-        self.has_user || self.priority.is_some() || self.role.is_some() || self.nominates
+        self.has_user && self.realm.is_none() || self.priority.is_some() || self.role.is_some() || self.nominates
     }
 }

@@ -38,6 +38,23 @@ const USE_CANDIDATE: (u16, &[u8]) = (0x0025, b"");
 const MAPPED: (u16, &[u8]) = (0x0020, b"\x00\x01\x22\xfa\x2b\x12\xa4\x43");
 
 #[test]
+fn a_renomination_counts_over_all_paths() {
+    // Each path of an agent is a flow: the second is nominated with the agent's counter at 2.
+    let nominated = |counters: &[u8]| {
+        let mut ice = Ice::default();
+        for (index, counter) in (1..).zip(counters) {
+            push(&mut ice, index, 0, &message(1, index as u128, &[USER, (0xc001, &[0, 0, 0, *counter])]));
+        }
+        let [checks, _] = ice.finish(end(1000), end(1000)).0.checks;
+        (checks.nomination, checks.is_renominated())
+    };
+    assert_eq!(nominated(&[1, 1]), (Some(1), false));
+    assert_eq!(nominated(&[2]), (Some(2), true));
+    assert_eq!(nominated(&[1, 3]), (Some(3), true));
+    assert_eq!(nominated(&[]), (None, false));
+}
+
+#[test]
 fn a_regular_nomination() {
     let mut ice = Ice::default();
     push(&mut ice, 0, 0, &message(1, 1, &[USER]));

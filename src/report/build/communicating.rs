@@ -9,29 +9,22 @@ use crate::{
         sctp::{SctpRecord, State},
     },
     report::{
-        build::{Context, rtcp, streams},
-        document::{Communicating, Sctp, SctpCause, StepStatus},
+        build::{Context, rtcp, status, streams},
+        document::{Communicating, Sctp, SctpCause},
     },
+    session::Steps,
     time::seconds,
     wire::sctp::{cause_name, chunk_name},
 };
 
 /// Media, RTCP and SCTP of the call's flows.
-pub fn communicating(context: &Context<'_>, flows: &[&FlowRecord]) -> Communicating {
+pub fn communicating(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord]) -> Communicating {
     let rtp_streams = streams::streams(context, flows);
     let rtcp = rtcp::rtcp(context, flows);
     let associations = flows.iter().filter_map(|flow| flow.sctp.as_ref().map(|record| (*flow, record)));
     let busiest = associations.max_by_key(|(flow, _)| flow.count(Protocol::Sctp));
     let sctp = busiest.map(|(flow, record)| sctp(context, flow, record));
-    let seen = !rtp_streams.is_empty() || sctp.is_some() || flows.iter().any(|flow| flow.carries_data());
-    // An association that carried data and then ends with an ABORT is how some stacks close.
-    let aborted =
-        sctp.as_ref().is_some_and(|sctp| sctp.state == "aborted" && sctp.user_bytes == 0) && rtp_streams.is_empty();
-    let status = match (seen, aborted) {
-        (_, true) => StepStatus::Failed,
-        (true, false) => StepStatus::Ok,
-        (false, false) => StepStatus::NotSeen,
-    };
+    let status = status(steps.communicating());
     Communicating { status, rtp_streams, rtcp, sctp, data_channels: Vec::new() }
 }
 

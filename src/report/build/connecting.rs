@@ -10,12 +10,11 @@ mod turn;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::address::{Place, scope};
-use super::Context;
+use super::{Context, status};
 use crate::{
     flow::{FlowRecord, Protocol, ice, transaction::Moment},
-    report::document::{
-        CandidatePair, Connecting, LocalName, MappedAddress, PairState, StepStatus, StunCounts, StunError,
-    },
+    report::document::{CandidatePair, Connecting, LocalName, MappedAddress, PairState, StunCounts, StunError},
+    session::Steps,
     time::{NANOS_PER_SECOND, PacketId, seconds},
     wire::stun::{MessageType, error_meaning, error_name, method},
 };
@@ -36,7 +35,7 @@ const UNAUTHENTICATED: u16 = 401;
 const ROLE_CONFLICT: u16 = 487;
 
 /// What STUN, ICE and TURN of the call's flows show.
-pub fn connecting(context: &Context<'_>, flows: &[&FlowRecord]) -> Connecting {
+pub fn connecting(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord]) -> Connecting {
     let place = Place::of(flows);
     let mut checked: Vec<(&FlowRecord, &ice::Record)> = flows
         .iter()
@@ -73,33 +72,11 @@ pub fn connecting(context: &Context<'_>, flows: &[&FlowRecord]) -> Connecting {
         ..Connecting::default()
     };
     connecting.candidates = place.candidates(&pairs);
-    connecting.status = status(&connecting, &pairs, flows);
+    connecting.status = status(steps.connecting());
     connecting.candidate_pairs_omitted = pairs.len().saturating_sub(PAIRS) as u64;
     pairs.truncate(PAIRS);
     connecting.candidate_pairs = pairs;
     connecting
-}
-
-/// Whether a path was found. Checks that got an answer are not enough: the other end must not have been refused, and
-/// one of the two must have nominated, unless media flows anyway.
-fn status(connecting: &Connecting, pairs: &[CandidatePair], flows: &[&FlowRecord]) -> StepStatus {
-    if connecting.stun.is_none() {
-        return StepStatus::NotSeen;
-    }
-    let carries = flows.iter().any(|flow| !flow.streams.is_empty() || flow.path.dtls || flow.sctp.is_some());
-    let nominated = pairs.iter().any(|pair| works([pair.state, pair.remote_state]) && pair.nominated);
-    let questions = || ices(flows).flat_map(|(_, ice)| &ice.questions);
-    let worked = match () {
-        () if carries => true,
-        () if !pairs.is_empty() => nominated,
-        () if !connecting.turn.is_empty() => {
-            connecting.turn.iter().any(|turn| turn.relayed_address.is_some() || turn.packets_relayed > 0)
-        }
-        () if questions().any(|questions| questions.sent > 0) => questions().any(|questions| questions.succeeded > 0),
-        // Answers alone, keepalives, STUN without the magic cookie: nothing to judge by.
-        () => return StepStatus::NotSeen,
-    };
-    if worked { StepStatus::Ok } else { StepStatus::Failed }
 }
 
 /// Whether a pair may be used: one end's checks succeeded, and the other's, if it sent any, did not fail.
@@ -151,7 +128,8 @@ fn selected(checked: &[(&FlowRecord, &ice::Record)]) -> Option<usize> {
 /// check, or is secured by a handshake that is not there.
 fn duration(checked: &[(&FlowRecord, &ice::Record)], index: usize, place: &Place) -> Option<f64> {
     let is_late = |(flow, ice): &(&FlowRecord, &ice::Record)| {
-        flow.carried().is_some_and(|(first, _)| first_check(ice).is_none_or(|(check, _)| first < check))
+        let answers = ice.checks.iter().filter_map(|checks| checks.requests.first_success).min();
+        flow.carried().is_some_and(|(first, _)| answers.is_none_or(|(answer, _)| first < answer))
     };
     let unstarted = |(flow, _): &(&FlowRecord, &ice::Record)| flow.dtls.iter().any(|dtls| !dtls.is_started());
     let started = checked.iter().any(|(flow, _)| flow.dtls.iter().any(|dtls| dtls.is_started()));
@@ -229,10 +207,12 @@ fn mapped(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<MappedAddress> {
 
 /// Names that an end of the call asked for, or that stand for an end's address.
 fn names(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<LocalName> {
+    if context.names.is_empty() {
+        return Vec::new();
+    }
     let ends: BTreeSet<_> = flows.iter().flat_map(|flow| [flow.key.low.ip(), flow.key.high.ip()]).collect();
     let mut names: BTreeMap<&str, LocalName> = BTreeMap::new();
-    let known = context.analysis.flows.iter().filter_map(|flow| flow.mdns.as_deref()).flat_map(|mdns| &mdns.names);
-    for said in known {
+    for said in context.names.iter().filter(|said| is_candidate_name(&said.name)) {
         let first = [said.first_asked.map(|(_, moment)| moment), said.first_answered].into_iter().flatten().min();
         let address = said.addresses.iter().find(|address| ends.contains(address)).or(said.addresses.first());
         let asker = said.first_asked.map(|(end, _)| end.ip());
@@ -256,6 +236,15 @@ fn names(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<LocalName> {
         name.first_packet = [name.first_packet, first].into_iter().flatten().min();
     }
     names.into_values().collect()
+}
+
+/// Whether a name is one of a candidate: a version 4 UUID (draft-ietf-mmusic-mdns-ice-candidates section 3.1.1), and no
+/// printer's.
+fn is_candidate_name(name: &str) -> bool {
+    let label = name.split('.').next().unwrap_or_default();
+    let parts: Vec<&str> = label.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
+        && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Answers with one error.

@@ -8,18 +8,19 @@ use crate::{
         dtls::{self as associations, Record},
     },
     report::{
-        build::Context,
+        build::{Context, status},
         document::{
-            Alert, ApplicationData, Certificate, ConnectionIds, DtlsCounts, Flight, HandshakeMessage,
-            IncompleteMessage, MissingBytes, Offered, Securing, StepStatus, StoppedAt, StunAcknowledgements,
+            Alert, ApplicationData, Certificate, ConnectionIds, DtlsCounts, EncryptedAlert, Flight, HandshakeMessage,
+            IncompleteMessage, MissingBytes, Offered, Securing, StoppedAt, StunAcknowledgements,
         },
     },
+    session::{Steps, association},
     time::{NANOS_PER_SECOND, Timestamp},
     wire::dtls::{self, content_type, version},
 };
 
 /// DTLS of the call's flows.
-pub fn securing(context: &Context<'_>, flows: &[&FlowRecord]) -> Securing {
+pub fn securing(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord]) -> Securing {
     let mut counts = DtlsCounts::default();
     for flow in flows {
         counts.packets += flow.count(Protocol::Dtls);
@@ -31,17 +32,18 @@ pub fn securing(context: &Context<'_>, flows: &[&FlowRecord]) -> Securing {
     let mut all: Vec<Ends<'_>> =
         flows.iter().flat_map(|flow| flow.dtls.iter().map(|record| Ends { context, flow, record })).collect();
     all.sort_by_key(|ends| ends.record.first.map(|first| (first.time, first.packet)));
-    let chosen = all.iter().max_by_key(|ends| ends.weight());
-    let securing = chosen.map(Ends::securing).unwrap_or_default();
+    let told = association(flows).map(|(flow, record)| Ends { context, flow, record });
+    let securing = told.as_ref().map(Ends::securing).unwrap_or_default();
     let started = all.iter().any(|ends| ends.record.is_started());
     let replaced: u64 = flows.iter().map(|flow| flow.dtls_replaced).sum();
     Securing {
+        status: status(steps.securing()),
         dtls: (counts.packets > 0).then_some(counts),
         zrtp_packets,
         retransmissions: started.then(|| all.iter().map(|ends| ends.record.retransmissions()).sum()),
         encrypted_retransmissions: all
             .iter()
-            .any(|ends| ends.record.is_1_3())
+            .any(|ends| ends.record.is_started() && ends.record.version().is_some())
             .then(|| all.iter().map(|ends| ends.record.encrypted_retransmissions()).sum()),
         stun_acknowledgements: flows.iter().flat_map(|flow| stun_acknowledgements(flow)).collect(),
         associations: associations(&all) + replaced,
@@ -98,20 +100,6 @@ struct Ends<'a> {
 }
 
 impl Ends<'_> {
-    /// What makes it the one to tell of: it finished, it started, it is in use; then the last.
-    fn weight(&self) -> (u8, Option<Timestamp>) {
-        let record = self.record;
-        let rank = match (record.is_finished(), record.is_started(), record.is_in_use()) {
-            (true, true, _) => 4,
-            (true, false, _) => 3,
-            (false, false, true) => 2,
-            (false, true, _) => 1,
-            (false, false, false) => 0,
-        };
-        let finish = record.finish.map(|finish| finish.time);
-        (rank, finish.or(record.first.map(|first| first.time)))
-    }
-
     fn securing(&self) -> Securing {
         let record = self.record;
         let choice = record.choice.as_ref();
@@ -121,7 +109,6 @@ impl Ends<'_> {
             |number: Option<u16>, name: fn(u16) -> Option<&'static str>| number.map(|number| word(number, name));
         let connection_ids = record.offer.as_ref().and_then(|offer| offer.connection_id);
         Securing {
-            status: self.status(),
             dtls_version: record.version().map(version_number),
             tls_version: record.version().map(|version| format!("{version:04X}")),
             dtls_cipher: named(choice.map(|choice| choice.cipher_suite), dtls::cipher_suite_name),
@@ -165,17 +152,6 @@ impl Ends<'_> {
         fitting.next().copied().filter(|_| fitting.next().is_none())
     }
 
-    fn status(&self) -> StepStatus {
-        let record = self.record;
-        if record.is_finished() || !record.is_started() && record.is_in_use() {
-            StepStatus::Ok
-        } else if record.is_started() || record.fatal_alert().is_some() {
-            StepStatus::Failed
-        } else {
-            StepStatus::NotSeen
-        }
-    }
-
     fn message(&self, message: &associations::Message) -> HandshakeMessage {
         HandshakeMessage {
             kind: message_name(message),
@@ -202,7 +178,8 @@ impl Ends<'_> {
 
     fn stop(&self, stop: &associations::Stop) -> StoppedAt {
         let other = stop.sender ^ 1;
-        let alerted = self.record.alerts.iter().any(|alert| alert.direction == other);
+        let alerted = self.record.alerts.iter().any(|alert| alert.direction == other)
+            || stop.encrypted_alert.is_some_and(|(sender, _)| sender == other);
         StoppedAt {
             message: stop.message.map(kind_name),
             sender: self.end(stop.sender),
@@ -210,6 +187,13 @@ impl Ends<'_> {
             last_time: self.context.seconds(stop.last.time),
             silent: (!alerted && stop.missing.is_none()).then(|| self.end(other)),
             never_answered: stop.never_answered,
+            answers_lost: stop.answers_lost,
+            encrypted_alert: stop.encrypted_alert.map(|(sender, at)| EncryptedAlert {
+                sender: self.end(sender),
+                packet: self.context.packet(at.packet),
+                time: self.context.seconds(at.time),
+                inferred: self.record.is_1_3(),
+            }),
             incomplete: stop.missing.map(|(kind, from, to)| IncompleteMessage { message: kind_name(kind), from, to }),
         }
     }

@@ -150,6 +150,7 @@ impl Parts<'_> {
                 .map(|ppb| seconds(ppb) * 1e6),
             encrypted: self.encrypted(),
             ssrc_collision: self.collides(),
+            seen_before: found.is_seen_before,
             rtx_ssrc: self.rtx.map(|rtx| rtx.ssrc),
             repairs_ssrc: self.repaired.map(|repaired| repaired.ssrc),
             first_sequence_number: stream.first.2,
@@ -231,6 +232,7 @@ impl Parts<'_> {
                 other.streams.iter().any(|stream| {
                     stream.ssrc == self.stream.ssrc
                         && !is_own(stream)
+                        && !self.stream.shows_packets_of(stream)
                         && other.key.source(stream.direction) != source
                         && stream.first.0 < self.stream.last.0
                         && self.stream.first.0 < stream.last.0

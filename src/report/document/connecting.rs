@@ -126,6 +126,10 @@ pub struct CandidatePair {
     pub nominated: bool,
     /// `regular`, `aggressive` or `renomination`; `null` where the capture does not show the first check.
     pub nomination_kind: Option<&'static str>,
+    /// The last counter of libwebrtc's NOMINATION in the local end's checks: it rises over all pairs of an agent.
+    pub nomination: Option<u32>,
+    /// The same in the remote end's checks.
+    pub remote_nomination: Option<u32>,
     /// Whether it is the selected pair.
     pub selected: bool,
     /// Checks that the local end sent.

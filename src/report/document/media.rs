@@ -20,7 +20,7 @@ pub struct Communicating {
     pub data_channels: Vec<serde_json::Value>,
 }
 
-/// One RTP stream: one SSRC in one direction of one flow, as seen at the tap.
+/// One RTP stream: one SSRC in one direction, over all paths that it took, as seen at the tap.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RtpStream {
@@ -110,6 +110,9 @@ pub struct RtpStream {
     pub encrypted: Option<bool>,
     /// Whether the same SSRC came from another address of the call at the same time (RFC 3550 section 8.2).
     pub ssrc_collision: bool,
+    /// Whether another stream of the call is the same packets at an earlier place of their way: the capture was made at
+    /// a relay or a NAT, or at several places.
+    pub seen_before: bool,
     /// The retransmission stream that repairs this one (RFC 4588).
     pub rtx_ssrc: Option<u32>,
     /// The stream that this retransmission stream repairs.

@@ -49,7 +49,7 @@ pub struct Securing {
     pub handshake_duration: Option<f64>,
     /// Handshake messages sent again, of all associations.
     pub retransmissions: Option<u64>,
-    /// Times an encrypted flight of a DTLS 1.3 handshake came again, of all associations.
+    /// Times an encrypted flight of the handshake came again, of all associations: of DTLS 1.2 a Finished.
     pub encrypted_retransmissions: Option<u64>,
     /// What the ends acknowledged in STUN, where it carried the handshake (DTLS-IN-STUN-ACKNOWLEDGEMENT).
     pub stun_acknowledgements: Vec<StunAcknowledgements>,
@@ -73,7 +73,8 @@ pub struct Securing {
     pub application_data: Vec<ApplicationData>,
     /// Alerts in clear, of all associations.
     pub alerts: Vec<Alert>,
-    /// Alerts behind the cipher (DTLS 1.2); at the end of a call they close it.
+    /// Alerts behind the cipher; at the end of a call they close it. DTLS 1.3 hides them: there only what ends a
+    /// handshake and is as long as an alert is counted.
     pub encrypted_alerts: u64,
     /// Certificates in clear: DTLS 1.2 and before.
     pub certificates: Vec<Certificate>,
@@ -192,8 +193,26 @@ pub struct StoppedAt {
     pub silent: Option<String>,
     /// Whether that end never sent anything.
     pub never_answered: bool,
+    /// Whether that end goes on sending its ClientHello though it was answered: the answers are lost behind the tap.
+    pub answers_lost: bool,
+    /// The alert behind the cipher that ended it.
+    pub encrypted_alert: Option<EncryptedAlert>,
     /// The incomplete message, if any.
     pub incomplete: Option<IncompleteMessage>,
+}
+
+/// An alert whose meaning is encrypted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EncryptedAlert {
+    /// Who sent it.
+    pub sender: String,
+    /// Its packet.
+    pub packet: PacketRef,
+    /// When, in seconds.
+    pub time: f64,
+    /// Whether only its length shows what it is (DTLS 1.3): it may be an empty ACK, too.
+    pub inferred: bool,
 }
 
 /// A message of which a part never came.

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{
-    super::document::{Rtcp, Sctp, Session, SessionEndpoint, StepStatus},
+    super::document::{Candidate, CandidatePair, Rtcp, RtpStream, Sctp, Session, SessionEndpoint, StepStatus},
     connecting,
     number::{bitrate, by_count, bytes, counted, duration, grouped, moment, short_time},
     page::{Label, Page, Tone},
@@ -41,6 +41,17 @@ pub(super) fn write(session: &Session, page: &mut Page<'_>) -> io::Result<()> {
 
 /// Who takes part: by address alone where that tells them apart.
 pub(super) fn participants(session: &Session, page: &Page<'_>) -> String {
+    let streams = &session.communicating.rtp_streams;
+    if let Some(pair) =
+        session.connecting.selected_pair.as_deref().filter(|pair| streams.iter().all(|one| is_on(one, pair)))
+    {
+        let end = |end: &Candidate| SessionEndpoint::name(&end.address, end.port);
+        let ends = format!("{} {} {}", end(&pair.local), page.signs().both_ways, end(&pair.remote));
+        return match &pair.relay {
+            Some(relay) => format!("{ends} through relay {relay}"),
+            None => ends,
+        };
+    }
     let of = |role: &str| session.endpoints.iter().filter(|end| end.role == role).collect::<Vec<_>>();
     let (peers, relays) = (of("peer"), of("relay"));
     let mut text = between(&peers, page);
@@ -48,6 +59,12 @@ pub(super) fn participants(session: &Session, page: &Page<'_>) -> String {
         text.push_str(&format!(" through relay {}", list(&distinct(&relays, SessionEndpoint::with_port), page)));
     }
     text
+}
+
+/// Whether the stream runs on the pair at its end, be it seen at another place too.
+fn is_on(stream: &RtpStream, pair: &CandidatePair) -> bool {
+    let ends = [&pair.local, &pair.remote].map(|end| SessionEndpoint::name(&end.address, end.port));
+    stream.seen_before || ends.contains(&stream.source) || ends.contains(&stream.destination)
 }
 
 fn between(peers: &[&SessionEndpoint], page: &Page<'_>) -> String {
@@ -85,7 +102,10 @@ fn distinct(ends: &[&SessionEndpoint], name: impl Fn(&SessionEndpoint) -> String
 
 impl SessionEndpoint {
     fn with_port(&self) -> String {
-        let Self { address, port, .. } = self;
+        Self::name(&self.address, self.port)
+    }
+
+    fn name(address: &str, port: u16) -> String {
         if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
     }
 }
@@ -135,6 +155,7 @@ fn communicated(session: &Session) -> Vec<String> {
     let communicating = &session.communicating;
     let streams = &communicating.rtp_streams;
     let mut words = Vec::new();
+    let streams: Vec<&RtpStream> = streams.iter().filter(|stream| !stream.seen_before).collect();
     let media = streams.iter().filter(|stream| stream::is_media(stream)).count() as u64;
     if !streams.is_empty() {
         let packets = streams.iter().map(|stream| stream.packets_received).sum();

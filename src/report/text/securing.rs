@@ -53,8 +53,9 @@ pub(super) fn words(securing: &Securing) -> Vec<String> {
 fn sent_again(securing: &Securing) -> Option<String> {
     let some = |count: Option<u64>, what| count.filter(|count| *count > 0).map(|count| counted(count, what));
     let messages = some(securing.retransmissions, "message");
-    let flights = some(securing.encrypted_retransmissions, "encrypted flight");
-    let all: Vec<String> = messages.into_iter().chain(flights).collect();
+    let what = if securing.dtls_version.as_deref() == Some("1.3") { "encrypted flight" } else { "encrypted message" };
+    let encrypted = some(securing.encrypted_retransmissions, what);
+    let all: Vec<String> = messages.into_iter().chain(encrypted).collect();
     (!all.is_empty()).then(|| format!("{} sent again", all.join(" and ")))
 }
 
@@ -68,16 +69,32 @@ fn failure(securing: &Securing) -> Option<String> {
     }
     let stop = securing.stopped_at.as_ref()?;
     let mut text = format!("DTLS stopped at {}", message(stop));
-    if securing.both_active {
+    let answers = ["Server Hello", "Hello Verify Request", "Hello Retry Request"];
+    if securing.both_active
+        && !securing.handshake_messages.iter().any(|message| answers.contains(&message.kind.as_str()))
+    {
         text.push_str(": both ends sent a Client Hello, neither took the passive role");
     } else if let Some(part) = &stop.incomplete {
         text.push_str(&format!(": bytes {}..{} of {} never came", part.from, part.to, part.message));
+    } else if let Some(alert) = &stop.encrypted_alert {
+        let what = match alert.inferred {
+            true => "answered with an encrypted alert or an empty ACK: it probably refuses the certificate",
+            false => "sent an encrypted alert",
+        };
+        text.push_str(&format!(": {} {what} (packet {})", alert.sender, alert.packet));
+    } else if let Some(silent) = stop.silent.as_ref().filter(|_| stop.answers_lost) {
+        text.push_str(&format!(": {silent} repeats its Client Hello though it was answered"));
+        text.push_str(&format!(" {}: the answers are lost behind the tap", times(stop.times)));
     } else if let Some(silent) = &stop.silent {
         let what = if stop.never_answered { "never answered" } else { "did not go on" };
-        let times = if stop.times > 1 { format!(", sent {} times", stop.times) } else { String::new() };
-        text.push_str(&format!(": {silent} {what}{times}"));
+        let sent = if stop.times > 1 { format!(", sent {}", times(stop.times)) } else { String::new() };
+        text.push_str(&format!(": {silent} {what}{sent}"));
     }
     Some(text)
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 fn message(stop: &StoppedAt) -> &str {

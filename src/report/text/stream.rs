@@ -24,6 +24,11 @@ pub(super) fn is_media(stream: &RtpStream) -> bool {
     stream.role == StreamRole::Media
 }
 
+/// Whether it is one that the call has by itself, and not the same packets at another place of their way.
+pub(super) fn counts(stream: &RtpStream) -> bool {
+    is_media(stream) && !stream.seen_before
+}
+
 /// Writes the streams as one table, direction by direction.
 pub(super) fn write(streams: &[RtpStream], page: &mut Page<'_>) -> io::Result<()> {
     let mut ways: Vec<(Way<'_>, Vec<&RtpStream>)> = Vec::new();
@@ -295,6 +300,19 @@ fn helper_text(stream: &RtpStream) -> String {
 /// What happened to a stream beyond the numbers of its columns.
 fn events(stream: &RtpStream) -> Vec<String> {
     let mut words = Vec::new();
+    if stream.seen_before {
+        words.push("the same packets as above, at another place of their way".to_owned());
+    }
+    for path in &stream.previous_paths {
+        let relay = path.relay.as_deref().map_or_else(String::new, |relay| format!(" through {relay}"));
+        let packets = counted(path.packets_received, "packet");
+        words.push(format!(
+            "until {} {packets} from {} to {}{relay}",
+            moment(path.last_time),
+            path.source,
+            path.destination
+        ));
+    }
     if stream.outages.count > 0 {
         let longest = duration(stream.outages.longest);
         words.push(format!("{} (longest {longest})", counted(stream.outages.count, "outage")));

@@ -108,7 +108,7 @@ fn sentence(report: &Report, page: &Page<'_>) -> String {
         [session] => format!("1 call, {}: {}{also}.", participants(session, page), contents(session)),
         sessions => {
             let streams = sessions.iter().flat_map(|session| &session.communicating.rtp_streams);
-            let media = streams.filter(|stream| stream::is_media(stream)).count() as u64;
+            let media = streams.filter(|stream| stream::counts(stream)).count() as u64;
             let of = |verdict| sessions.iter().filter(|session| session.verdict == verdict).count() as u64;
             let (failed, doubtful) = (of(Verdict::Fail), of(Verdict::Warn));
             let judged = match (failed, doubtful) {
@@ -117,11 +117,9 @@ fn sentence(report: &Report, page: &Page<'_>) -> String {
                 (0, doubtful) => format!("{} with warnings", grouped(doubtful)),
                 (failed, doubtful) => format!("{} with errors, {} with warnings", grouped(failed), grouped(doubtful)),
             };
-            format!(
-                "{} with {}, {judged}{also}.",
-                counted(sessions.len() as u64, "call"),
-                counted(media, "media stream")
-            )
+            let media =
+                if media > 0 { format!("with {}", counted(media, "media stream")) } else { "without media".to_owned() };
+            format!("{} {media}, {judged}{also}.", counted(sessions.len() as u64, "call"))
         }
     }
 }
@@ -142,7 +140,7 @@ fn protocols(report: &Report) -> String {
 /// What a call carries, each way: `1 audio and 1 video stream each way`.
 fn contents(session: &Session) -> String {
     let mut senders: Vec<(&str, [u64; 3])> = Vec::new();
-    let media = || session.communicating.rtp_streams.iter().filter(|stream| stream::is_media(stream));
+    let media = || session.communicating.rtp_streams.iter().filter(|stream| stream::counts(stream));
     // One sender may use a port for each kind of media; where all share an address (loopback), the port tells them apart.
     let first_host = media().next().map(|stream| host(&stream.source));
     let one_host =

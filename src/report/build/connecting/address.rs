@@ -26,8 +26,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The local host is the one that asks a TURN or STUN server. Where several do, or none, the one that answers
-    /// much faster than the other; else the one that sent the call's first check.
+    /// The local host is the one that asks a TURN or STUN server. Where several do, or none, the one whose packets come
+    /// over no router while the other's do; else the one that answers much faster than the other; else the one that
+    /// sent the call's first check.
     pub(super) fn of(flows: &[&FlowRecord]) -> Self {
         let mut clients = BTreeSet::new();
         let (mut relayed, mut mapped, mut servers) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
@@ -61,7 +62,12 @@ impl Place {
         let first_sender = || flows.iter().min_by_key(|flow| flow.first).map(|flow| flow.key.source(flow.first.2).ip());
         let mut local = match clients.len() {
             1 => clients,
-            _ => nearer(flows).or_else(first_checker).or_else(first_sender).into_iter().collect(),
+            _ => at_the_tap(flows)
+                .or_else(|| nearer(flows))
+                .or_else(first_checker)
+                .or_else(first_sender)
+                .into_iter()
+                .collect(),
         };
         local.extend(other_addresses(flows, &local));
         Self { local, relayed, servers, mapped }
@@ -143,22 +149,52 @@ impl Place {
     }
 }
 
-/// Addresses that use the user fragments of the local agent, as a host of two interfaces does, or one that roams.
-fn other_addresses(flows: &[&FlowRecord], local: &BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
-    let ends = |flow: &FlowRecord| [flow.key.low.ip(), flow.key.high.ip()];
-    let generations = || {
-        ices(flows).flat_map(|(flow, ice)| {
-            let [low, high] = ends(flow);
-            ice.generations.iter().map(move |generation| [(low, &*generation.low), (high, &*generation.high)])
-        })
-    };
-    let fragments = generations().filter_map(|[low, high]| match (local.contains(&low.0), local.contains(&high.0)) {
-        (true, false) => Some(low.1),
-        (false, true) => Some(high.1),
+/// The end of a flow whose packets still have the time to live that hosts begin with, where the other's have less.
+fn at_the_tap(flows: &[&FlowRecord]) -> Option<IpAddr> {
+    let direct = flows.iter().filter(|flow| flow.key.relay.is_none());
+    direct.max_by_key(|flow| flow.packets.iter().sum::<u64>()).and_then(|flow| match flow.hop_limits.map(routers) {
+        [Some(0), Some(1..)] => Some(flow.key.low.ip()),
+        [Some(1..), Some(0)] => Some(flow.key.high.ip()),
         _ => None,
-    });
-    let fragments: BTreeSet<&str> = fragments.filter(|fragment| !fragment.is_empty()).collect();
-    generations().flatten().filter(|(_, fragment)| fragments.contains(fragment)).map(|(address, _)| address).collect()
+    })
+}
+
+/// Routers that a packet came over, by its time to live: hosts begin with one of these.
+fn routers(hop_limit: u8) -> Option<u8> {
+    [64, 128, 255]
+        .into_iter()
+        .find(|initial| *initial >= hop_limit)
+        .filter(|_| hop_limit > 0)
+        .map(|initial| initial - hop_limit)
+}
+
+/// What the local agent's checks have in them and no other's have.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mark<'a> {
+    /// Its user fragment.
+    Fragment(&'a str),
+    /// Its tie-breaker.
+    TieBreaker(u64),
+}
+
+/// Addresses that use the marks of the local agent, as a host of two interfaces or of two address families does, or one
+/// that roams.
+fn other_addresses(flows: &[&FlowRecord], local: &BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
+    let mut marks: Vec<(IpAddr, IpAddr, Mark<'_>)> = Vec::new();
+    for (flow, ice) in ices(flows) {
+        let (low, high) = (flow.key.low.ip(), flow.key.high.ip());
+        for generation in &ice.generations {
+            let fragments = [(low, high, &*generation.low), (high, low, &*generation.high)];
+            let known = fragments.into_iter().filter(|(_, _, fragment)| !fragment.is_empty());
+            marks.extend(known.map(|(own, other, fragment)| (own, other, Mark::Fragment(fragment))));
+        }
+        for (checks, (own, other)) in ice.checks.iter().zip([(low, high), (high, low)]) {
+            marks.extend(checks.role.map(|(_, tie_breaker)| (own, other, Mark::TieBreaker(tie_breaker))));
+        }
+    }
+    let own = marks.iter().filter(|(own, other, _)| local.contains(own) && !local.contains(other));
+    let own: BTreeSet<Mark<'_>> = own.map(|(_, _, mark)| *mark).collect();
+    marks.iter().filter(|(_, _, mark)| own.contains(mark)).map(|(address, ..)| *address).collect()
 }
 
 /// The end that answers at least `NEARER` times faster than the other: the tap is at it. Of each end's answers the

@@ -52,6 +52,8 @@ pub(super) fn pair(context: &Context<'_>, place: &Place, flow: &FlowRecord, ice:
         remote_state: state(remote),
         nominated: nominated.is_some(),
         nomination_kind: nomination(flow, ice),
+        nomination: local.nomination,
+        remote_nomination: remote.nomination,
         selected: false,
         requests_sent: local.requests.sent,
         requests_received: remote.requests.sent,
@@ -100,6 +102,7 @@ pub(super) fn pair(context: &Context<'_>, place: &Place, flow: &FlowRecord, ice:
 pub(super) fn state(checks: &Checks) -> PairState {
     let requests = &checks.requests;
     match () {
+        () if checks.consent_expired.is_some() && checks.unanswered_in_row() > 0 => PairState::Failed,
         () if requests.succeeded > 0 => PairState::Succeeded,
         () if requests.failed + requests.unanswered > 0 => PairState::Failed,
         () if requests.sent > 0 => PairState::InProgress,
@@ -122,7 +125,7 @@ fn role(local: &Checks, remote: &Checks) -> Option<&'static str> {
 fn nomination(flow: &FlowRecord, ice: &ice::Record) -> Option<&'static str> {
     let (_, first) = first_check(ice)?;
     let nominator = ice.checks.iter().find(|checks| checks.nominated.is_some())?;
-    if nominator.renominations > 0 {
+    if nominator.is_renominated() {
         return Some("renomination");
     }
     if nominator.checks_before_nomination > 0 {
