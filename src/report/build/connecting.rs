@@ -131,8 +131,8 @@ fn duration(checked: &[(&FlowRecord, &ice::Record)], index: usize, place: &Place
         let answers = ice.checks.iter().filter_map(|checks| checks.requests.first_success).min();
         flow.carried().is_some_and(|(first, _)| answers.is_none_or(|(answer, _)| first < answer))
     };
-    let unstarted = |(flow, _): &(&FlowRecord, &ice::Record)| flow.dtls.iter().any(|dtls| !dtls.is_started());
-    let started = checked.iter().any(|(flow, _)| flow.dtls.iter().any(|dtls| dtls.is_started()));
+    let unstarted = |(flow, _): &(&FlowRecord, &ice::Record)| flow.dtls.iter().any(|dtls| !dtls.is_seen());
+    let started = checked.iter().any(|(flow, _)| flow.dtls.iter().any(|dtls| dtls.is_seen()));
     if checked.iter().any(is_late) || !started && checked.iter().any(unstarted) {
         return None;
     }
