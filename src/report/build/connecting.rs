@@ -84,7 +84,8 @@ fn works(states: [PairState; 2]) -> bool {
     states.contains(&PairState::Succeeded) && !states.contains(&PairState::Failed)
 }
 
-fn counts(flows: &[&FlowRecord]) -> Option<StunCounts> {
+/// The STUN and TURN messages of some flows.
+pub(super) fn counts(flows: &[&FlowRecord]) -> Option<StunCounts> {
     let mut counts = StunCounts::default();
     for flow in flows {
         for (kind, count) in &flow.stun_types {
