@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use common::{Checks, Run, analyze, check_all, folders, frames, json, json_lines, list, name, unsigned};
+use common::{Checks, Known, Run, analyze, check_all, folders, frames, json, json_lines, list, name, unsigned};
 use serde_json::Value;
 
 /// Times in the lab's truth are microseconds of the same packets.
@@ -379,8 +379,9 @@ fn public_captures() {
     let with_dtls: Vec<(PathBuf, Value)> =
         entries.filter(|(_, truth)| !list(&truth["tshark_default"]["dtls_flows"]).is_empty()).collect();
     assert!(with_dtls.len() > 10);
-    let known = [("nDPI__dtls.pcap: ClientHello", "one packet, captured twice at once: tshark counts both")];
-    check_all(&with_dtls, &known, |(path, truth), checks| {
+    let known: &[Known] =
+        &[("nDPI__dtls.pcap: ClientHello: 1, truth 2", "its first packet was captured twice at one moment")];
+    check_all(&with_dtls, known, |(path, truth), checks| {
         checks.at(name(path));
         let run = analyze(path);
         let theirs = list(&truth["tshark_default"]["dtls_flows"]);

@@ -48,8 +48,8 @@ pub enum Task {
     /// Look into a datagram whose packets are counted already: it was framed in TCP. Which of them brought its last
     /// byte, maybe one of an earlier batch, has this index.
     Framed(u32),
-    /// An ICMP error cites the flow.
-    IcmpError,
+    /// An ICMP error cites the flow: the error of this index.
+    IcmpError(u32),
     /// The bytes of the connection were recognised: as the label of this index.
     Label(u16),
 }
@@ -70,6 +70,7 @@ pub struct Work {
     pub buffer: Vec<u8>,
     labels: Vec<&'static str>,
     marks: Vec<Mark>,
+    errors: Vec<(Endpoint, IcmpError)>,
     /// Items by worker, in capture order.
     pub items: Vec<Vec<Item>>,
 }
@@ -90,6 +91,11 @@ impl Work {
     /// The packet of a datagram framed in TCP, by its index.
     pub fn mark(&self, index: u32) -> Option<Mark> {
         self.marks.get(index as usize).copied()
+    }
+
+    /// An ICMP error and its sender, by its index.
+    pub fn error(&self, index: u32) -> Option<(Endpoint, IcmpError)> {
+        self.errors.get(index as usize).copied()
     }
 
     /// Has the bytes that will be looked at fetched from where the reader's processor left them, all at once. Packet by
@@ -116,6 +122,7 @@ impl Work {
         self.buffer.clear();
         self.labels.clear();
         self.marks.clear();
+        self.errors.clear();
         self.items.resize_with(workers, Vec::new);
         self.items.iter_mut().for_each(Vec::clear);
     }
@@ -252,7 +259,7 @@ impl Reader {
         work.push(item);
         match packet.content {
             Content::Tcp(header) => self.take_segment(work, origin.frame, &item, header),
-            Content::IcmpError(error) => take_icmp_error(work, &item, &error),
+            Content::IcmpError(error) => take_icmp_error(work, &item, packet.source, error),
             _ => {}
         }
     }
@@ -304,7 +311,7 @@ impl Reader {
     }
 }
 
-fn take_icmp_error(work: &mut Work, item: &Item, error: &IcmpError) {
+fn take_icmp_error(work: &mut Work, item: &Item, sender: Endpoint, error: IcmpError) {
     let transport = match error.protocol {
         6 => Transport::Tcp,
         17 => Transport::Udp,
@@ -315,7 +322,9 @@ fn take_icmp_error(work: &mut Work, item: &Item, error: &IcmpError) {
     if error.original_source == Endpoint::v4([0; 4], 0) {
         return;
     }
-    work.push(Item { key, digest: key.digest(), task: Task::IcmpError, direction: direction as u8, ..*item });
+    let task = Task::IcmpError(work.errors.len() as u32);
+    work.errors.push((sender, error));
+    work.push(Item { key, digest: key.digest(), task, direction: direction as u8, ..*item });
 }
 
 /// A header that ends early in a frame that was snapped is the capture's doing, not the sender's.

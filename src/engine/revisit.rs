@@ -186,7 +186,7 @@ impl<'a> Revisit<'a> {
                     }
                 }
                 Task::Framed(_) => {}
-                Task::IcmpError | Task::Label(_) => continue,
+                Task::IcmpError(_) | Task::Label(_) => continue,
             }
             let place = match item.place {
                 _ if matches!(item.task, Task::Framed(_)) => Place::Stream,

@@ -90,9 +90,10 @@ impl Shard {
             direction: usize::from(item.direction),
         };
         let known = self.find(&item.key, item.digest);
-        if item.task == Task::IcmpError {
-            if let Some(slot) = known.and_then(|index| self.flows.get_mut(index)) {
-                slot.flow.push_icmp_error(datagram.id);
+        if let Task::IcmpError(error) = item.task {
+            let slot = known.and_then(|index| self.flows.get_mut(index));
+            if let (Some(slot), Some((sender, error))) = (slot, work.error(error)) {
+                slot.flow.push_icmp_error(sender, datagram.direction, error, (time, id));
             }
             return;
         }
@@ -106,7 +107,7 @@ impl Shard {
         match item.task {
             Task::Label(index) => return flow.set_label(work.label(index)),
             Task::Framed(_) => {}
-            Task::Datagram | Task::Packet | Task::IcmpError => {
+            Task::Datagram | Task::Packet | Task::IcmpError(_) => {
                 if flow.is_copy(&datagram, item.identity, item.fingerprint) {
                     return self.count_copy(frame.file);
                 }
@@ -125,7 +126,12 @@ impl Shard {
     /// Ends all flows and gives what was found.
     pub fn report(mut self, analysis: &mut Analysis) {
         analysis.flows.append(&mut self.records);
-        analysis.flows.extend(self.flows.into_iter().map(|slot| slot.flow.finish()));
+        let ends: Vec<Option<Timestamp>> = analysis.files.iter().map(|file| file.last).collect();
+        let finish = |Slot { flow, last, .. }: Slot| {
+            let end = ends.get(usize::from(flow.last_file())).copied().flatten();
+            flow.finish(end.unwrap_or(last))
+        };
+        analysis.flows.extend(self.flows.into_iter().map(finish));
         analysis.faults.merge(self.faults);
         for (total, count) in analysis.copies.iter_mut().zip(self.copies) {
             *total += count;
@@ -200,11 +206,12 @@ impl Shard {
     /// Ends a flow to make room. One that a call may be made of is kept as a record, another is only counted.
     fn replace(&mut self, index: usize, by: Slot) {
         let Some(slot) = self.flows.get_mut(index) else { return };
+        let now = by.last;
         let ended = std::mem::replace(slot, by);
         if let Ok(entry) = self.table.find_entry(ended.digest, |known| *known == index) {
             entry.remove();
         }
-        let record = ended.flow.finish();
+        let record = ended.flow.finish(now);
         if record.is_of_call() && self.budget.take(size_of::<FlowRecord>() + RECORD_LISTS) {
             self.records.push(record);
         } else {

@@ -201,6 +201,9 @@ impl Dtls {
                 self.associations.get_mut(index)?.handshake(&handshake, seen);
                 place = Some(index);
             }
+            if record.is_cut() && record.handshakes().flatten().next().is_none() {
+                return self.cut_handshake(record, seen);
+            }
             return place;
         }
         if self.associations.is_empty() {
@@ -209,6 +212,14 @@ impl Dtls {
         }
         self.associations.last_mut()?.clear(record, seen);
         place
+    }
+
+    fn cut_handshake(&mut self, record: &dtls::Record<'_>, seen: Seen) -> Option<usize> {
+        if self.associations.is_empty() {
+            self.open();
+        }
+        self.associations.last_mut()?.cut_handshake(record.content, seen);
+        self.associations.len().checked_sub(1)
     }
 
     /// The association that a handshake message belongs to; opened where there is none.

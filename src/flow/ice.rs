@@ -108,11 +108,12 @@ impl Ice {
         }
     }
 
-    /// Ends the flow: its last packet was seen at `end`.
+    /// Ends the flow: its last packet was seen at `end`, and the capture went on to `capture_end`. A flow may end with a
+    /// question that nobody answers.
     #[must_use]
-    pub fn finish(mut self, end: Timestamp) -> (Record, Option<Box<allocation::Record>>) {
+    pub fn finish(mut self, end: Timestamp, capture_end: Timestamp) -> (Record, Option<Box<allocation::Record>>) {
         for (id, open) in self.transactions.finish() {
-            self.record.give_up(&mut self.allocations, id, &open, end);
+            self.record.give_up(&mut self.allocations, id, &open, capture_end.max(end));
         }
         for checks in &mut self.record.checks {
             checks.finish(end);

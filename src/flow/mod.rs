@@ -9,6 +9,7 @@ pub mod datagram;
 pub mod dtls;
 pub mod fragment;
 pub mod ice;
+pub mod icmp;
 pub mod identify;
 pub mod key;
 pub mod mdns;

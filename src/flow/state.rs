@@ -11,17 +11,19 @@ use crate::{
         datagram::Datagram,
         dtls::{self as associations, Dtls},
         ice::{self, Ice, Said},
+        icmp::{Complaint, Complaints},
         key::{FlowKey, Transport},
         mdns::Mdns,
         media::{Media, Path, Verdict},
         rtcp::Rtcp,
         sctp::{Association, SctpRecord},
         stream::Stream,
+        transaction::Moment,
         turn::{Relayed, Turn},
     },
     time::{PacketId, Timestamp},
     wire::{
-        Malformed, dtls,
+        Endpoint, IcmpError, Malformed, dtls,
         quic::LongHeader,
         sctp::{self, looks_like_sctp_over_udp},
         stun::{Class, Message, kind, method},
@@ -83,8 +85,7 @@ pub struct Flow {
     ice: Option<Box<Ice>>,
     mdns: Option<Box<Mdns>>,
     sctp: Option<Box<Association>>,
-    icmp_errors: u64,
-    first_icmp_error: Option<PacketId>,
+    icmp: Option<Box<Complaints>>,
     broken_rtcp: u64,
     /// What the bytes of a TCP connection were recognised as.
     label: Option<&'static str>,
@@ -140,10 +141,10 @@ pub struct FlowRecord {
     pub dtls_acknowledgements: [associations::Acknowledgements; 2],
     /// SCTP.
     pub sctp: Option<Box<SctpRecord>>,
-    /// ICMP errors that speak of the flow, and the first.
+    /// ICMP errors that speak of the flow.
     pub icmp_errors: u64,
-    /// The first of them.
-    pub first_icmp_error: Option<PacketId>,
+    /// What they say.
+    pub icmp: Vec<Complaint>,
     /// What the bytes of a TCP connection were recognised as.
     pub label: Option<&'static str>,
 }
@@ -181,8 +182,7 @@ impl Flow {
             ice: None,
             mdns: None,
             sctp: None,
-            icmp_errors: 0,
-            first_icmp_error: None,
+            icmp: None,
             broken_rtcp: 0,
             label: None,
             budget: budget.clone(),
@@ -238,10 +238,11 @@ impl Flow {
         outcome
     }
 
-    /// Notes an ICMP error that cites the flow.
-    pub fn push_icmp_error(&mut self, id: PacketId) {
-        self.icmp_errors += 1;
-        self.first_icmp_error.get_or_insert(id);
+    /// Notes an ICMP error of `sender` that came `now` and cites a packet of the flow, sent in `direction`.
+    pub fn push_icmp_error(&mut self, sender: Endpoint, direction: usize, error: IcmpError, now: Moment) {
+        let heard = self.packets.get(direction & 1 ^ 1).copied().unwrap_or_default();
+        let icmp = self.icmp.get_or_insert_default();
+        icmp.push(sender, direction & 1, error, now, heard, &self.budget);
     }
 
     /// Names what the bytes of a TCP connection were recognised as.
@@ -256,19 +257,26 @@ impl Flow {
         self.path.is_call() || media || self.sctp.is_some() || self.turn.as_ref().is_some_and(|turn| turn.is_seen())
     }
 
-    /// Ends the flow.
+    /// The file that its last packet is in.
     #[must_use]
-    pub fn finish(mut self) -> FlowRecord {
+    pub const fn last_file(&self) -> u16 {
+        self.last.1.file()
+    }
+
+    /// Ends the flow, in a capture that goes on to `capture_end`.
+    #[must_use]
+    pub fn finish(mut self, capture_end: Timestamp) -> FlowRecord {
         let refused = self.media.refused() + self.refused;
         let (streams, rtcp, rtp_packets) = std::mem::take(&mut self.media).finish(self.path);
         let copies = self.copies.iter().map(Copies::copies).sum();
         let rtcp_packets = rtcp.as_ref().map_or(0, |rtcp| rtcp.datagrams());
         self.settle(Protocol::Rtp, rtp_packets);
         self.settle(Protocol::Rtcp, rtcp_packets);
-        let (ice, turn) = finish_stun(self.ice.take(), self.turn.take(), self.last.0);
+        let (ice, turn) = finish_stun(self.ice.take(), self.turn.take(), self.last.0, capture_end);
         let is_call = self.path.is_call() || !streams.is_empty();
         let dtls = self.dtls.take().map(|dtls| dtls.finish(is_call)).unwrap_or_default();
         self.settle(Protocol::Dtls, self.protocols[Protocol::Dtls as usize] + dtls.suspects);
+        let (icmp_errors, icmp) = self.icmp.take().map(|icmp| icmp.finish()).unwrap_or_default();
         FlowRecord {
             key: self.key,
             first: self.first,
@@ -291,8 +299,8 @@ impl Flow {
             dtls_replaced: dtls.replaced,
             dtls_acknowledgements: dtls.acknowledgements,
             sctp: self.sctp.map(|association| Box::new(association.finish())),
-            icmp_errors: self.icmp_errors,
-            first_icmp_error: self.first_icmp_error,
+            icmp_errors,
+            icmp,
             broken_rtcp: self.broken_rtcp,
             label: self.label,
         }
@@ -468,9 +476,10 @@ fn finish_stun(
     ice: Option<Box<Ice>>,
     turn: Option<Box<Turn>>,
     end: Timestamp,
+    capture_end: Timestamp,
 ) -> (Option<Box<ice::Record>>, Option<Box<allocation::Record>>) {
     let (ice, asked) = ice.map_or((None, None), |ice| {
-        let (record, asked) = ice.finish(end);
+        let (record, asked) = ice.finish(end, capture_end);
         (Some(Box::new(record)), asked)
     });
     let turn = turn.filter(|turn| turn.is_seen()).map(|turn| {

@@ -19,6 +19,9 @@ const LIFETIME: i64 = 39_500 * NANOS_PER_MILLI;
 /// missed its time.
 const FIRST_WAIT: i64 = NANOS_PER_SECOND / 2;
 
+/// No path is so long that what was first sent so long ago may still be answered, however lately it was sent again.
+const LONGEST_WAIT: i64 = NANOS_PER_SECOND;
+
 /// A request on its way. `Note` is what its answer is judged by.
 #[derive(Clone, Debug)]
 pub struct Open<Note> {
@@ -123,7 +126,7 @@ pub struct Requests {
     pub repeated: u64,
     /// Requests without an answer.
     pub unanswered: u64,
-    /// Requests whose answer may have come after the flow's last packet, or after they were one too many to remember.
+    /// Requests whose answer may have come after the capture's end, or after they were one too many to remember.
     pub pending: u64,
     /// From request to answer.
     pub round_trip: RoundTrip,
@@ -161,9 +164,9 @@ impl Requests {
         }
     }
 
-    /// Counts a request that nobody answered before the flow ended.
+    /// Counts a request that nobody answered until `end`, up to which the capture goes.
     pub fn unanswered<Note>(&mut self, request: &Open<Note>, end: Timestamp) {
-        if end.since(request.last) < FIRST_WAIT {
+        if end.since(request.last) < FIRST_WAIT && end.since(request.first.0) <= LONGEST_WAIT {
             self.pending += 1;
         } else {
             self.unanswered += 1;
@@ -254,5 +257,9 @@ mod tests {
         requests.unanswered(&request(0), Timestamp(499 * NANOS_PER_MILLI));
         requests.unanswered(&request(0), Timestamp(500 * NANOS_PER_MILLI));
         assert_eq!((requests.pending, requests.unanswered), (1, 1));
+        // Sent again to the capture's last packet, as to a server that is silent.
+        let again = Open { last: Timestamp(7_892 * NANOS_PER_MILLI), transmissions: 6, ..request(63) };
+        requests.unanswered(&again, again.last);
+        assert_eq!((requests.pending, requests.unanswered), (1, 2));
     }
 }

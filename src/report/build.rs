@@ -2,6 +2,7 @@
 
 mod communicating;
 mod connecting;
+mod other;
 mod rtcp;
 mod securing;
 mod streams;
@@ -42,7 +43,7 @@ pub fn build(analysis: &Analysis, sessions: &Sessions) -> Report {
     }
     let verdict_of = |id| verdicts.get(&id).copied().unwrap_or(Verdict::Pass);
     let calls = (1..).zip(&sessions.calls).map(|(id, call)| session(&context, id, call, verdict_of(id))).collect();
-    let (other_flows, other_flows_omitted) = others(analysis, sessions);
+    let (other_flows, other_flows_omitted) = others(&context, sessions);
     Report {
         schema_version: document::SCHEMA_VERSION,
         tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
@@ -232,7 +233,8 @@ fn endpoint(end: Endpoint, role: &'static str) -> SessionEndpoint {
     SessionEndpoint { address: end.ip().to_string(), port: end.port(), role }
 }
 
-fn others(analysis: &Analysis, sessions: &Sessions) -> (Vec<OtherFlow>, Option<document::Omitted>) {
+fn others(context: &Context<'_>, sessions: &Sessions) -> (Vec<OtherFlow>, Option<document::Omitted>) {
+    let analysis = context.analysis;
     let mut flows: Vec<&FlowRecord> =
         sessions.others.iter().filter_map(|index| analysis.flows.get(*index)).filter(|flow| total(flow) > 0).collect();
     flows.sort_by_key(|flow| (Reverse(total(flow)), flow.first.0, flow.first.1));
@@ -241,14 +243,14 @@ fn others(analysis: &Analysis, sessions: &Sessions) -> (Vec<OtherFlow>, Option<d
         flows: rest.len() as u64 + analysis.refused.flows,
         packets: rest.iter().map(|flow| total(flow)).sum::<u64>() + analysis.refused.flow_packets,
     };
-    (flows.into_iter().map(other_flow).collect(), (omitted.flows > 0).then_some(omitted))
+    (flows.into_iter().map(|flow| other_flow(context, flow)).collect(), (omitted.flows > 0).then_some(omitted))
 }
 
 fn total(flow: &FlowRecord) -> u64 {
     flow.packets.iter().sum()
 }
 
-fn other_flow(flow: &FlowRecord) -> OtherFlow {
+fn other_flow(context: &Context<'_>, flow: &FlowRecord) -> OtherFlow {
     let direction = flow.first.2;
     let name = |end: Endpoint| if end.port() == 0 { end.ip().to_string() } else { end.to_string() };
     OtherFlow {
@@ -259,6 +261,8 @@ fn other_flow(flow: &FlowRecord) -> OtherFlow {
         packets: total(flow),
         bytes: flow.bytes.iter().sum(),
         icmp_errors: flow.icmp_errors,
+        stun: other::stun(flow),
+        dtls: other::dtls(context, flow),
     }
 }
 

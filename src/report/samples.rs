@@ -439,7 +439,7 @@ fn flow(source: &str, destination: &str, protocol: &str, packets: u64) -> OtherF
         protocol: Some(protocol.to_owned()),
         packets,
         bytes: packets * 80,
-        icmp_errors: 0,
+        ..OtherFlow::default()
     }
 }
 

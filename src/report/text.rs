@@ -16,6 +16,7 @@ mod call;
 mod connecting;
 mod flows;
 mod grid;
+mod icmp;
 mod number;
 mod overview;
 mod page;

@@ -179,7 +179,7 @@ mod tests {
         let end = |port| Endpoint::from(SocketAddr::from(([192, 0, 2, 1], port)));
         let (key, direction) = FlowKey::new(end(number), end(9_000 + number), Transport::Udp);
         let datagram = Datagram { time: Timestamp(0), id: PacketId::new(0, 1), bytes: &[], length: 0, direction };
-        let flow = Flow::new(key, &datagram, &Budget::new(0), &Budget::new(0)).finish();
+        let flow = Flow::new(key, &datagram, &Budget::new(0), &Budget::new(0)).finish(Timestamp::default());
         FlowRecord { streams, ..flow }
     }
 

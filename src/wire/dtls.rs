@@ -109,6 +109,12 @@ impl<'a> Record<'a> {
         matches!(self.header, Header::Plain { epoch: 0, .. })
     }
 
+    /// Whether the capture has only the beginning of it.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.content.len() < self.length
+    }
+
     /// The content type; `None` under the unified header, which encrypts it.
     #[must_use]
     pub const fn content_type(&self) -> Option<u8> {

@@ -2,6 +2,42 @@
 
 use super::{Content, Endpoint, IcmpError, Layer, Malformed, inet::protocol, walk::Walk};
 
+/// What an ICMP error (`version` 4) or an ICMPv6 error (6) says by its type and code (RFC 792, RFC 1812 section 5.2.7,
+/// RFC 4443 section 3); `None` for what no RFC names.
+#[must_use]
+pub const fn icmp_meaning(version: u8, kind: u8, code: u8) -> Option<&'static str> {
+    Some(match (version, kind, code) {
+        (4, 3, 0) => "network unreachable",
+        (4, 3, 1) => "host unreachable",
+        (4, 3, 2) => "protocol unreachable",
+        (4, 3, 3) | (6, 1, 4) => "port unreachable",
+        (4, 3, 4) => "fragmentation needed",
+        (4, 3, 5) => "source route failed",
+        (4, 3, 6) => "network unknown",
+        (4, 3, 7) => "host unknown",
+        (4, 3, 9) => "communication with the network administratively prohibited",
+        (4, 3, 10) => "communication with the host administratively prohibited",
+        (4, 3, 13) | (6, 1, 1) => "communication administratively prohibited",
+        (4, 3, 11) => "network unreachable for the type of service",
+        (4, 3, 12) => "host unreachable for the type of service",
+        (4, 3, 14) => "host precedence violation",
+        (4, 3, 15) => "precedence cutoff in effect",
+        (4, 4, _) => "source quench",
+        (4, 5, _) => "redirect",
+        (4, 11, 0) => "time to live exceeded in transit",
+        (4, 11, 1) | (6, 3, 1) => "fragment reassembly time exceeded",
+        (4, 12, _) | (6, 4, _) => "parameter problem",
+        (6, 1, 0) => "no route to the destination",
+        (6, 1, 2) => "beyond the scope of the source address",
+        (6, 1, 3) => "address unreachable",
+        (6, 1, 5) => "source address failed the ingress or egress policy",
+        (6, 1, 6) => "reject route to the destination",
+        (6, 2, _) => "packet too big",
+        (6, 3, 0) => "hop limit exceeded in transit",
+        _ => return None,
+    })
+}
+
 /// An ICMP message at the place of the walk.
 ///
 /// # Errors

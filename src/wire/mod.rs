@@ -32,6 +32,7 @@ pub mod zrtp;
 
 pub use address::Endpoint;
 pub use entries::{Entries, Entry};
+pub use icmp::icmp_meaning;
 pub use inet::{parse, resume};
 pub use link::LinkType;
 pub use malformed::{Kind, Layer, Malformed};

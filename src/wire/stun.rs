@@ -226,6 +226,12 @@ impl<'a> Message<'a> {
         self.bytes
     }
 
+    /// Whether the capture has only the beginning of it.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.bytes.len() < self.length
+    }
+
     /// Bytes that followed the message in its datagram. Over UDP there are none (RFC 8489 section 6.2.1).
     #[must_use]
     pub const fn trailing(&self) -> usize {

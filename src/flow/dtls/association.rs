@@ -156,6 +156,21 @@ impl Association {
         }
     }
 
+    /// Takes a handshake record in clear that the capture cut before the end of its message's header: what is left of
+    /// `content` may name the type.
+    pub fn cut_handshake(&mut self, content: &[u8], seen: Seen) {
+        self.touch(seen);
+        self.record.cut_handshakes += 1;
+        let Some(kind) = content.first() else { return };
+        self.learn_client(*kind, seen.direction);
+        if *kind == handshake_type::CLIENT_HELLO {
+            self.record.cut_hello.get_or_insert(seen.at);
+        }
+        if self.record.client != Some(seen.direction) {
+            self.server_spoke = true;
+        }
+    }
+
     /// Takes a record of epoch 0 that is no handshake message.
     pub fn clear(&mut self, record: &dtls::Record<'_>, seen: Seen) {
         self.touch(seen);

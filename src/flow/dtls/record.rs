@@ -27,6 +27,10 @@ pub struct Record {
     pub messages: Vec<Message>,
     /// Fragments of messages beyond the cap.
     pub messages_refused: u64,
+    /// Handshake records in clear of which the capture has too little to tell the message.
+    pub cut_handshakes: u64,
+    /// The first of them that starts as a ClientHello does.
+    pub cut_hello: Option<Step>,
     /// Flights in the order of their first message, encrypted ones too. Capped.
     pub flights: Vec<Flight>,
     /// What the two directions sent.
@@ -275,6 +279,12 @@ impl Record {
         !self.messages.is_empty()
     }
 
+    /// Whether its handshake passed the tap, be it too short in the capture to be read.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        self.is_started() || self.cut_handshakes > 0
+    }
+
     /// Whether both ends sent ciphertext: a handshake before the capture must have worked.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
@@ -317,7 +327,8 @@ impl Record {
     /// When its first ClientHello came.
     #[must_use]
     pub fn start(&self) -> Option<Step> {
-        self.messages.iter().find(|message| message.kind == CLIENT_HELLO).map(|message| message.first)
+        let hello = self.messages.iter().find(|message| message.kind == CLIENT_HELLO);
+        hello.map(|message| message.first).or(self.cut_hello)
     }
 
     /// Where it stopped; `None` where it finished or never started.

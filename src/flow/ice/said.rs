@@ -2,7 +2,7 @@
 
 use crate::wire::{
     Endpoint,
-    stun::{Message, Value, kind},
+    stun::{HEADER_LENGTH, Message, Value, kind},
 };
 
 use super::Role;
@@ -38,12 +38,19 @@ pub struct Said<'a> {
     pub nonce: Option<&'a [u8]>,
     /// LIFETIME in seconds.
     pub lifetime: Option<u32>,
+    /// Whether the capture cut attributes that may be those of a check.
+    cut: bool,
 }
+
+/// Bytes of attributes that a question to a STUN server does not have: none, or a SOFTWARE and a FINGERPRINT. A check has
+/// at least USERNAME, PRIORITY, a role, MESSAGE-INTEGRITY and FINGERPRINT (RFC 8445 section 7.2.2): 64.
+const MANY_ATTRIBUTES: usize = 40;
 
 impl<'a> Said<'a> {
     /// What `message` says. Of an attribute that stands twice the first counts (RFC 8489 section 14).
     pub fn of(message: &Message<'a>) -> Self {
-        let mut said = Self::default();
+        let cut = message.is_cut() && message.length() >= HEADER_LENGTH + MANY_ATTRIBUTES;
+        let mut said = Self { cut, ..Self::default() };
         let mut plain = None;
         for attribute in message.attributes() {
             said.has_user |= matches!(attribute.kind, kind::USERNAME | kind::USERHASH);
@@ -88,6 +95,7 @@ impl<'a> Said<'a> {
     /// Whether a Binding request is a connectivity check: a question to a STUN server has none of these, or long-term
     /// credentials, which ICE never uses (RFC 8445 section 7.2.2).
     pub const fn is_check(&self) -> bool {
-        self.has_user && self.realm.is_none() || self.priority.is_some() || self.role.is_some() || self.nominates
+        let has_any = self.priority.is_some() || self.role.is_some() || self.nominates;
+        has_any || (self.has_user || self.cut) && self.realm.is_none()
     }
 }

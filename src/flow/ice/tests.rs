@@ -45,7 +45,7 @@ fn a_renomination_counts_over_all_paths() {
         for (index, counter) in (1..).zip(counters) {
             push(&mut ice, index, 0, &message(1, index as u128, &[USER, (0xc001, &[0, 0, 0, *counter])]));
         }
-        let [checks, _] = ice.finish(end(1000)).0.checks;
+        let [checks, _] = ice.finish(end(1000), end(1000)).0.checks;
         (checks.nomination, checks.is_renominated())
     };
     assert_eq!(nominated(&[1, 1]), (Some(1), false));
@@ -63,7 +63,7 @@ fn a_regular_nomination() {
     push(&mut ice, 600, 0, &message(1, 2, &[USER, USE_CANDIDATE]));
     push(&mut ice, 640, 1, &message(0x101, 2, &[MAPPED]));
     push(&mut ice, 900, 0, &message(1, 3, &[USER]));
-    let (record, turn) = ice.finish(end(1000));
+    let (record, turn) = ice.finish(end(1000), end(1000));
     assert!(turn.is_none());
     let checks = &record.checks[0];
     let requests = &checks.requests;
@@ -86,7 +86,7 @@ fn a_restart_is_a_new_generation() {
     for id in 0..100 {
         push(&mut ice, 3, 0, &message(1, 9 + id, &[(6, format!("n{id}:other").as_bytes())]));
     }
-    let (record, _) = ice.finish(end(1000));
+    let (record, _) = ice.finish(end(1000), end(1000));
     assert_eq!(record.generations.len(), GENERATIONS);
     assert_eq!(record.generations[1].first.1.number(), 3);
 }
@@ -127,8 +127,8 @@ fn consent_is_lost_after_thirty_seconds() {
     for (id, second) in (2..).zip([5, 10, 15, 20, 25]) {
         push(&mut ice, second * 1000, 0, &message(1, id, &[USER]));
     }
-    assert_eq!(ice.clone().finish(end(30_000)).0.checks[0].consent_expired, None);
-    let (record, _) = ice.finish(end(31_000));
+    assert_eq!(ice.clone().finish(end(30_000), end(30_000)).0.checks[0].consent_expired, None);
+    let (record, _) = ice.finish(end(31_000), end(31_000));
     assert_eq!(record.checks[0].consent_expired, Some(end(30_010)));
     assert_eq!(record.checks[0].longest_consent_gap, 24_990 * NANOS_PER_MILLI);
 }
@@ -142,7 +142,7 @@ fn a_challenge_is_no_refusal() {
     push(&mut ice, 1, 1, &message(0x113, 1, &[error, nonce]));
     push(&mut ice, 2, 0, &message(3, 2, &[USER, nonce]));
     push(&mut ice, 3, 1, &message(0x113, 2, &[error, nonce]));
-    let turn = ice.finish(end(1000)).1.unwrap();
+    let turn = ice.finish(end(1000), end(1000)).1.unwrap();
     assert_eq!((turn.challenges(), turn.refusals(), turn.nonces, turn.unanswered()), (1, 1, 1, 0));
     assert!(!turn.is_allocated());
 }
@@ -155,9 +155,19 @@ fn a_hundred_thousand_transactions_stay_bounded() {
         push(&mut ice, 1, 0, &message(1, id, &[(6, format!("{id}:low").as_bytes())]));
         push(&mut ice, 1, 1, &message(0x113, id, &[(6, format!("{id}:low").as_bytes())]));
     }
-    let (record, _) = ice.finish(end(60_000));
+    let (record, _) = ice.finish(end(60_000), end(60_000));
     assert_eq!((record.checks[0].requests.sent, record.checks[0].requests.unanswered), (100_000, 4096));
     assert_eq!(record.checks[0].requests.pending, 100_000 - 4096, "their time had not come");
     assert_eq!((record.generations.len(), record.stray_ids.len()), (GENERATIONS, STRAYS));
     assert!(started.elapsed().as_secs() < 10, "took {:?}", started.elapsed());
+}
+
+#[test]
+fn a_flow_may_end_with_a_question_that_nobody_answers() {
+    let mut ice = Ice::default();
+    push(&mut ice, 0, 0, &message(1, 1, &[USER]));
+    let checks = |(record, _): (Record, _)| record.checks[0].requests.clone();
+    let (cut, whole) = (checks(ice.clone().finish(end(0), end(0))), checks(ice.finish(end(0), end(12_000))));
+    assert_eq!((cut.pending, cut.unanswered), (1, 0), "the capture ends here");
+    assert_eq!((whole.pending, whole.unanswered), (0, 1), "it goes on for 12 s");
 }

@@ -1,8 +1,10 @@
 //! How the ends of a call found a path.
 
 mod address;
+mod icmp;
 mod pair;
 mod restart;
+mod stun;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +75,9 @@ pub fn connecting(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord
             .min()
             .map(|id| context.packet(id)),
         icmp_errors: flows.iter().map(|flow| flow.icmp_errors).sum(),
+        icmp: icmp::errors(context, flows),
         mapped_addresses: mapped(context, flows),
+        stun_servers: flows.iter().flat_map(|flow| stun::servers(context, flow)).take(stun::SERVERS).collect(),
         turn: flows.iter().filter_map(|flow| turn::server(context, flow)).collect(),
         mdns: names(context, flows),
         ..Connecting::default()
@@ -91,7 +95,8 @@ fn works(states: [PairState; 2]) -> bool {
     states.contains(&PairState::Succeeded) && !states.contains(&PairState::Failed)
 }
 
-fn counts(flows: &[&FlowRecord]) -> Option<StunCounts> {
+/// The STUN and TURN messages of some flows.
+pub(super) fn counts(flows: &[&FlowRecord]) -> Option<StunCounts> {
     let mut counts = StunCounts::default();
     for flow in flows {
         for (kind, count) in &flow.stun_types {
@@ -138,8 +143,8 @@ fn duration(checked: &[(&FlowRecord, &ice::Record)], index: usize, place: &Place
         let answers = ice.checks.iter().filter_map(|checks| checks.requests.first_success).min();
         flow.carried().is_some_and(|(first, _)| answers.is_none_or(|(answer, _)| first < answer))
     };
-    let unstarted = |(flow, _): &(&FlowRecord, &ice::Record)| flow.dtls.iter().any(|dtls| !dtls.is_started());
-    let started = checked.iter().any(|(flow, _)| flow.dtls.iter().any(|dtls| dtls.is_started()));
+    let unstarted = |(flow, _): &(&FlowRecord, &ice::Record)| flow.dtls.iter().any(|dtls| !dtls.is_seen());
+    let started = checked.iter().any(|(flow, _)| flow.dtls.iter().any(|dtls| dtls.is_seen()));
     if checked.iter().any(is_late) || !started && checked.iter().any(unstarted) {
         return None;
     }

@@ -130,6 +130,7 @@ impl Ends<'_> {
             transport: record.is_started().then_some(if record.in_stun > 0 { "stun" } else { "datagrams" }),
             offered: record.offer.as_ref().filter(|offer| offer.complete).map(offered),
             handshake_messages: record.messages.iter().map(|message| self.message(message)).collect(),
+            handshake_records_cut: record.cut_handshakes,
             flights: record.flights.iter().map(|flight| self.flight(flight)).collect(),
             stopped_at: record.stop().map(|stop| self.stop(&stop)),
             connection_ids: connection_ids

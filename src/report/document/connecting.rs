@@ -49,8 +49,12 @@ pub struct Connecting {
     pub bad_fingerprint_packet: Option<PacketRef>,
     /// ICMP errors that speak of the call's packets.
     pub icmp_errors: u64,
+    /// What they say, by the first of each.
+    pub icmp: Vec<IcmpErrors>,
     /// Addresses that STUN servers reported.
     pub mapped_addresses: Vec<MappedAddress>,
+    /// STUN servers that were asked for the asker's address, or asked to keep a binding.
+    pub stun_servers: Vec<StunServer>,
     /// TURN servers, and what they granted.
     pub turn: Vec<TurnServer>,
     /// Names asked for over multicast DNS by the call's ends, or answered with their addresses.
@@ -158,7 +162,7 @@ pub struct CandidatePair {
     pub retransmissions_sent: u64,
     /// Requests that the remote end sent again.
     pub retransmissions_received: u64,
-    /// Checks of the local end that were never answered; the last 500 ms do not count.
+    /// Checks of the local end that were never answered; the capture's last 500 ms do not count.
     pub requests_unanswered: u64,
     /// Answers to the local end that took more than 500 ms.
     pub responses_late: u64,
@@ -255,6 +259,40 @@ pub struct StunError {
     pub first_packet: PacketRef,
 }
 
+/// ICMP errors of one sender, type and code about packets to one place (RFC 792, RFC 4443).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IcmpErrors {
+    /// Who sent them: a router or firewall, or the host that the packets reached.
+    pub sender: String,
+    /// Where the packets were to go.
+    pub about: String,
+    /// Where they came from.
+    pub asker: String,
+    /// Whether `sender` is the host that they were to go to.
+    pub from_destination: bool,
+    /// What type and code mean; `null` where no RFC says.
+    pub meaning: Option<&'static str>,
+    /// 4 for ICMP, 6 for ICMPv6.
+    pub version: u8,
+    /// The type.
+    #[serde(rename = "type")]
+    pub kind: u8,
+    /// The code.
+    pub code: u8,
+    /// The MTU of the next hop, where packets were too big and the sender says it.
+    pub mtu: Option<u32>,
+    /// How many.
+    pub count: u64,
+    /// The first.
+    pub first_packet: PacketRef,
+    /// Whether packets had come from that place before the first of them.
+    pub heard_before: bool,
+    /// Whether they are no more than the end of a call: that place had sent packets, sent none after, and its peer soon
+    /// ceased too.
+    pub at_end: bool,
+}
+
 /// An address as a STUN server sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -275,6 +313,30 @@ pub struct MappedAddress {
     pub round_trip_time: Option<f64>,
     /// The answer.
     pub packet: PacketRef,
+}
+
+/// One client and its STUN server: Binding requests without the attributes of ICE.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StunServer {
+    /// The server.
+    pub server: String,
+    /// The client.
+    pub client: String,
+    /// `udp` or `tcp`: between the two.
+    pub transport: String,
+    /// Requests.
+    pub requests: u64,
+    /// Requests sent again.
+    pub retransmissions: u64,
+    /// Requests that were answered, with success or with an error.
+    pub responses: u64,
+    /// Requests that were never answered; the capture's last 500 ms do not count.
+    pub unanswered: u64,
+    /// Seconds from request to answer, the last.
+    pub round_trip_time: Option<f64>,
+    /// The first request.
+    pub first_packet: Option<PacketRef>,
 }
 
 /// One client and its TURN server.
@@ -329,7 +391,9 @@ pub struct TurnServer {
     pub requests: u64,
     /// Requests sent again.
     pub retransmissions: u64,
-    /// Requests without an answer; the last 500 ms do not count.
+    /// Requests that were answered, with success or with an error.
+    pub responses: u64,
+    /// Requests without an answer; the capture's last 500 ms do not count.
     pub unanswered: u64,
     /// Seconds from Allocate to its answer, the last.
     pub round_trip_time: Option<f64>,

@@ -63,6 +63,8 @@ pub struct Securing {
     pub offered: Option<Offered>,
     /// Handshake messages in clear, by their first fragment.
     pub handshake_messages: Vec<HandshakeMessage>,
+    /// Handshake records that the capture cut too short to tell their message.
+    pub handshake_records_cut: u64,
     /// Flights, encrypted ones too (RFC 6347 section 4.2.4).
     pub flights: Vec<Flight>,
     /// Where the handshake stopped; `null` where it finished.

@@ -1,10 +1,11 @@
 //! The connecting step in words, and its pairs in a table.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use super::{
-    super::document::{CandidatePair, Connecting, PairState, StepStatus, StunError, TurnServer},
+    super::document::{CandidatePair, Connecting, PairState, StepStatus, StunError, StunServer, TurnServer},
     grid::{Cell, Column, Grid, Note, Row},
+    icmp,
     number::{by_count, bytes, counted, grouped, milliseconds, moment, short_time},
     page::{Label, Page, Tone},
 };
@@ -18,11 +19,16 @@ const NOTABLE_UNANSWERED: u64 = 3;
 /// Seconds without an answer to its checks that are: they are sent every five (RFC 7675 section 5.1).
 const NOTABLE_GAP: f64 = 10.0;
 
+/// STUN servers without an answer that are named.
+const FEW_SERVERS: usize = 2;
+
 /// What happened while the ends looked for a path.
 pub(super) fn words(connecting: &Connecting, page: &Page<'_>) -> Vec<String> {
     let mut words: Vec<String> = ice(connecting, page).into_iter().collect();
     words.extend(servers(connecting));
+    words.extend(silent_servers(connecting));
     words.extend(turn(connecting));
+    words.extend(icmp::words(connecting, page));
     if words.is_empty() {
         words.extend(messages(connecting));
     }
@@ -39,7 +45,6 @@ pub(super) fn words(connecting: &Connecting, page: &Page<'_>) -> Vec<String> {
         (connecting.role_conflicts, "role conflict"),
         (connecting.answers_from_elsewhere, "answer from another address"),
         (connecting.bad_fingerprints, "wrong FINGERPRINT"),
-        (connecting.icmp_errors, "ICMP error"),
     ];
     let said = troubles.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| match noun {
         "path switch" if count > 1 => format!("{} path switches", grouped(count)),
@@ -121,6 +126,28 @@ fn servers(connecting: &Connecting) -> Option<String> {
     })
 }
 
+/// `STUN 10.3.0.2:3478 never answered, sent 6 times`: of servers that are not TURN servers and told below.
+fn silent_servers(connecting: &Connecting) -> Vec<String> {
+    let mut silent: BTreeMap<&str, u64> = BTreeMap::new();
+    let is_told = |server: &StunServer| connecting.turn.iter().any(|turn| turn.server == server.server);
+    for server in connecting.stun_servers.iter().filter(|server| !is_told(server)) {
+        if server.unanswered > 0 && !answered(connecting, &server.server) {
+            *silent.entry(&server.server).or_default() += server.requests + server.retransmissions;
+        }
+    }
+    let said = silent.iter().take(FEW_SERVERS).map(|(server, sent)| match sent {
+        1 => format!("STUN {server} never answered"),
+        _ => format!("STUN {server} never answered, sent {} times", grouped(*sent)),
+    });
+    let rest = silent.len().saturating_sub(FEW_SERVERS) as u64;
+    said.chain((rest > 0).then(|| format!("{} never answered either", counted(rest, "more STUN server")))).collect()
+}
+
+/// Whether a STUN server answered any of the call's clients.
+fn answered(connecting: &Connecting, server: &str) -> bool {
+    connecting.stun_servers.iter().any(|one| one.server == server && one.responses > 0)
+}
+
 fn turn(connecting: &Connecting) -> Vec<String> {
     let mut servers: Vec<&TurnServer> = connecting.turn.iter().collect();
     // The one that carried most says most.
@@ -136,8 +163,8 @@ fn turn(connecting: &Connecting) -> Vec<String> {
         }
         (Some(address), Some(port)) => text.push_str(&format!(": allocated {address}:{port}")),
         _ if server.refusals > 0 => text.push_str(": credentials refused (401)"),
-        _ if server.unanswered > 0 => text.push_str(": no answer"),
         _ if server.packets_relayed > 0 => text.push_str(": allocated before the capture"),
+        _ if server.responses == 0 && server.requests > 0 => text.push_str(&no_answer(server)),
         _ => text.push_str(": nothing allocated"),
     }
     let mut words = vec![text];
@@ -160,6 +187,19 @@ fn turn(connecting: &Connecting) -> Vec<String> {
         words.push(format!("{} more tried", counted(servers.len() as u64 - 1, "allocation")));
     }
     words
+}
+
+/// `: no answer, asked 6 times`.
+fn no_answer(server: &TurnServer) -> String {
+    let asked = match server.requests + server.retransmissions {
+        1 => "asked once".to_owned(),
+        times => format!("asked {} times", grouped(times)),
+    };
+    if server.unanswered > 0 {
+        format!(": no answer, {asked}")
+    } else {
+        format!(": {asked} right before the capture ends")
+    }
 }
 
 /// What servers refused, the same of several allocations put together.

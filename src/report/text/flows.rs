@@ -3,10 +3,11 @@
 use std::io;
 
 use super::{
-    super::document::{OtherFlow, Report},
-    grid::{Cell, Column, Grid, Row},
-    number::{bytes, counted, grouped},
+    super::document::{OtherFlow, OtherStun, Report, Securing, StepStatus},
+    grid::{Cell, Column, Grid, Note, Row},
+    number::{by_count, bytes, counted, grouped, short_time},
     page::{Label, Page, Tone},
+    securing,
 };
 
 /// Flows that are listed one by one.
@@ -37,7 +38,7 @@ pub(super) fn write(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     }
     let rows: Vec<Row> = flows.iter().take(shown).map(|flow| row(flow, errors, page)).collect();
     if !rows.is_empty() {
-        Grid { columns, rows }.write(2, 0, page)?;
+        Grid { columns, rows }.write(2, 2, page)?;
     }
     let left = flows.get(shown..).unwrap_or_default();
     if !left.is_empty() {
@@ -68,5 +69,33 @@ fn row(flow: &OtherFlow, errors: bool, page: &Page<'_>) -> Row {
         let count = if flow.icmp_errors == 0 { String::new() } else { grouped(flow.icmp_errors) };
         cells.push(Cell::new(Tone::Bad, count));
     }
-    Row { cells, ..Row::default() }
+    Row { cells, notes: notes(flow), ..Row::default() }
+}
+
+/// What STUN and DTLS say of a flow.
+fn notes(flow: &OtherFlow) -> Vec<Note> {
+    let note = |text: String| Note { label: "", text, tone: Tone::Faint };
+    let said = flow.stun.as_ref().map(stun).into_iter().chain(flow.dtls.as_deref().map(dtls));
+    said.map(note).collect()
+}
+
+/// `2 Binding request, 2 Binding success, mapped 203.0.113.5:4321, RTT 20 ms`.
+fn stun(stun: &OtherStun) -> String {
+    let mut text = by_count(&stun.by_type);
+    if let (Some(address), Some(port)) = (&stun.mapped_address, stun.mapped_port) {
+        let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };
+        text.push_str(&format!(", mapped {address}:{port}"));
+    }
+    if let Some(seconds) = stun.round_trip_time {
+        text.push_str(&format!(", RTT {}", short_time(seconds)));
+    }
+    if stun.unanswered > 0 {
+        text.push_str(&format!(", {} never answered", grouped(stun.unanswered)));
+    }
+    text
+}
+
+fn dtls(securing: &Securing) -> String {
+    let words = securing::words(securing).join(", ");
+    if securing.status == StepStatus::Failed { format!("failed: {words}") } else { words }
 }

@@ -18,7 +18,9 @@ pub(super) fn words(securing: &Securing) -> Vec<String> {
     words.extend((securing.transport == Some("stun")).then(|| "carried in STUN".to_owned()));
     match securing.handshake_duration {
         Some(seconds) => words.push(format!("finished in {}", short_time(seconds))),
-        None if securing.finish_time.is_some() => words.push("started before the capture".to_owned()),
+        None if securing.finish_time.is_some() && securing.handshake_records_cut == 0 => {
+            words.push("started before the capture".to_owned())
+        }
         None => {}
     }
     words.extend(sent_again(securing));
@@ -35,7 +37,9 @@ pub(super) fn words(securing: &Securing) -> Vec<String> {
     }
     if let Some(dtls) = securing.dtls.as_ref().filter(|_| securing.handshake_messages.is_empty()) {
         let records = if dtls.records.is_empty() { String::new() } else { format!(" ({})", by_count(&dtls.records)) };
-        words.push(format!("DTLS without its handshake: {}{records}", counted(dtls.packets, "datagram")));
+        let is_cut = securing.handshake_records_cut > 0;
+        let handshake = if is_cut { "handshake cut by the snap length" } else { "DTLS without its handshake" };
+        words.push(format!("{handshake}: {}{records}", counted(dtls.packets, "datagram")));
     } else if !securing.application_data.is_empty() {
         let amount = securing.application_data.iter().map(|data| data.bytes).sum();
         words.push(format!("{} of application data", bytes(amount)));

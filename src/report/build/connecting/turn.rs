@@ -50,6 +50,7 @@ pub(super) fn server(context: &Context<'_>, flow: &FlowRecord) -> Option<TurnSer
         nonces: turn.nonces,
         requests: turn.requests.values().map(|requests| requests.sent).sum(),
         retransmissions: turn.requests.values().map(|requests| requests.retransmitted).sum(),
+        responses: turn.requests.values().map(|requests| requests.succeeded + requests.failed).sum(),
         unanswered: turn.unanswered(),
         round_trip_time: round_trip.filter(|times| times.count > 0).map(|times| seconds(times.last)),
         packets_relayed: turn.carried.values().flat_map(|carried| carried.packets).sum(),
