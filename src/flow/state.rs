@@ -265,7 +265,7 @@ impl Flow {
         let rtcp_packets = rtcp.as_ref().map_or(0, |rtcp| rtcp.datagrams());
         self.settle(Protocol::Rtp, rtp_packets);
         self.settle(Protocol::Rtcp, rtcp_packets);
-        let (ice, turn) = finish_stun(self.ice.take(), self.turn.take(), self.last.0);
+        let (ice, turn) = finish_stun(&self.key, self.ice.take(), self.turn.take(), self.last.0);
         let is_call = self.path.is_call() || !streams.is_empty();
         let dtls = self.dtls.take().map(|dtls| dtls.finish(is_call)).unwrap_or_default();
         self.settle(Protocol::Dtls, self.protocols[Protocol::Dtls as usize] + dtls.suspects);
@@ -465,6 +465,7 @@ impl FlowRecord {
 
 /// The records of ICE and TURN. What a TURN server carried is known to the one that takes it out of its messages.
 fn finish_stun(
+    key: &FlowKey,
     ice: Option<Box<Ice>>,
     turn: Option<Box<Turn>>,
     end: Timestamp,
@@ -473,10 +474,10 @@ fn finish_stun(
         let (record, asked) = ice.finish(end);
         (Some(Box::new(record)), asked)
     });
-    let turn = turn.filter(|turn| turn.is_seen()).map(|turn| {
-        let (client, carried) = turn.finish();
+    let turn = turn.filter(|turn| turn.is_believable()).map(|turn| {
+        let (client, carried) = turn.finish(key);
         let asked = asked.unwrap_or_default();
-        Box::new(allocation::Record { client: client.or(asked.client), carried, ..*asked })
+        Box::new(allocation::Record { client: Some(asked.client.unwrap_or(client)), carried, ..*asked })
     });
     (ice, turn)
 }

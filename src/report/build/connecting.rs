@@ -63,7 +63,7 @@ pub fn connecting(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord
             .map(|id| context.packet(id)),
         icmp_errors: flows.iter().map(|flow| flow.icmp_errors).sum(),
         mapped_addresses: mapped(context, flows),
-        turn: flows.iter().filter_map(|flow| turn::server(context, flow)).collect(),
+        turn: flows.iter().filter_map(|flow| turn::server(context, &place, flow)).collect(),
         mdns: names(context, flows),
         ..Connecting::default()
     };

@@ -75,7 +75,7 @@ fn associations(all: &[Ends<'_>]) -> u64 {
 fn stun_acknowledgements(flow: &FlowRecord) -> impl Iterator<Item = StunAcknowledgements> + '_ {
     let by_direction = flow.dtls_acknowledgements.iter().enumerate();
     by_direction.filter(|(_, said)| said.attributes > 0).map(|(direction, said)| StunAcknowledgements {
-        sender: flow.key.source(direction).to_string(),
+        sender: flow.key.name_of(flow.key.source(direction)),
         attributes: said.attributes,
         datagrams: said.datagrams,
         unknown: said.unknown,
@@ -235,7 +235,7 @@ impl Ends<'_> {
     }
 
     fn end(&self, direction: u8) -> String {
-        self.flow.key.source(usize::from(direction)).to_string()
+        self.flow.key.name_of(self.flow.key.source(usize::from(direction)))
     }
 }
 

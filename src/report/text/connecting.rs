@@ -111,11 +111,11 @@ fn turn(connecting: &Connecting) -> Vec<String> {
     if server.transport != "udp" {
         text.push_str(&format!(" over {}", server.transport.to_uppercase()));
     }
-    match (&server.relayed_address, server.relayed_port) {
-        (Some(address), Some(port)) if address.contains(':') => {
-            text.push_str(&format!(": allocated [{address}]:{port}"));
+    match (server.relayed_address.as_deref(), server.relayed_port) {
+        (Some(address), port) => {
+            let when = if server.allocations.is_empty() { " before the capture" } else { "" };
+            text.push_str(&format!(": allocated {}{when}", end_name(Some(address), port, None)));
         }
-        (Some(address), Some(port)) => text.push_str(&format!(": allocated {address}:{port}")),
         _ if server.refusals > 0 => text.push_str(": credentials refused (401)"),
         _ if server.unanswered > 0 => text.push_str(": no answer"),
         _ if server.packets_relayed > 0 => text.push_str(": allocated before the capture"),
@@ -223,12 +223,23 @@ fn notes(pair: &CandidatePair) -> Vec<Note> {
     notes
 }
 
+/// A transport address, or the TURN channel that stands for one.
+pub(super) fn end_name(address: Option<&str>, port: Option<u16>, channel: Option<u16>) -> String {
+    let port = port.unwrap_or_default();
+    match (address, channel) {
+        (Some(address), _) if address.contains(':') => format!("[{address}]:{port}"),
+        (Some(address), _) => format!("{address}:{port}"),
+        (None, Some(channel)) => format!("unknown peer on channel 0x{channel:04x}"),
+        (None, None) => "unknown peer".to_owned(),
+    }
+}
+
 /// `local` or remote end: address, port, and where the address is valid.
 fn end(pair: &CandidatePair, local: bool) -> String {
     let end = if local { &pair.local } else { &pair.remote };
-    let address = if end.address.contains(':') { format!("[{}]", end.address) } else { end.address.clone() };
     let kind = if end.kind == "relay" { "relay" } else { end.scope };
-    format!("{address}:{} ({kind})", end.port)
+    let name = end_name(end.address.as_deref(), end.port, end.channel);
+    if end.address.is_some() { format!("{name} ({kind})") } else { name }
 }
 
 fn state(pair: &CandidatePair) -> (&'static str, Tone) {
