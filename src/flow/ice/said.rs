@@ -30,6 +30,8 @@ pub struct Said<'a> {
     pub relayed: Option<Endpoint>,
     /// ERROR-CODE.
     pub error: Option<u16>,
+    /// Whether the capture cut the message.
+    pub is_cut: bool,
     /// SOFTWARE.
     pub software: Option<&'a str>,
     /// REALM.
@@ -43,7 +45,7 @@ pub struct Said<'a> {
 impl<'a> Said<'a> {
     /// What `message` says. Of an attribute that stands twice the first counts (RFC 8489 section 14).
     pub fn of(message: &Message<'a>) -> Self {
-        let mut said = Self::default();
+        let mut said = Self { is_cut: message.bytes().len() < message.length(), ..Self::default() };
         let mut plain = None;
         for attribute in message.attributes() {
             said.has_user |= matches!(attribute.kind, kind::USERNAME | kind::USERHASH);

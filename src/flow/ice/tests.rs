@@ -133,3 +133,19 @@ fn a_hundred_thousand_transactions_stay_bounded() {
     assert_eq!((record.generations.len(), record.stray_ids.len()), (GENERATIONS, STRAYS));
     assert!(started.elapsed().as_secs() < 10, "took {:?}", started.elapsed());
 }
+
+#[test]
+fn an_error_code_that_the_capture_cut_off() {
+    let answer = message(0x113, 7, &[(0x8022, b"server"), (0x0009, b"\x00\x00\x04\x01")]);
+    for (captured, code, is_cut) in [(answer.len(), 401, false), (24, 0, true)] {
+        let mut ice = Ice::default();
+        push(&mut ice, 0, 0, &message(3, 7, &[]));
+        let bytes = &answer[..captured];
+        let (time, id) = (end(10), PacketId::new(0, 2));
+        let datagram = Datagram { time, id, bytes, length: answer.len(), direction: 1 };
+        ice.push(&key(), &datagram, &Message::parse_captured(bytes, answer.len()).unwrap());
+        let turn = ice.finish(end(1000)).1.unwrap();
+        let [failure] = turn.errors.keys().copied().collect::<Vec<_>>()[..] else { panic!("one error") };
+        assert_eq!((failure.code, failure.is_cut), (code, is_cut));
+    }
+}

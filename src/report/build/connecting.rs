@@ -253,6 +253,7 @@ fn error(
     StunError {
         method: method_name(method),
         code,
+        code_cut: false,
         name: error_name(code),
         meaning: error_meaning(code, credentials),
         challenge: code == UNAUTHENTICATED && !credentials,

@@ -103,7 +103,7 @@ impl Ends<'_> {
     fn securing(&self) -> Securing {
         let record = self.record;
         let choice = record.choice.as_ref();
-        let (start, finish) = (record.start(), record.finish);
+        let (start, finish) = (record.start(), record.finish.filter(|_| !record.is_finish_unseen));
         let is_1_3 = record.is_1_3();
         let named =
             |number: Option<u16>, name: fn(u16) -> Option<&'static str>| number.map(|number| word(number, name));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     flow::{
-        FlowRecord,
+        FlowRecord, dtls,
         key::FlowKey,
         rtcp::Rtcp,
         sequence::{Bursts, Counters},
@@ -192,7 +192,7 @@ impl Parts<'_> {
 
     /// Whether any of its paths had DTLS: its keys go on elsewhere.
     fn has_dtls(&self) -> bool {
-        self.found.parts.iter().any(|(flow, _)| flow.path.dtls)
+        self.found.parts.iter().any(|(flow, _)| flow.path.dtls || flow.dtls.iter().any(dtls::Record::is_in_use))
     }
 
     fn encrypted(&self) -> Option<bool> {

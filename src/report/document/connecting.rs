@@ -226,6 +226,8 @@ pub struct StunError {
     pub method: String,
     /// The code; 0 where it could not be read.
     pub code: u16,
+    /// Whether the capture cut the answer before its code.
+    pub code_cut: bool,
     /// Its name.
     pub name: Option<&'static str>,
     /// What it says to the one who asked.

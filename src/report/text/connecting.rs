@@ -260,7 +260,11 @@ fn refusal(error: &StunError) -> String {
     let name = error.name.map_or_else(String::new, |name| format!(" ({name})"));
     let times = if *count > 1 { format!(", {} times", grouped(*count)) } else { String::new() };
     let meaning = error.meaning.map_or_else(String::new, |meaning| format!(": {meaning}"));
-    let code = if *code == 0 { "an error without a code".to_owned() } else { code.to_string() };
+    let code = match code {
+        0 if error.code_cut => "an error whose code the snap length cut off".to_owned(),
+        0 => "an error without a code".to_owned(),
+        code => code.to_string(),
+    };
     format!("{method} with {code}{name}{times}{meaning} (packet {first_packet})")
 }
 

@@ -8,7 +8,7 @@ use crate::{
     },
     report::{
         build::Context,
-        document::{TurnAllocation, TurnChannel, TurnPeer, TurnPermission, TurnServer},
+        document::{StunError, TurnAllocation, TurnChannel, TurnPeer, TurnPermission, TurnServer},
     },
     time::seconds,
     wire::{Endpoint, stun::method},
@@ -42,7 +42,10 @@ pub(super) fn server(context: &Context<'_>, place: &Place, flow: &FlowRecord) ->
         channels: channels(context, turn),
         errors: errors
             .into_iter()
-            .map(|(failure, count)| error(context, (failure.method, failure.code), failure.credentials, *count))
+            .map(|(failure, count)| StunError {
+                code_cut: failure.is_cut,
+                ..error(context, (failure.method, failure.code), failure.credentials, *count)
+            })
             .collect(),
         challenges: turn.challenges(),
         refusals: turn.refusals(),
