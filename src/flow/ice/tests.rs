@@ -98,10 +98,10 @@ fn who_only_answers_is_lite() {
         push(&mut ice, at, 0, &message(1, number, &[USER]));
         push(&mut ice, at + 20, 1, &message(0x101, number, &[MAPPED]));
     }
-    assert_eq!(ice.clone().finish(end(2000)).0.lite(), Some(1));
+    assert_eq!(ice.clone().finish(end(2000), end(2000)).0.lite(), Some(1));
     // Until it asks.
     push(&mut ice, 1900, 1, &message(1, 9, &[USER]));
-    assert_eq!(ice.finish(end(2000)).0.lite(), None);
+    assert_eq!(ice.finish(end(2000), end(2000)).0.lite(), None);
 }
 
 /// RFC 7675 section 5.1 asks every five seconds; an agent that does not may pause, and is answered.
@@ -112,7 +112,7 @@ fn a_pause_is_no_lost_consent() {
     push(&mut ice, 120, 1, &message(0x101, 1, &[MAPPED]));
     push(&mut ice, 45_000, 0, &message(1, 2, &[USER]));
     push(&mut ice, 45_020, 1, &message(0x101, 2, &[MAPPED]));
-    let (record, _) = ice.finish(end(46_000));
+    let (record, _) = ice.finish(end(46_000), end(46_000));
     assert_eq!(
         (record.checks[0].consent_expired, record.checks[0].longest_consent_gap),
         (None, 44_900 * NANOS_PER_MILLI)
@@ -170,4 +170,20 @@ fn a_flow_may_end_with_a_question_that_nobody_answers() {
     let (cut, whole) = (checks(ice.clone().finish(end(0), end(0))), checks(ice.finish(end(0), end(12_000))));
     assert_eq!((cut.pending, cut.unanswered), (1, 0), "the capture ends here");
     assert_eq!((whole.pending, whole.unanswered), (0, 1), "it goes on for 12 s");
+}
+
+#[test]
+fn an_error_code_that_the_capture_cut_off() {
+    let answer = message(0x113, 7, &[(0x8022, b"server"), (0x0009, b"\x00\x00\x04\x01")]);
+    for (captured, code, is_cut) in [(answer.len(), 401, false), (24, 0, true)] {
+        let mut ice = Ice::default();
+        push(&mut ice, 0, 0, &message(3, 7, &[]));
+        let bytes = &answer[..captured];
+        let (time, id) = (end(10), PacketId::new(0, 2));
+        let datagram = Datagram { time, id, bytes, length: answer.len(), direction: 1 };
+        ice.push(&key(), &datagram, &Message::parse_captured(bytes, answer.len()).unwrap());
+        let turn = ice.finish(end(1000), end(1000)).1.unwrap();
+        let [failure] = turn.errors.keys().copied().collect::<Vec<_>>()[..] else { panic!("one error") };
+        assert_eq!((failure.code, failure.is_cut), (code, is_cut));
+    }
 }
