@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Node, Protocol, View, nodes as nodes_of, summary as summary_of, words};
 use crate::wire::{
     Malformed,
-    stun::{Attribute, HEADER_LENGTH, Message, Value, attribute_name, kind, method},
+    stun::{Attribute, HEADER_LENGTH, Message, Value, attribute_name, error_name, kind, method},
 };
 
 /// `Binding request user=abcd:efgh prio=1845501695 controlling use-candidate`.
@@ -96,7 +96,7 @@ fn said(message: &Message<'_>, attribute: &Attribute<'_>, view: View<'_>) -> Opt
         (kind, Value::Address(address)) => format!("{}={address}", address_word(kind)?),
         // Some servers pad the reason with zeros that they count.
         (kind::ERROR_CODE, Value::Error { code, reason }) => match reason.trim_end_matches('\0') {
-            "" => code.to_string(),
+            "" => named(code),
             reason => format!("{code} {}", words::quoted(reason)),
         },
         (_, Value::Channel(channel)) => format!("channel=0x{channel:04x}"),
@@ -134,7 +134,14 @@ fn described(message: &Message<'_>, attribute: &Attribute<'_>, value: Value<'_>)
     match value {
         Value::Address(address) => address.to_string(),
         Value::Text(text) => words::quoted(text),
+        Value::Error { code, reason: "" } => named(code),
         Value::Error { code, reason } => format!("{code} {}", words::quoted(reason)),
+        Value::AddressError { family, code, reason: "" } => format!("{}: {}", address_family(family), named(code)),
+        Value::AddressError { family, code, reason } => {
+            format!("{}: {code} {}", address_family(family), words::quoted(reason))
+        }
+        Value::Icmp { kind, code } => format!("type {kind}, code {code}"),
+        Value::Transmissions { requests, responses } => format!("request {requests}, answer {responses}"),
         Value::Number(seconds) if attribute.kind == kind::LIFETIME => format!("{seconds} s"),
         Value::Number(number) => number.to_string(),
         Value::Channel(channel) => format!("0x{channel:04x}"),
@@ -143,9 +150,8 @@ fn described(message: &Message<'_>, attribute: &Attribute<'_>, value: Value<'_>)
         Value::TieBreaker(number) => format!("0x{number:016x}"),
         Value::ChangeRequest { address, port } => change(address, port).to_owned(),
         Value::EvenPort(reserve) => (if reserve { "reserve the next" } else { "no reservation" }).to_owned(),
-        Value::Algorithm(1) => "MD5".to_owned(),
-        Value::Algorithm(2) => "SHA-256".to_owned(),
-        Value::Algorithm(number) => number.to_string(),
+        Value::Algorithm(number) => algorithm(number),
+        Value::Algorithms(numbers) => numbers.map(algorithm).collect::<Vec<_>>().join(", "),
         Value::Flag => String::new(),
         Value::Fingerprint(crc) => {
             let verdict = match message.fingerprint() {
@@ -158,6 +164,20 @@ fn described(message: &Message<'_>, attribute: &Attribute<'_>, value: Value<'_>)
         Value::Network { id, cost } => format!("network {id}, cost {cost}{}", network_cost(cost)),
         Value::Unknown(types) => words::names(types, attribute_name),
         Value::Data(bytes) | Value::Opaque(bytes) => words::hex(bytes),
+    }
+}
+
+/// An error code without a reason phrase, by the name it has.
+fn named(code: u16) -> String {
+    error_name(code).map_or_else(|| code.to_string(), |name| format!("{code} ({name})"))
+}
+
+/// IANA "STUN Password Algorithms".
+fn algorithm(number: u16) -> String {
+    match number {
+        1 => "MD5".to_owned(),
+        2 => "SHA-256".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -132,6 +132,29 @@ pub enum Value<'a> {
         /// The reason phrase.
         reason: &'a str,
     },
+    /// ADDRESS-ERROR-CODE: why no address of a family was allocated (RFC 8656 section 18.12).
+    AddressError {
+        /// The family: 1 IPv4, 2 IPv6.
+        family: u8,
+        /// The code: class times 100 plus number.
+        code: u16,
+        /// The reason phrase.
+        reason: &'a str,
+    },
+    /// ICMP: what the server's datagram to the peer came back with (RFC 8656 section 18.13).
+    Icmp {
+        /// The ICMP type, of the family that the peer's address has.
+        kind: u8,
+        /// The ICMP code.
+        code: u16,
+    },
+    /// TRANSACTION_TRANSMIT_COUNTER (RFC 7982 section 3.1).
+    Transmissions {
+        /// Transmissions of the request so far.
+        requests: u8,
+        /// Transmissions of the answer so far.
+        responses: u8,
+    },
     /// A number whose unit the attribute gives: PRIORITY, LIFETIME (seconds), NOMINATION ...
     Number(u32),
     /// CHANNEL-NUMBER (RFC 8656 section 18.1).
@@ -153,6 +176,8 @@ pub enum Value<'a> {
     EvenPort(bool),
     /// PASSWORD-ALGORITHM: 1 MD5, 2 SHA-256 (RFC 8489 section 18.5).
     Algorithm(u16),
+    /// PASSWORD-ALGORITHMS, best first (RFC 8489 section 14.11).
+    Algorithms(Algorithms<'a>),
     /// An attribute whose presence says it all: USE-CANDIDATE, DONT-FRAGMENT.
     Flag,
     /// A datagram inside: DATA, DTLS-IN-STUN.
@@ -211,25 +236,40 @@ impl<'a> Attribute<'a> {
             | kind::RESPONSE_ORIGIN
             | kind::OTHER_ADDRESS
             | kind::ALTERNATE_SERVER => Value::Address(address(reader, 0)?),
-            kind::USERNAME | kind::REALM | kind::NONCE | kind::SOFTWARE | kind::ALTERNATE_DOMAIN => {
+            kind::USERNAME
+            | kind::REALM
+            | kind::NONCE
+            | kind::SOFTWARE
+            | kind::ALTERNATE_DOMAIN
+            | kind::THIRD_PARTY_AUTHORIZATION => {
                 let bytes = reader.take_rest();
                 // Usernames of other systems are binary (MS-TURN, WhatsApp): not text, and no fault of theirs.
                 str::from_utf8(bytes).map_or(Value::Opaque(bytes), Value::Text)
             }
-            kind::ERROR_CODE | kind::ADDRESS_ERROR_CODE => {
+            kind::ERROR_CODE => {
                 reader.skip(2)?;
-                let [class, number] = reader.array()?;
-                Value::Error {
-                    code: u16::from(class & 7) * 100 + u16::from(number),
-                    reason: utf8_prefix(reader.take_rest()),
-                }
+                Value::Error { code: error_code(reader)?, reason: utf8_prefix(reader.take_rest()) }
+            }
+            kind::ADDRESS_ERROR_CODE => {
+                let [family, _] = reader.array()?;
+                Value::AddressError { family, code: error_code(reader)?, reason: utf8_prefix(reader.take_rest()) }
+            }
+            kind::ICMP => {
+                reader.skip(2)?;
+                // Seven bits of type and nine of code.
+                let packed = reader.u16()?;
+                Value::Icmp { kind: (packed >> 9) as u8, code: packed & 0x1ff }
+            }
+            kind::TRANSACTION_TRANSMIT_COUNTER => {
+                reader.skip(2)?;
+                let [requests, responses] = reader.array()?;
+                Value::Transmissions { requests, responses }
             }
             kind::PRIORITY
             | kind::LIFETIME
             | kind::BANDWIDTH
             | kind::CACHE_TIMEOUT
             | kind::CONNECTION_ID
-            | kind::GOOG_LAST_ICE_CHECK_RECEIVED
             | kind::RETRANSMIT_COUNT => Value::Number(reader.u32()?),
             kind::NOMINATION if self.value.len() == 4 => Value::Number(reader.u32()?),
             kind::RESPONSE_PORT => Value::Number(u32::from(reader.u16()?)),
@@ -243,6 +283,7 @@ impl<'a> Attribute<'a> {
             }
             kind::EVEN_PORT => Value::EvenPort(reader.u8()? & 0x80 != 0),
             kind::PASSWORD_ALGORITHM => Value::Algorithm(reader.u16()?),
+            kind::PASSWORD_ALGORITHMS => Value::Algorithms(Algorithms(reader.take_rest())),
             kind::USE_CANDIDATE | kind::DONT_FRAGMENT => Value::Flag,
             kind::DATA | kind::DTLS_IN_STUN => Value::Data(reader.take_rest()),
             kind::FINGERPRINT => Value::Fingerprint(reader.u32()?),
@@ -263,6 +304,27 @@ fn address(reader: &mut Reader<'_>, mask: u128) -> Result<Endpoint, Malformed> {
         1 => Ok(Endpoint::v4((reader.u32()? ^ (mask >> 96) as u32).to_be_bytes(), port)),
         2 => Ok(Endpoint::v6((u128::from_be_bytes(reader.array()?) ^ mask).to_be_bytes(), port)),
         _ => Err(Malformed::new(Layer::Stun, Kind::BadValue, 1)),
+    }
+}
+
+/// The class and the number of an error code (RFC 8489 section 14.8).
+fn error_code(reader: &mut Reader<'_>) -> Result<u16, Malformed> {
+    let [class, number] = reader.array()?;
+    Ok(u16::from(class & 7) * 100 + u16::from(number))
+}
+
+/// The numbers of password algorithms; it ends where a length lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Algorithms<'a>(&'a [u8]);
+
+impl Iterator for Algorithms<'_> {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        let (&[high, low, long, short], rest) = self.0.split_first_chunk()?;
+        let parameters = usize::from(u16::from_be_bytes([long, short])).next_multiple_of(4);
+        self.0 = rest.get(parameters..).unwrap_or_default();
+        Some(u16::from_be_bytes([high, low]))
     }
 }
 
