@@ -32,7 +32,7 @@ impl Wire {
         self.packet += 1;
         let time = Timestamp(i64::try_from(self.packet).unwrap() * 10 * NANOS_PER_MILLI);
         let id = PacketId::new(0, self.packet);
-        let datagram = Datagram { time, id, bytes, length: bytes.len(), direction };
+        let datagram = Datagram { time, id, bytes, length: bytes.len(), direction, holes: 0 };
         assert_eq!(self.dtls.push(&datagram), None);
         self
     }
@@ -342,7 +342,7 @@ proptest! {
         for (number, (direction, bytes)) in (1..).zip(&datagrams) {
             for length in [bytes.len(), bytes.len() + 50] {
                 let (time, id) = (Timestamp(number), PacketId::new(0, u64::try_from(number).unwrap()));
-                let datagram = Datagram { time, id, bytes, length, direction: *direction };
+                let datagram = Datagram { time, id, bytes, length, direction: *direction, holes: 0 };
                 let _ = dtls.push(&datagram);
                 dtls.suspect(&datagram);
             }
