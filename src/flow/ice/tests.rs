@@ -98,10 +98,10 @@ fn who_only_answers_is_lite() {
         push(&mut ice, at, 0, &message(1, number, &[USER]));
         push(&mut ice, at + 20, 1, &message(0x101, number, &[MAPPED]));
     }
-    assert_eq!(ice.clone().finish(end(2000)).0.lite(), Some(1));
+    assert_eq!(ice.clone().finish(end(2000), end(2000)).0.lite(), Some(1));
     // Until it asks.
     push(&mut ice, 1900, 1, &message(1, 9, &[USER]));
-    assert_eq!(ice.finish(end(2000)).0.lite(), None);
+    assert_eq!(ice.finish(end(2000), end(2000)).0.lite(), None);
 }
 
 /// RFC 7675 section 5.1 asks every five seconds; an agent that does not may pause, and is answered.
@@ -112,7 +112,7 @@ fn a_pause_is_no_lost_consent() {
     push(&mut ice, 120, 1, &message(0x101, 1, &[MAPPED]));
     push(&mut ice, 45_000, 0, &message(1, 2, &[USER]));
     push(&mut ice, 45_020, 1, &message(0x101, 2, &[MAPPED]));
-    let (record, _) = ice.finish(end(46_000));
+    let (record, _) = ice.finish(end(46_000), end(46_000));
     assert_eq!(
         (record.checks[0].consent_expired, record.checks[0].longest_consent_gap),
         (None, 44_900 * NANOS_PER_MILLI)
