@@ -202,6 +202,26 @@ impl<'a> Message<'a> {
         self.kind
     }
 
+    /// Method and class by today's numbers. The drafts of TURN before RFC 5766, and MS-TURN that follows them, have Send
+    /// requests, which nobody answers, at 0x0004 and Data indications at 0x0115.
+    #[must_use]
+    pub fn standard_type(&self) -> MessageType {
+        let standard = match self.kind.0 {
+            0x0004 => 0x0006,
+            0x0104 => 0x0106,
+            0x0114 => 0x0116,
+            0x0115 => 0x0017,
+            _ => return self.kind,
+        };
+        if self.is_classic() || self.is_ms_turn() { MessageType(standard) } else { self.kind }
+    }
+
+    /// Whether it is of MS-TURN, whose messages all begin with a cookie of their own.
+    #[must_use]
+    pub fn is_ms_turn(&self) -> bool {
+        self.attributes().next().is_some_and(|attribute| attribute.kind == kind::MS_MAGIC_COOKIE)
+    }
+
     /// The class.
     #[must_use]
     pub const fn class(&self) -> Class {

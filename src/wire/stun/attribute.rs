@@ -114,7 +114,7 @@ pub struct Attribute<'a> {
     pub value: &'a [u8],
     /// Where the attribute (its type) starts: bytes from the start of the message. The value is four bytes further.
     pub offset: usize,
-    /// The low 96 bits mask IPv6 addresses.
+    /// The magic cookie and the transaction id, which mask addresses.
     transaction: u128,
 }
 
@@ -180,7 +180,15 @@ impl<'a> Attribute<'a> {
         if self.kind == kind::NOMINATION && self.length != 4 {
             return Some("ENF-FLOW-DESCRIPTION");
         }
+        if self.kind == kind::XOR_PEER_ADDRESS && self.is_classic() {
+            return Some("REMOTE-ADDRESS");
+        }
         attribute_name(self.kind)
+    }
+
+    /// Whether its message has no magic cookie.
+    const fn is_classic(&self) -> bool {
+        (self.transaction >> 96) as u32 != MAGIC_COOKIE
     }
 
     /// Its value, decoded.
@@ -198,6 +206,9 @@ impl<'a> Attribute<'a> {
 
     fn decode(&self, reader: &mut Reader<'a>) -> Result<Value<'a>, Malformed> {
         let value = match self.kind {
+            // As the drafts before the magic cookie had it, and MS-TURN has.
+            kind::XOR_PEER_ADDRESS if self.is_classic() => Value::Address(address(reader, 0)?),
+            kind::MS_XOR_MAPPED_ADDRESS => Value::Address(address(reader, self.transaction)?),
             kind::XOR_MAPPED_ADDRESS | kind::XOR_PEER_ADDRESS | kind::XOR_RELAYED_ADDRESS => {
                 let mask = u128::from(MAGIC_COOKIE) << 96 | self.transaction & (u128::MAX >> 32);
                 Value::Address(address(reader, mask)?)
