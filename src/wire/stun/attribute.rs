@@ -132,6 +132,33 @@ pub enum Value<'a> {
         /// The reason phrase.
         reason: &'a str,
     },
+    /// ADDRESS-ERROR-CODE (RFC 8656 section 18.12): why no address of a family was lent.
+    AddressError {
+        /// The family: 1 IPv4, 2 IPv6.
+        family: u8,
+        /// The code.
+        code: u16,
+        /// The reason phrase.
+        reason: &'a str,
+    },
+    /// ICMP (RFC 8656 section 18.13): what an error that reached the relay said.
+    Icmp {
+        /// The ICMP type.
+        kind: u8,
+        /// The ICMP code.
+        code: u16,
+        /// Further data, as the MTU.
+        data: u32,
+    },
+    /// TRANSACTION_TRANSMIT_COUNTER (RFC 7982 section 3.1).
+    Transmissions {
+        /// Times the request was sent.
+        request: u8,
+        /// Times the answer was sent.
+        response: u8,
+    },
+    /// PASSWORD-ALGORITHMS (RFC 8489 section 14.11): algorithms and their parameters; see [`algorithms`].
+    Algorithms(&'a [u8]),
     /// A number whose unit the attribute gives: PRIORITY, LIFETIME (seconds), NOMINATION ...
     Number(u32),
     /// CHANNEL-NUMBER (RFC 8656 section 18.1).
@@ -222,25 +249,42 @@ impl<'a> Attribute<'a> {
             | kind::RESPONSE_ORIGIN
             | kind::OTHER_ADDRESS
             | kind::ALTERNATE_SERVER => Value::Address(address(reader, 0)?),
-            kind::USERNAME | kind::REALM | kind::NONCE | kind::SOFTWARE | kind::ALTERNATE_DOMAIN => {
+            kind::USERNAME
+            | kind::REALM
+            | kind::NONCE
+            | kind::SOFTWARE
+            | kind::ALTERNATE_DOMAIN
+            | kind::THIRD_PARTY_AUTHORIZATION => {
                 let bytes = reader.take_rest();
                 // Usernames of other systems are binary (MS-TURN, WhatsApp): not text, and no fault of theirs.
                 str::from_utf8(bytes).map_or(Value::Opaque(bytes), Value::Text)
             }
-            kind::ERROR_CODE | kind::ADDRESS_ERROR_CODE => {
+            kind::ERROR_CODE => {
                 reader.skip(2)?;
-                let [class, number] = reader.array()?;
-                Value::Error {
-                    code: u16::from(class & 7) * 100 + u16::from(number),
-                    reason: utf8_prefix(reader.take_rest()),
-                }
+                let code = error_code(reader)?;
+                Value::Error { code, reason: utf8_prefix(reader.take_rest()) }
             }
+            kind::ADDRESS_ERROR_CODE => {
+                let [family, _] = reader.array()?;
+                let code = error_code(reader)?;
+                Value::AddressError { family, code, reason: utf8_prefix(reader.take_rest()) }
+            }
+            kind::ICMP => {
+                reader.skip(2)?;
+                // Seven bits of type, nine of code.
+                let both = reader.u16()?;
+                Value::Icmp { kind: (both >> 9) as u8, code: both & 0x1ff, data: reader.u32()? }
+            }
+            kind::TRANSACTION_TRANSMIT_COUNTER => {
+                reader.skip(2)?;
+                Value::Transmissions { request: reader.u8()?, response: reader.u8()? }
+            }
+            kind::PASSWORD_ALGORITHMS => Value::Algorithms(reader.take_rest()),
             kind::PRIORITY
             | kind::LIFETIME
             | kind::BANDWIDTH
             | kind::CACHE_TIMEOUT
             | kind::CONNECTION_ID
-            | kind::GOOG_LAST_ICE_CHECK_RECEIVED
             | kind::RETRANSMIT_COUNT => Value::Number(reader.u32()?),
             kind::NOMINATION if self.value.len() == 4 => Value::Number(reader.u32()?),
             kind::RESPONSE_PORT => Value::Number(u32::from(reader.u16()?)),
@@ -263,6 +307,23 @@ impl<'a> Attribute<'a> {
         };
         Ok(value)
     }
+}
+
+/// The algorithms of a PASSWORD-ALGORITHMS value (RFC 8489 section 14.11), up to the first that is cut.
+pub fn algorithms(value: &[u8]) -> impl Iterator<Item = u16> {
+    let mut reader = Reader::new(Layer::Stun, value);
+    std::iter::from_fn(move || {
+        let algorithm = reader.u16().ok()?;
+        let parameters = usize::from(reader.u16().ok()?);
+        reader.skip(parameters.next_multiple_of(4)).ok()?;
+        Some(algorithm)
+    })
+}
+
+/// Class and number of an error (RFC 8489 section 14.8).
+fn error_code(reader: &mut Reader<'_>) -> Result<u16, Malformed> {
+    let [class, number] = reader.array()?;
+    Ok(u16::from(class & 7) * 100 + u16::from(number))
 }
 
 /// A transport address under `mask` (RFC 8489 section 14.2), which is zero for the attributes without one.
