@@ -8,7 +8,10 @@ use std::{fs, process::Command};
 
 use serde_json::Value;
 
-use crate::analysis::{captures, json, report_of};
+use crate::{
+    analysis::{captures, everything, json, packets, report, report_of, written},
+    craft::Container,
+};
 
 fn sessions(json: &Value) -> Vec<&Value> {
     json["sessions"].as_array().into_iter().flatten().collect()
@@ -82,4 +85,30 @@ fn calls_side_by_side_between_the_same_hosts_stay_apart() {
         let expected = streams(&single["sessions"][0]);
         assert!(calls.iter().any(|call| streams(call) == expected), "{expected:?}");
     }
+}
+
+/// The second half of a call through a relay: what was allocated and bound is not in it.
+#[test]
+fn a_relayed_call_that_began_before_the_capture() {
+    let Some(folder) = captures() else { return };
+    let path = folder.join("lab/chromium-turn-udp/capture.pcapng");
+    let (link, mut packets) = packets(&path).unwrap();
+    packets.drain(..packets.len() / 2);
+    let report = report(written(Container::Pcap, false, link, &packets)).unwrap();
+    let (text, _) = everything(&report);
+    assert!(!text.contains("0.0.0.0") && !text.contains("behind a NAT"), "{text}");
+    let (late, whole) = (json(&report), json(&report_of(&[path], 1)));
+    let [call] = sessions(&late)[..] else { panic!("not one call") };
+    let whole = &whole["sessions"][0]["connecting"];
+    // The allocation in use is the one of the relayed pair.
+    let [pair, expected] = [&call["connecting"], whole].map(|connecting| &connecting["selectedPair"]);
+    assert_eq!(expected["relayed"], true);
+    assert_eq!(pair["local"], expected["local"]);
+    assert_eq!(pair["reflexiveAddress"], Value::Null);
+    assert!(pair["remote"]["address"].is_null() && pair["remote"]["channel"].as_u64() >= Some(0x4000), "{pair}");
+    let turn = call["connecting"]["turn"].as_array().unwrap();
+    let used = turn.iter().find(|server| server["packetsRelayed"].as_u64() > Some(100)).unwrap();
+    assert_eq!(used["server"], expected["relay"]);
+    assert_eq!(used["relayedAddress"], expected["local"]["address"]);
+    assert_eq!(used["relayedPort"], expected["local"]["port"]);
 }

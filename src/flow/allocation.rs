@@ -141,6 +141,8 @@ pub struct Failure {
     /// Whether the request carried credentials: a 401 to one without is how every conversation starts
     /// (RFC 8489 section 9.2.4), a 401 to one with them is a refusal.
     pub credentials: bool,
+    /// Whether the capture cut the answer before its code.
+    pub is_cut: bool,
 }
 
 /// Datagrams carried for one peer, and their bytes: from the client, and to it.
@@ -233,7 +235,8 @@ impl Allocations {
             self.record.stale_nonces += 1;
             self.record.longest_stale_run = self.record.longest_stale_run.max(self.stale_run);
         }
-        let failure = Failure { method, code, credentials: ask.credentials };
+        let is_cut = said.error.is_none() && said.is_cut;
+        let failure = Failure { method, code, credentials: ask.credentials, is_cut };
         let errors = &mut self.record.errors;
         if errors.len() < ERRORS || errors.contains_key(&failure) {
             errors.entry(failure).or_insert((0, now.1)).0 += 1;

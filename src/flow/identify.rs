@@ -2,7 +2,7 @@
 //! be known when it came. The answers are those that the flow counted.
 
 use crate::{
-    flow::{FlowRecord, Protocol, datagram::Datagram, key::Transport},
+    flow::{FlowRecord, Protocol, datagram::Datagram, dtls::Record, key::Transport},
     time::{PacketId, Timestamp},
     wire::{
         dtls, quic,
@@ -97,7 +97,10 @@ impl<'a> Identifier<'a> {
 
     /// Media is SRTP where DTLS secures the flow, or where its RTCP shows that it is encrypted.
     fn is_encrypted(&self) -> bool {
-        self.record.path.dtls || self.record.rtcp.as_deref().is_some_and(|rtcp| rtcp.encrypted > 0)
+        let record = self.record;
+        record.path.dtls
+            || record.dtls.iter().any(Record::is_in_use)
+            || record.rtcp.as_deref().is_some_and(|rtcp| rtcp.encrypted > 0)
     }
 
     fn other(&self, datagram: &Datagram<'_>) -> Protocol {

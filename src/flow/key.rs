@@ -76,6 +76,21 @@ impl FlowKey {
         if direction == 0 { self.high } else { self.low }
     }
 
+    /// The TURN channel that stands for `end`, the peer of a relayed flow whom no message in the capture names.
+    #[must_use]
+    pub fn channel(&self, end: Endpoint) -> Option<u16> {
+        (self.relay.is_some() && end == Endpoint::unknown_peer(end.port())).then_some(end.port())
+    }
+
+    /// How a report names `end`: an address, or the channel of a peer that is not known.
+    #[must_use]
+    pub fn name_of(&self, end: Endpoint) -> String {
+        match self.channel(end) {
+            Some(channel) => format!("unknown peer on channel 0x{channel:04x}"),
+            None => end.to_string(),
+        }
+    }
+
     /// Whether it is multicast DNS: a UDP port 5353 at one end (RFC 6762 section 3).
     #[must_use]
     pub fn is_mdns(&self) -> bool {

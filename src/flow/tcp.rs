@@ -24,6 +24,9 @@ const TRIES: u8 = 16;
 /// Bytes looked at before a stream is given up.
 const RECOGNITION_BYTES: usize = 4096;
 
+/// ChannelData messages in a row that no other traffic begins with.
+const CHANNEL_DATA_IN_A_ROW: usize = 3;
+
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 /// TCP connections whose bytes may hold datagrams.
@@ -307,9 +310,32 @@ fn recognise(buffer: &[u8]) -> Recognition {
         [0..=3, _, _, low, cookie @ ..] if low % 4 == 0 && cookie.starts_with(&MAGIC_COOKIE) => {
             Recognition::Framing(Framing::Turn, "stun")
         }
+        [0x40..=0x4f, ..] => channel_data(buffer),
         [high, low, frame @ ..] => behind_length(usize::from(u16::from_be_bytes([*high, *low])), frame),
         _ => Recognition::Unclear,
     }
+}
+
+/// A connection to a TURN server whose beginning was not captured. ChannelData has no magic: messages in a row must be of
+/// one channel and hold what media paths carry, with STUN messages between them or not.
+fn channel_data(mut buffer: &[u8]) -> Recognition {
+    let channel = buffer.first_chunk::<2>().copied();
+    let mut found = 0;
+    while found < CHANNEL_DATA_IN_A_ROW {
+        let Some(&[first, second, high, low, start @ ..]) = buffer.first_chunk::<8>() else {
+            return Recognition::Unclear;
+        };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let is_media = matches!(start, [0..=3 | 20..=63 | 128..=191, ..]) && (8..=2048).contains(&length);
+        let is_data = Some([first, second]) == channel && is_media;
+        if !is_data && (first > 3 || start != MAGIC_COOKIE) {
+            return Recognition::Nothing;
+        }
+        let Some(frame) = next_frame(Framing::Turn, buffer) else { return Recognition::Unclear };
+        found += usize::from(is_data);
+        buffer = buffer.get(frame.total..).unwrap_or_default();
+    }
+    Recognition::Framing(Framing::Turn, "turn")
 }
 
 /// Whether `frame` is what RFC 4571 puts behind a length.
@@ -430,6 +456,45 @@ mod tests {
             found.extend(segment(&mut connections, (u32::MAX - 120).wrapping_add(from), &stream[from as usize..to]));
         }
         assert_eq!(found.len(), 20);
+    }
+
+    /// ChannelData of `length` bytes that start as RTP does, padded to four.
+    fn channel_data(number: u8, length: u8) -> Vec<u8> {
+        let mut frame = vec![0x40, number, 0, length, 0x80];
+        frame.resize(4 + usize::from(length).next_multiple_of(4), 7);
+        frame
+    }
+
+    #[test]
+    fn a_turn_connection_in_its_middle() {
+        let stun = [&[1, 1, 0, 0][..], &MAGIC_COOKIE, &[9; 12]].concat();
+        let mut stream = [channel_data(3, 30), channel_data(3, 33), stun].concat();
+        stream.extend((0..17).flat_map(|_| channel_data(3, 50)));
+        for size in [1, 7, 34, 100, stream.len()] {
+            let mut connections = Connections::default();
+            let found: Vec<_> = stream
+                .chunks(size)
+                .enumerate()
+                .flat_map(|(index, chunk)| segment(&mut connections, (index * size) as u32, chunk))
+                .collect();
+            assert_eq!(found.len(), 20, "segments of {size}");
+            // Without the padding, and of its own length.
+            assert_eq!((found[0].len(), found[1].len(), found[2].len()), (34, 37, 20));
+        }
+    }
+
+    #[test]
+    fn what_begins_as_channel_data_is_none() {
+        // Text that starts with @, another channel each time, data that is no media, a row that is too short.
+        let text = b"@@@@ a dump of something @@@@ and so on".repeat(20);
+        let channels = (0..20).flat_map(|number| channel_data(number, 40)).collect();
+        let mut other = channel_data(3, 40);
+        other[4] = 0x45;
+        let short = [channel_data(3, 40), channel_data(3, 40), vec![0x17; 200]].concat();
+        for stream in [text, channels, other.repeat(20), short] {
+            let mut connections = Connections::default();
+            assert!(segment(&mut connections, 1, &stream).is_empty());
+        }
     }
 
     #[test]

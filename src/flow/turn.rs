@@ -25,6 +25,9 @@ const PENDING: usize = 16;
 /// Channel numbers of RFC 8656. A datagram that merely looks like ChannelData must have one of these.
 const NUMBERS: std::ops::RangeInclusive<u16> = 0x4000..=0x4fff;
 
+/// As many ChannelData messages whose data starts like media are no accident.
+const MANY_CARRIED: u64 = 4;
+
 /// Ports that TURN servers listen on, to tell the server's end where no request in the capture does.
 const SERVER_PORTS: [u16; 5] = [3478, 3479, 5349, 443, 80];
 
@@ -111,16 +114,20 @@ impl Turn {
     pub fn push_channel_data<'a>(&mut self, outer: &FlowKey, datagram: &Datagram<'a>) -> Option<Relayed<'a>> {
         let message = ChannelData::parse(datagram.bytes, datagram.length).ok()?;
         let known = self.channels.get(&message.number).copied();
+        let peer = known.unwrap_or(Endpoint::unknown_peer(message.number));
         let framed = outer.transport == Transport::Tcp || message.fits_datagram();
-        let believable =
-            known.is_some() || NUMBERS.contains(&message.number) && (self.seen || looks_inside(message.data));
+        let believable = known.is_some() || NUMBERS.contains(&message.number) && self.speaks_for(peer, message.data);
         if !framed || !believable {
             return None;
         }
-        // A channel bound before the capture started: its number stands for the peer nobody named.
-        let peer = known.unwrap_or(Endpoint::v4([0; 4], message.number));
         let from_client = self.client_direction(outer) == datagram.direction & 1;
         Some(self.relayed(outer, datagram, peer, message.data, message.length, from_client))
+    }
+
+    /// Whether anything says that a channel nobody bound in the capture is one: other TURN messages, what it carried
+    /// before, or the data itself.
+    fn speaks_for(&self, peer: Endpoint, data: &[u8]) -> bool {
+        self.seen || looks_inside(data) || self.carried.contains_key(&peer)
     }
 
     /// Whether any TURN message was seen.
@@ -129,11 +136,18 @@ impl Turn {
         self.seen
     }
 
-    /// The direction in which the client sends, where a message told it; and what was carried, by peer. Peers beyond
-    /// the cap are counted together, under the unspecified address.
+    /// Whether it is TURN beyond doubt: by a message of its own, or by what was carried in channels that were bound before
+    /// the capture began.
     #[must_use]
-    pub fn finish(self) -> (Option<usize>, BTreeMap<Endpoint, Carried>) {
-        (self.client, self.carried)
+    pub fn is_believable(&self) -> bool {
+        self.seen || self.carried.values().flat_map(|carried| carried.packets).sum::<u64>() >= MANY_CARRIED
+    }
+
+    /// The direction in which the client sends; and what was carried, by peer. Peers beyond the cap are counted
+    /// together, under the unspecified address.
+    #[must_use]
+    pub fn finish(self, outer: &FlowKey) -> (usize, BTreeMap<Endpoint, Carried>) {
+        (self.client_direction(outer), self.carried)
     }
 
     fn relayed<'a>(
@@ -187,5 +201,41 @@ fn address(message: &Message<'_>, kind: u16) -> Option<Endpoint> {
     match message.attribute(kind)?.value() {
         Ok(Value::Address(endpoint)) => Some(endpoint),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{PacketId, Timestamp};
+
+    /// Feeds ChannelData from a client to a server's port: whether each was taken, and the key of what was inside.
+    fn push(turn: &mut Turn, outer: &FlowKey, direction: usize, data: &[u8]) -> Option<FlowKey> {
+        let bytes = [&[0x40, 0x05, 0, u8::try_from(data.len()).unwrap()], data].concat();
+        let (time, id) = (Timestamp(0), PacketId::new(0, 1));
+        let datagram = Datagram { time, id, bytes: &bytes, length: bytes.len(), direction };
+        turn.push_channel_data(outer, &datagram).map(|relayed| relayed.key)
+    }
+
+    #[test]
+    fn a_channel_that_was_bound_before_the_capture() {
+        const RTP: [u8; 12] = [0x80, 111, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1];
+        // Ciphertext of DTLS 1.3, whose first byte says nothing.
+        const DATA: [u8; 12] = [0x2f, 1, 2, 0, 7, 0, 0, 0, 0, 0, 0, 0];
+        let (client, server) = (Endpoint::v4([10, 0, 0, 9], 5000), Endpoint::v4([10, 0, 0, 1], 3478));
+        let (outer, direction) = FlowKey::new(client, server, Transport::Udp);
+        let mut turn = Turn::default();
+        assert!(push(&mut turn, &outer, direction, &DATA).is_none());
+        let inner = push(&mut turn, &outer, direction, &RTP).unwrap();
+        assert_eq!((inner.channel(inner.low), inner.high, inner.relay), (Some(0x4005), client, Some(server)));
+        assert_eq!(inner.name_of(inner.low), "unknown peer on channel 0x4005");
+        assert!(!turn.is_believable());
+        for _ in 0..3 {
+            assert_eq!(push(&mut turn, &outer, direction ^ 1, &DATA), Some(inner));
+        }
+        assert!(turn.is_believable() && !turn.is_seen());
+        let (client_direction, carried) = turn.finish(&outer);
+        assert_eq!(client_direction, direction);
+        assert_eq!(carried.values().map(|carried| carried.packets).collect::<Vec<_>>(), [[1, 3]]);
     }
 }

@@ -221,7 +221,7 @@ fn endpoints(flows: &[&FlowRecord]) -> Vec<SessionEndpoint> {
     let any = flows.iter().any(|flow| carries(&flow));
     let mut ends: Vec<SessionEndpoint> = Vec::new();
     for flow in flows.iter().filter(|flow| !any || carries(flow)) {
-        ends.extend([flow.key.low, flow.key.high].map(|end| endpoint(end, "peer")));
+        ends.extend([flow.key.low, flow.key.high].map(|end| peer(flow, end)));
         ends.extend(flow.key.relay.map(|relay| endpoint(relay, "relay")));
     }
     ends.sort();
@@ -229,8 +229,15 @@ fn endpoints(flows: &[&FlowRecord]) -> Vec<SessionEndpoint> {
     ends
 }
 
+fn peer(flow: &FlowRecord, end: Endpoint) -> SessionEndpoint {
+    match flow.key.channel(end) {
+        Some(channel) => SessionEndpoint { address: None, port: None, channel: Some(channel), role: "peer" },
+        None => endpoint(end, "peer"),
+    }
+}
+
 fn endpoint(end: Endpoint, role: &'static str) -> SessionEndpoint {
-    SessionEndpoint { address: end.ip().to_string(), port: end.port(), role }
+    SessionEndpoint { address: Some(end.ip().to_string()), port: Some(end.port()), channel: None, role }
 }
 
 fn others(context: &Context<'_>, sessions: &Sessions) -> (Vec<OtherFlow>, Option<document::Omitted>) {

@@ -370,7 +370,7 @@ fn session(id: u32, peers: &[(&str, u16)]) -> Session {
 }
 
 fn endpoint(address: &str, port: u16, role: &'static str) -> SessionEndpoint {
-    SessionEndpoint { address: address.to_owned(), port, role }
+    SessionEndpoint { address: Some(address.to_owned()), port: Some(port), channel: None, role }
 }
 
 fn stream(ssrc: u32, source: &str, destination: &str, payload_type: u8) -> RtpStream {

@@ -31,6 +31,13 @@ impl Endpoint {
         Self { high: (bits >> 64) as u64, low: bits as u64, port }
     }
 
+    /// What stands for the peer of a TURN channel that was bound before the capture began: no address at all, and the
+    /// channel's number.
+    #[must_use]
+    pub const fn unknown_peer(channel: u16) -> Self {
+        Self::v4([0; 4], channel)
+    }
+
     /// The same address with another port.
     #[must_use]
     pub const fn with_port(self, port: u16) -> Self {

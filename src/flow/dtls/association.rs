@@ -280,7 +280,10 @@ impl Association {
         let others = self.record.messages.iter().filter(|message| message.direction != seen.direction);
         let again = self.finished.push(record.length, seen, others.map(|message| message.last.time).max());
         self.side(seen.direction).encrypted_retransmissions += u64::from(again);
-        self.record.finish = self.finished.step().or(self.record.finish);
+        if let Some(last) = self.finished.step() {
+            self.record.finish = Some(last);
+            self.record.is_finish_unseen = false;
+        }
     }
 
     /// A record of epoch 2. The client's flight that follows the server's ends with its Finished, unless it is only an
@@ -329,6 +332,7 @@ impl Association {
         let both = self.record.directions.iter().all(|side| side.first_application_data.is_some());
         // Where the client's flight was not seen, data of both ends proves it.
         self.record.finish = self.client_flight.or(both.then_some(seen.at));
+        self.record.is_finish_unseen = self.client_flight.is_none();
     }
 
     fn find(&self, handshake: &Handshake<'_>, direction: u8) -> Option<usize> {

@@ -43,6 +43,9 @@ pub struct Record {
     pub in_stun: u64,
     /// When the handshake was over, as far as the tap can know; see [`Record::is_finished`].
     pub finish: Option<Step>,
+    /// Whether the last Finished is not in the capture, lost before the tap or cut: `finish` is then when data of both
+    /// ends had proved it.
+    pub is_finish_unseen: bool,
 }
 
 /// What one direction sent.

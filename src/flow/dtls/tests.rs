@@ -249,6 +249,17 @@ fn the_server_s_finished_is_lost_behind_the_tap() {
 }
 
 #[test]
+fn the_finished_was_cut_off() {
+    let mut wire = Wire::default();
+    wire.send(CLIENT, &[clear(1, 0, &client_hello(1))]);
+    wire.send(SERVER, &[clear(2, 0, &server_hello(0xc02b))]);
+    wire.send(CLIENT, &[record(23, 1, &[0; 90])]).send(SERVER, &[record(23, 1, &[0; 60])]);
+    let record = wire.only();
+    assert!(record.is_finished() && record.is_finish_unseen);
+    assert!(!Wire::default().handshake(1).only().is_finish_unseen);
+}
+
+#[test]
 fn a_capture_that_starts_late() {
     let mut wire = Wire::default();
     wire.send(CLIENT, &[record(23, 1, &[0; 90])]).send(SERVER, &[record(23, 1, &[0; 60]), record(21, 1, &[0; 26])]);

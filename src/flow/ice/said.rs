@@ -30,6 +30,8 @@ pub struct Said<'a> {
     pub relayed: Option<Endpoint>,
     /// ERROR-CODE.
     pub error: Option<u16>,
+    /// Whether the capture cut the message.
+    pub is_cut: bool,
     /// SOFTWARE.
     pub software: Option<&'a str>,
     /// REALM.
@@ -39,7 +41,7 @@ pub struct Said<'a> {
     /// LIFETIME in seconds.
     pub lifetime: Option<u32>,
     /// Whether the capture cut attributes that may be those of a check.
-    cut: bool,
+    hides_check: bool,
 }
 
 /// Bytes of attributes that a question to a STUN server does not have: none, or a SOFTWARE and a FINGERPRINT. A check has
@@ -49,8 +51,9 @@ const MANY_ATTRIBUTES: usize = 40;
 impl<'a> Said<'a> {
     /// What `message` says. Of an attribute that stands twice the first counts (RFC 8489 section 14).
     pub fn of(message: &Message<'a>) -> Self {
-        let cut = message.is_cut() && message.length() >= HEADER_LENGTH + MANY_ATTRIBUTES;
-        let mut said = Self { cut, ..Self::default() };
+        let hides_check = message.is_cut() && message.length() >= HEADER_LENGTH + MANY_ATTRIBUTES;
+        let is_cut = message.bytes().len() < message.length();
+        let mut said = Self { hides_check, is_cut, ..Self::default() };
         let mut plain = None;
         let mut ms_mapped = None;
         for attribute in message.attributes() {
@@ -103,6 +106,6 @@ impl<'a> Said<'a> {
     /// credentials, which ICE never uses (RFC 8445 section 7.2.2).
     pub const fn is_check(&self) -> bool {
         let has_any = self.priority.is_some() || self.role.is_some() || self.nominates;
-        has_any || (self.has_user || self.cut) && self.realm.is_none()
+        has_any || (self.has_user || self.hides_check) && self.realm.is_none()
     }
 }

@@ -171,3 +171,19 @@ fn a_flow_may_end_with_a_question_that_nobody_answers() {
     assert_eq!((cut.pending, cut.unanswered), (1, 0), "the capture ends here");
     assert_eq!((whole.pending, whole.unanswered), (0, 1), "it goes on for 12 s");
 }
+
+#[test]
+fn an_error_code_that_the_capture_cut_off() {
+    let answer = message(0x113, 7, &[(0x8022, b"server"), (0x0009, b"\x00\x00\x04\x01")]);
+    for (captured, code, is_cut) in [(answer.len(), 401, false), (24, 0, true)] {
+        let mut ice = Ice::default();
+        push(&mut ice, 0, 0, &message(3, 7, &[]));
+        let bytes = &answer[..captured];
+        let (time, id) = (end(10), PacketId::new(0, 2));
+        let datagram = Datagram { time, id, bytes, length: answer.len(), direction: 1 };
+        ice.push(&key(), &datagram, &Message::parse_captured(bytes, answer.len()).unwrap());
+        let turn = ice.finish(end(1000), end(1000)).1.unwrap();
+        let [failure] = turn.errors.keys().copied().collect::<Vec<_>>()[..] else { panic!("one error") };
+        assert_eq!((failure.code, failure.is_cut), (code, is_cut));
+    }
+}

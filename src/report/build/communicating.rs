@@ -40,7 +40,7 @@ fn sctp(context: &Context<'_>, flow: &FlowRecord, record: &SctpRecord) -> Sctp {
         chunk: "ABORT",
         cause: abort.cause.map_or("none given", cause_name).to_owned(),
         text: abort.text.clone(),
-        sender: flow.key.source(usize::from(abort.direction)).to_string(),
+        sender: flow.key.name_of(flow.key.source(usize::from(abort.direction))),
         packet: context.packet(abort.at.packet),
     });
     Sctp {

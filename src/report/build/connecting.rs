@@ -78,7 +78,7 @@ pub fn connecting(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord
         icmp: icmp::errors(context, flows),
         mapped_addresses: mapped(context, flows),
         stun_servers: flows.iter().flat_map(|flow| stun::servers(context, flow)).take(stun::SERVERS).collect(),
-        turn: flows.iter().filter_map(|flow| turn::server(context, flow)).collect(),
+        turn: flows.iter().filter_map(|flow| turn::server(context, &place, flow)).collect(),
         mdns: names(context, flows),
         ..Connecting::default()
     };
@@ -269,6 +269,7 @@ fn error(
     StunError {
         method: method_name(method),
         code,
+        code_cut: false,
         name: error_name(code),
         meaning: error_meaning(code, credentials),
         challenge: code == UNAUTHENTICATED && !credentials,

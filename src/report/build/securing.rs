@@ -75,7 +75,7 @@ fn associations(all: &[Ends<'_>]) -> u64 {
 fn stun_acknowledgements(flow: &FlowRecord) -> impl Iterator<Item = StunAcknowledgements> + '_ {
     let by_direction = flow.dtls_acknowledgements.iter().enumerate();
     by_direction.filter(|(_, said)| said.attributes > 0).map(|(direction, said)| StunAcknowledgements {
-        sender: flow.key.source(direction).to_string(),
+        sender: flow.key.name_of(flow.key.source(direction)),
         attributes: said.attributes,
         datagrams: said.datagrams,
         unknown: said.unknown,
@@ -103,7 +103,7 @@ impl Ends<'_> {
     fn securing(&self) -> Securing {
         let record = self.record;
         let choice = record.choice.as_ref();
-        let (start, finish) = (record.start(), record.finish);
+        let (start, finish) = (record.start(), record.finish.filter(|_| !record.is_finish_unseen));
         let is_1_3 = record.is_1_3();
         let named =
             |number: Option<u16>, name: fn(u16) -> Option<&'static str>| number.map(|number| word(number, name));
@@ -236,7 +236,7 @@ impl Ends<'_> {
     }
 
     fn end(&self, direction: u8) -> String {
-        self.flow.key.source(usize::from(direction)).to_string()
+        self.flow.key.name_of(self.flow.key.source(usize::from(direction)))
     }
 }
 

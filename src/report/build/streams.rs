@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     flow::{
-        FlowRecord,
+        FlowRecord, dtls,
         key::FlowKey,
         rtcp::Rtcp,
         sequence::{Bursts, Counters},
@@ -16,10 +16,7 @@ use crate::{
     },
     session::{self, CallStream, Repair, repairs},
     time::{NANOS_PER_SECOND, seconds},
-    wire::{
-        Endpoint,
-        rtp::{Media, static_payload_type},
-    },
+    wire::rtp::{Media, static_payload_type},
 };
 
 /// A shorter stream has no bit rate worth the name.
@@ -98,8 +95,8 @@ impl Parts<'_> {
         let length = stream.last.0.since(stream.first.0);
         RtpStream {
             ssrc: stream.ssrc,
-            source: name(flow, found.source()),
-            destination: name(flow, found.destination()),
+            source: flow.key.name_of(found.source()),
+            destination: flow.key.name_of(found.destination()),
             transport: flow.key.transport.name(),
             relay: flow.key.relay.map(|relay| relay.to_string()),
             previous_paths: self.previous_paths(),
@@ -166,8 +163,8 @@ impl Parts<'_> {
     fn previous_paths(&self) -> Vec<StreamPath> {
         let (_, left) = self.found.parts.split_last().unwrap_or((&(self.flow, self.stream), &[]));
         let paths = left.iter().map(|(flow, part)| StreamPath {
-            source: name(flow, flow.key.source(part.direction)),
-            destination: name(flow, flow.key.destination(part.direction)),
+            source: flow.key.name_of(flow.key.source(part.direction)),
+            destination: flow.key.name_of(flow.key.destination(part.direction)),
             transport: flow.key.transport.name(),
             relay: flow.key.relay.map(|relay| relay.to_string()),
             packets_received: part.packets,
@@ -195,7 +192,7 @@ impl Parts<'_> {
 
     /// Whether any of its paths had DTLS: its keys go on elsewhere.
     fn has_dtls(&self) -> bool {
-        self.found.parts.iter().any(|(flow, _)| flow.path.dtls)
+        self.found.parts.iter().any(|(flow, _)| flow.path.dtls || flow.dtls.iter().any(dtls::Record::is_in_use))
     }
 
     fn encrypted(&self) -> Option<bool> {
@@ -251,14 +248,6 @@ impl Parts<'_> {
             retransmission_matches: matches,
         })
     }
-}
-
-/// An address; a TURN channel whose peer the capture does not name is named by its number.
-fn name(flow: &FlowRecord, end: Endpoint) -> String {
-    if flow.key.relay.is_some() && end.ip().is_unspecified() {
-        return format!("unknown peer on channel 0x{:04x}", end.port());
-    }
-    end.to_string()
 }
 
 fn payload_types(stream: &Stream) -> Vec<PayloadType> {

@@ -31,10 +31,12 @@ pub struct Session {
 /// One end of a call's transport.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct SessionEndpoint {
-    /// As RFC 5952 writes it.
-    pub address: String,
+    /// As RFC 5952 writes it; `null` of a peer that only a TURN channel stands for.
+    pub address: Option<String>,
     /// Its port.
-    pub port: u16,
+    pub port: Option<u16>,
+    /// The channel to a peer whose address the capture does not show: it was bound before.
+    pub channel: Option<u16>,
     /// `peer` or `relay`.
     pub role: &'static str,
 }

@@ -95,10 +95,12 @@ pub struct StunCounts {
 pub struct Candidate {
     /// Whose: `local` or `remote`.
     pub agent: &'static str,
-    /// The address.
-    pub address: String,
+    /// The address; `null` of a peer that only a TURN channel stands for.
+    pub address: Option<String>,
     /// The port.
-    pub port: u16,
+    pub port: Option<u16>,
+    /// The channel to a peer whose address the capture does not show: it was bound before.
+    pub channel: Option<u16>,
     /// `host`, `srflx`, `prflx`, `relay` or `unknown`, as far as the capture tells.
     #[serde(rename = "type")]
     pub kind: &'static str,
@@ -246,6 +248,8 @@ pub struct StunError {
     pub method: String,
     /// The code; 0 where it could not be read.
     pub code: u16,
+    /// Whether the capture cut the answer before its code.
+    pub code_cut: bool,
     /// Its name.
     pub name: Option<&'static str>,
     /// What it says to the one who asked.
@@ -355,7 +359,8 @@ pub struct TurnServer {
     pub realm: Option<String>,
     /// SOFTWARE of the server.
     pub software: Option<String>,
-    /// The address lent, of the latest allocation; `null` when there was none in the capture.
+    /// The address lent, of the latest allocation. Where the capture began later, the address at which peers see the
+    /// client through the relay; `null` where nothing tells it.
     pub relayed_address: Option<String>,
     /// Its port.
     pub relayed_port: Option<u16>,
@@ -375,7 +380,7 @@ pub struct TurnServer {
     pub allocations: Vec<TurnAllocation>,
     /// Peers that may send.
     pub permissions: Vec<TurnPermission>,
-    /// Channels that the server agreed to.
+    /// Channels that the server agreed to, or that carried something without a word of it in the capture.
     pub channels: Vec<TurnChannel>,
     /// Answers with an error. A 401 to a request without credentials is among them: see `challenges`.
     pub errors: Vec<StunError>,
@@ -453,12 +458,12 @@ pub struct TurnPermission {
 pub struct TurnChannel {
     /// Its number.
     pub number: u16,
-    /// Where it leads.
-    pub peer: String,
+    /// Where it leads; `null` of one that was bound before the capture began.
+    pub peer: Option<String>,
     /// How often it was bound anew.
     pub refreshes: u64,
-    /// The answer that bound it first.
-    pub packet: PacketRef,
+    /// The answer that bound it first; `null` where that was before.
+    pub packet: Option<PacketRef>,
 }
 
 /// What was carried for one peer.

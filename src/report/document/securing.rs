@@ -43,7 +43,7 @@ pub struct Securing {
     /// When the first ClientHello came, in seconds.
     pub start_time: Option<f64>,
     /// When the last Finished came that the tap can know of, in seconds: of DTLS 1.2 the later of both ends', of
-    /// DTLS 1.3 the client's, if data of the next epoch followed.
+    /// DTLS 1.3 the client's, if data of the next epoch followed. `null` where it was lost before the tap, or cut.
     pub finish_time: Option<f64>,
     /// Seconds from the first ClientHello to the last Finished that can be seen.
     pub handshake_duration: Option<f64>,

@@ -119,8 +119,8 @@ fn relayed(found: &Found<'_>) -> Option<Relayed> {
     let inner = found.inner.as_ref()?;
     let direction = inner.datagram.direction;
     Some(Relayed {
-        source: inner.key.source(direction).to_string(),
-        destination: inner.key.destination(direction).to_string(),
+        source: inner.key.name_of(inner.key.source(direction)),
+        destination: inner.key.name_of(inner.key.destination(direction)),
         protocol: protocol_of(inner.identity).name(),
     })
 }

@@ -45,7 +45,7 @@ pub(super) fn participants(session: &Session, page: &Page<'_>) -> String {
     if let Some(pair) =
         session.connecting.selected_pair.as_deref().filter(|pair| streams.iter().all(|one| is_on(one, pair)))
     {
-        let end = |end: &Candidate| SessionEndpoint::name(&end.address, end.port);
+        let end = |end: &Candidate| connecting::end_name(end.address.as_deref(), end.port, end.channel);
         let ends = format!("{} {} {}", end(&pair.local), page.signs().both_ways, end(&pair.remote));
         return match &pair.relay {
             Some(relay) => format!("{ends} through relay {relay}"),
@@ -63,7 +63,8 @@ pub(super) fn participants(session: &Session, page: &Page<'_>) -> String {
 
 /// Whether the stream runs on the pair at its end, be it seen at another place too.
 fn is_on(stream: &RtpStream, pair: &CandidatePair) -> bool {
-    let ends = [&pair.local, &pair.remote].map(|end| SessionEndpoint::name(&end.address, end.port));
+    let ends =
+        [&pair.local, &pair.remote].map(|end| connecting::end_name(end.address.as_deref(), end.port, end.channel));
     stream.seen_before || ends.contains(&stream.source) || ends.contains(&stream.destination)
 }
 
@@ -73,7 +74,7 @@ fn between(peers: &[&SessionEndpoint], page: &Page<'_>) -> String {
     if let [one, other] = full.as_slice() {
         return both(one, other);
     }
-    match distinct(peers, |end| end.address.clone()).as_slice() {
+    match distinct(peers, |end| end.address.clone().unwrap_or_else(|| end.with_port())).as_slice() {
         [] => "nobody".to_owned(),
         [one, other] => both(one, other),
         [_] => list(&full, page),
@@ -102,11 +103,7 @@ fn distinct(ends: &[&SessionEndpoint], name: impl Fn(&SessionEndpoint) -> String
 
 impl SessionEndpoint {
     fn with_port(&self) -> String {
-        Self::name(&self.address, self.port)
-    }
-
-    fn name(address: &str, port: u16) -> String {
-        if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+        connecting::end_name(self.address.as_deref(), self.port, self.channel)
     }
 }
 

@@ -160,11 +160,11 @@ fn turn(connecting: &Connecting) -> Vec<String> {
     if server.transport != "udp" {
         text.push_str(&format!(" over {}", server.transport.to_uppercase()));
     }
-    match (&server.relayed_address, server.relayed_port) {
-        (Some(address), Some(port)) if address.contains(':') => {
-            text.push_str(&format!(": allocated [{address}]:{port}"));
+    match (server.relayed_address.as_deref(), server.relayed_port) {
+        (Some(address), port) => {
+            let when = if server.allocations.is_empty() { " before the capture" } else { "" };
+            text.push_str(&format!(": allocated {}{when}", end_name(Some(address), port, None)));
         }
-        (Some(address), Some(port)) => text.push_str(&format!(": allocated {address}:{port}")),
         _ if server.allocations_granted > 0 => text.push_str(": allocated, address not told"),
         _ if server.refusals > 0 => text.push_str(": credentials refused (401)"),
         _ if server.packets_relayed > 0 => text.push_str(": allocated before the capture"),
@@ -296,13 +296,24 @@ fn notes(pair: &CandidatePair) -> Vec<Note> {
     notes
 }
 
+/// A transport address, or the TURN channel that stands for one.
+pub(super) fn end_name(address: Option<&str>, port: Option<u16>, channel: Option<u16>) -> String {
+    let port = port.unwrap_or_default();
+    match (address, channel) {
+        (Some(address), _) if address.contains(':') => format!("[{address}]:{port}"),
+        (Some(address), _) => format!("{address}:{port}"),
+        (None, Some(channel)) => format!("unknown peer on channel 0x{channel:04x}"),
+        (None, None) => "unknown peer".to_owned(),
+    }
+}
+
 /// `local` or remote end: address, port, and where the address is valid.
 fn end(pair: &CandidatePair, local: bool) -> String {
     let end = if local { &pair.local } else { &pair.remote };
-    let address = if end.address.contains(':') { format!("[{}]", end.address) } else { end.address.clone() };
     let kind = if end.kind == "relay" { "relay" } else { end.scope };
+    let name = end_name(end.address.as_deref(), end.port, end.channel);
     let stream = if pair.transport == "udp" { String::new() } else { format!(", {}", pair.transport.to_uppercase()) };
-    format!("{address}:{} ({kind}{stream})", end.port)
+    if end.address.is_some() { format!("{name} ({kind}{stream})") } else { name }
 }
 
 fn state(pair: &CandidatePair) -> (&'static str, Tone) {
@@ -323,7 +334,11 @@ fn refusal(error: &StunError) -> String {
     let name = error.name.map_or_else(String::new, |name| format!(" ({name})"));
     let times = if *count > 1 { format!(", {} times", grouped(*count)) } else { String::new() };
     let meaning = error.meaning.map_or_else(String::new, |meaning| format!(": {meaning}"));
-    let code = if *code == 0 { "an error without a code".to_owned() } else { code.to_string() };
+    let code = match code {
+        0 if error.code_cut => "an error whose code the snap length cut off".to_owned(),
+        0 => "an error without a code".to_owned(),
+        code => code.to_string(),
+    };
     format!("{method} with {code}{name}{times}{meaning} (packet {first_packet})")
 }
 

@@ -18,8 +18,12 @@ pub(super) fn words(securing: &Securing) -> Vec<String> {
     words.extend((securing.transport == Some("stun")).then(|| "carried in STUN".to_owned()));
     match securing.handshake_duration {
         Some(seconds) => words.push(format!("finished in {}", short_time(seconds))),
-        None if securing.finish_time.is_some() && securing.handshake_records_cut == 0 => {
-            words.push("started before the capture".to_owned())
+        None if securing.start_time.is_none()
+            && securing.status == StepStatus::Ok
+            && securing.dtls.is_some()
+            && securing.handshake_records_cut == 0 =>
+        {
+            words.push("started before the capture".to_owned());
         }
         None => {}
     }

@@ -52,6 +52,8 @@ impl Place {
                 mapped.extend(allocation.mapped.map(|mapped| (mapped, client)));
             }
         }
+        relayed.extend(unseen_allocations(flows, &relayed));
+        servers.extend(relayed.keys().map(|(_, server): &(Endpoint, Endpoint)| server.ip()));
         let first_checker = || {
             let first =
                 ices(flows).filter_map(|(flow, ice)| Some((first_check(ice)?, flow, ice))).min_by_key(|one| one.0)?;
@@ -87,28 +89,42 @@ impl Place {
     pub(super) fn ends(&self, flow: &FlowRecord) -> (Candidate, Candidate) {
         let direction = self.local_direction(flow);
         let (local, remote) = (flow.key.source(direction), flow.key.destination(direction));
-        let lent = |end: Endpoint| flow.key.relay.and_then(|relay| self.relayed.get(&(end, relay))).copied();
+        let lent = |end: Endpoint| self.lent(end, flow.key.relay?);
         // With the tap at the remote end the relay is the remote end's.
         let is_remote_relay = self.client_direction(flow).is_some_and(|client| client != direction);
         let (local, remote) = match (flow.key.relay.is_some(), is_remote_relay) {
-            (true, true) => {
-                (self.candidate(local, "local", false), self.candidate(lent(remote).unwrap_or(remote), "remote", true))
-            }
-            (relayed, _) => (
-                self.candidate(lent(local).unwrap_or(local), "local", relayed),
-                self.candidate(remote, "remote", false),
-            ),
+            (true, true) => (self.end(flow, local, "local"), self.candidate(lent(remote).unwrap_or(remote), "remote")),
+            _ => (self.candidate(lent(local).unwrap_or(local), "local"), self.end(flow, remote, "remote")),
         };
         (local, remote)
     }
 
+    /// The address that `server` lends to `client`, as far as the capture tells.
+    pub(super) fn lent(&self, client: Endpoint, server: Endpoint) -> Option<Endpoint> {
+        self.relayed.get(&(client, server)).copied()
+    }
+
+    /// An end that no server stands for: an address, or the channel of a peer that is not known.
+    fn end(&self, flow: &FlowRecord, end: Endpoint, agent: &'static str) -> Candidate {
+        match flow.key.channel(end) {
+            Some(number) => {
+                Candidate { agent, channel: Some(number), kind: "unknown", scope: "unknown", ..Candidate::default() }
+            }
+            None => self.candidate(end, agent),
+        }
+    }
+
     /// The agents' candidates: the ends of the pairs, what servers saw and lent, what checks brought to light.
     pub(super) fn candidates(&self, pairs: &[CandidatePair]) -> Vec<Candidate> {
-        let mut candidates: BTreeSet<Candidate> =
-            pairs.iter().flat_map(|pair| [pair.local.clone(), pair.remote.clone()]).collect();
+        let mut candidates: BTreeSet<Candidate> = pairs
+            .iter()
+            .flat_map(|pair| [&pair.local, &pair.remote])
+            .filter(|end| end.address.is_some())
+            .cloned()
+            .collect();
         let agent = |base: &Endpoint| if self.local.contains(&base.ip()) { "local" } else { "remote" };
         for (mapped, base) in &self.mapped {
-            candidates.insert(self.candidate(*base, agent(base), false));
+            candidates.insert(self.candidate(*base, agent(base)));
             if mapped != base {
                 candidates.insert(candidate(*mapped, agent(base), "srflx"));
             }
@@ -120,7 +136,8 @@ impl Place {
             if let (Some(address), Some(port)) = (&pair.reflexive_address, pair.reflexive_port)
                 && let Ok(ip) = address.parse::<IpAddr>()
             {
-                let known = candidates.iter().any(|one| one.address == *address && one.port == port);
+                let known =
+                    candidates.iter().any(|one| one.address.as_ref() == Some(address) && one.port == Some(port));
                 let reflexive = Endpoint::from(std::net::SocketAddr::new(ip, port));
                 candidates.extend((!known).then(|| candidate(reflexive, "local", "prflx")));
             }
@@ -134,9 +151,9 @@ impl Place {
         (0..2).find(|direction| self.relayed.contains_key(&(flow.key.source(*direction), relay)))
     }
 
-    fn candidate(&self, end: Endpoint, agent: &'static str, relayed: bool) -> Candidate {
+    fn candidate(&self, end: Endpoint, agent: &'static str) -> Candidate {
         let kind = match () {
-            () if relayed || self.relayed.values().any(|lent| *lent == end) => "relay",
+            () if self.relayed.values().any(|lent| *lent == end) => "relay",
             () if self.mapped.get(&end).is_some_and(|base| *base != end) => "srflx",
             () if self.local.contains(&end.ip()) => "host",
             // The other agent has its relay at the same server.
@@ -215,8 +232,31 @@ fn nearer(flows: &[&FlowRecord]) -> Option<IpAddr> {
     })
 }
 
+/// Addresses that servers lent before the capture began: where the peers see the client whose checks a relay passed on.
+fn unseen_allocations(
+    flows: &[&FlowRecord],
+    known: &BTreeMap<(Endpoint, Endpoint), Endpoint>,
+) -> BTreeMap<(Endpoint, Endpoint), Endpoint> {
+    let clients: BTreeSet<(Endpoint, Endpoint)> = flows
+        .iter()
+        .filter_map(|flow| flow.turn.as_deref()?.client.map(|way| (flow.key.source(way), flow.key.destination(way))))
+        .collect();
+    let mut lent = BTreeMap::new();
+    for (flow, ice) in ices(flows) {
+        let Some(server) = flow.key.relay else { continue };
+        for (direction, checks) in ice.checks.iter().enumerate() {
+            let of = (flow.key.source(direction), server);
+            if let Some((seen, _)) = checks.reflexive.filter(|_| clients.contains(&of) && !known.contains_key(&of)) {
+                lent.entry(of).or_insert(seen);
+            }
+        }
+    }
+    lent
+}
+
 fn candidate(end: Endpoint, agent: &'static str, kind: &'static str) -> Candidate {
-    Candidate { agent, address: end.ip().to_string(), port: end.port(), kind, scope: scope(end.ip()) }
+    let (address, port) = (Some(end.ip().to_string()), Some(end.port()));
+    Candidate { agent, address, port, channel: None, kind, scope: scope(end.ip()) }
 }
 
 /// Where an address is valid. Addresses for documentation stand for public ones: captures are made anonymous with them.

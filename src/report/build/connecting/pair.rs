@@ -37,10 +37,9 @@ pub(super) fn pair(context: &Context<'_>, place: &Place, flow: &FlowRecord, ice:
     let generations: Vec<IceGeneration> = generations.collect();
     let (local_end, remote_end) = place.ends(flow);
     // What a peer sees of a relayed pair is what the server lends, and no NAT.
-    let seen = local
-        .reflexive
-        .map(|(address, _)| address)
-        .filter(|address| (address.ip().to_string(), address.port()) != (local_end.address.clone(), local_end.port));
+    let seen = local.reflexive.map(|(address, _)| address).filter(|address| {
+        local_end.address != Some(address.ip().to_string()) || local_end.port != Some(address.port())
+    });
     let expired = [local.consent_expired, remote.consent_expired].into_iter().flatten().min();
     CandidatePair {
         local: local_end,

@@ -1,6 +1,6 @@
 //! What TURN servers granted and refused.
 
-use super::error;
+use super::{address::Place, error};
 use crate::{
     flow::{
         FlowRecord,
@@ -8,17 +8,18 @@ use crate::{
     },
     report::{
         build::Context,
-        document::{TurnAllocation, TurnChannel, TurnPeer, TurnPermission, TurnServer},
+        document::{StunError, TurnAllocation, TurnChannel, TurnPeer, TurnPermission, TurnServer},
     },
     time::seconds,
     wire::{Endpoint, stun::method},
 };
 
 /// The client and the server of one flow; `None` where it has nothing of TURN.
-pub(super) fn server(context: &Context<'_>, flow: &FlowRecord) -> Option<TurnServer> {
+pub(super) fn server(context: &Context<'_>, place: &Place, flow: &FlowRecord) -> Option<TurnServer> {
     let turn = flow.turn.as_deref()?;
     let client = turn.client.unwrap_or(flow.first.2);
     let latest = turn.allocations.last();
+    let relayed = place.lent(flow.key.source(client), flow.key.destination(client));
     let round_trip = turn.requests.get(&method::ALLOCATE).map(|requests| requests.round_trip);
     let mut errors: Vec<_> = turn.errors.iter().collect();
     errors.sort_by_key(|(failure, (_, first))| (*first, **failure));
@@ -29,8 +30,8 @@ pub(super) fn server(context: &Context<'_>, flow: &FlowRecord) -> Option<TurnSer
         username: turn.username.as_deref().map(str::to_owned),
         realm: turn.realm.as_deref().map(str::to_owned),
         software: turn.software.as_deref().map(str::to_owned),
-        relayed_address: latest.map(|allocation| allocation.relayed.ip().to_string()),
-        relayed_port: latest.map(|allocation| allocation.relayed.port()),
+        relayed_address: relayed.map(|relayed| relayed.ip().to_string()),
+        relayed_port: relayed.map(Endpoint::port),
         mapped_address: latest.and_then(|allocation| allocation.mapped).map(|mapped| mapped.ip().to_string()),
         mapped_port: latest.and_then(|allocation| allocation.mapped).map(Endpoint::port),
         lifetime: latest.and_then(|allocation| allocation.lifetime),
@@ -42,7 +43,10 @@ pub(super) fn server(context: &Context<'_>, flow: &FlowRecord) -> Option<TurnSer
         channels: channels(context, turn),
         errors: errors
             .into_iter()
-            .map(|(failure, count)| error(context, (failure.method, failure.code), failure.credentials, *count))
+            .map(|(failure, count)| StunError {
+                code_cut: failure.is_cut,
+                ..error(context, (failure.method, failure.code), failure.credentials, *count)
+            })
             .collect(),
         challenges: turn.challenges(),
         refusals: turn.refusals(),
@@ -88,21 +92,24 @@ fn permissions(context: &Context<'_>, turn: &Record) -> Vec<TurnPermission> {
 fn channels(context: &Context<'_>, turn: &Record) -> Vec<TurnChannel> {
     let listed = turn.channels.iter().map(|channel| TurnChannel {
         number: channel.number,
-        peer: channel.peer.to_string(),
+        peer: Some(channel.peer.to_string()),
         refreshes: channel.refreshes,
-        packet: context.packet(channel.bound.1),
+        packet: Some(context.packet(channel.bound.1)),
     });
-    listed.collect()
+    let unseen = turn.carried.keys().map(|peer| peer.port()).zip(turn.carried.keys());
+    let unseen = unseen.filter(|(number, peer)| *number > 0 && **peer == Endpoint::unknown_peer(*number));
+    let unseen = unseen.map(|(number, _)| TurnChannel { number, peer: None, refreshes: 0, packet: None });
+    listed.chain(unseen).collect()
 }
 
 /// A channel whose peer nobody named stands under the unspecified address, with its number as port.
 fn carried_for(peer: Endpoint, carried: Carried) -> TurnPeer {
     let [packets_sent, packets_received] = carried.packets;
     let [bytes_sent, bytes_received] = carried.bytes;
-    let name = match (peer.ip().is_unspecified(), peer.port()) {
-        (true, 0) => "others".to_owned(),
-        (true, channel) => format!("channel 0x{channel:04x}"),
-        (false, _) => peer.to_string(),
+    let name = match peer.port() {
+        channel if peer != Endpoint::unknown_peer(channel) => peer.to_string(),
+        0 => "others".to_owned(),
+        channel => format!("channel 0x{channel:04x}"),
     };
     TurnPeer { peer: name, packets_sent, bytes_sent, packets_received, bytes_received }
 }
