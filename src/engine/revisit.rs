@@ -20,7 +20,7 @@ use crate::{
         turn::{Relayed, Turn},
     },
     time::PacketId,
-    wire::{Content, Fragment, Malformed, Packet, parse, resume},
+    wire::{Content, Fragment, Malformed, Packet, parse, resume, stun::Message},
 };
 
 /// IP packets whose pieces are remembered at a time, and pieces of each.
@@ -285,7 +285,12 @@ fn open<'d>(
     let record = flow.record();
     match (identity.protocol, datagram.bytes) {
         (Protocol::Stun, _) if record.is_turn() => {
-            let message = crate::wire::stun::Message::parse_captured(datagram.bytes, datagram.length).ok()?;
+            let message = Message::parse_captured(datagram.bytes, datagram.length).ok()?;
+            turns.entry(record.key).or_default().push_stun(&record.key, datagram, &message)
+        }
+        (Protocol::ClassicStun, _) if record.is_turn() => {
+            let message = Message::parse_classic(datagram.bytes).ok()?;
+            let message = Some(message).filter(Message::is_ms_turn)?;
             turns.entry(record.key).or_default().push_stun(&record.key, datagram, &message)
         }
         (_, [0x40..=0x7f, ..]) if record.count(Protocol::ChannelData) > 0 => {

@@ -159,8 +159,10 @@ pub struct Carried {
 pub struct Record {
     /// The direction in which the client sends.
     pub client: Option<usize>,
-    /// Allocations, in order.
+    /// Allocations whose address was told, in order.
     pub allocations: Vec<Allocation>,
+    /// Allocate requests that were granted: some servers do not tell the address.
+    pub granted: u64,
     /// Permissions, in order.
     pub permissions: Vec<Permission>,
     /// Channels, in order.
@@ -241,6 +243,12 @@ impl Allocations {
         }
     }
 
+    /// Takes a grant whose request is not in this flow.
+    pub(super) fn push_stray(&mut self, said: &Said<'_>, client: usize, now: Moment) {
+        self.record.client.get_or_insert(client);
+        self.allocate(said, now);
+    }
+
     pub(super) fn finish(mut self, end: Timestamp) -> Record {
         for allocation in &mut self.record.allocations {
             let until = allocation.until.filter(|_| allocation.deleted.is_none());
@@ -250,6 +258,15 @@ impl Allocations {
     }
 
     fn allocate(&mut self, said: &Said<'_>, now: Moment) {
+        // MS-TURN has no Refresh: it allocates again, for no time at the end.
+        let held = self.record.allocations.last().filter(|held| held.deleted.is_none());
+        if held.is_some_and(|held| Some(held.relayed) == said.relayed) {
+            return self.refresh(said, now);
+        }
+        if said.lifetime == Some(0) {
+            return;
+        }
+        self.record.granted += 1;
         let Some(relayed) = said.relayed.filter(|_| self.record.allocations.len() < ALLOCATIONS) else { return };
         let until = said.lifetime.map(|lifetime| after(now.0, lifetime));
         self.record.allocations.push(Allocation {
@@ -310,7 +327,7 @@ impl Record {
     /// Whether an allocation was granted.
     #[must_use]
     pub const fn is_allocated(&self) -> bool {
-        !self.allocations.is_empty()
+        self.granted > 0
     }
 
     /// Answers 401 to requests without credentials: the server's challenge, no failure.

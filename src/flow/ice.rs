@@ -97,6 +97,10 @@ impl Ice {
             self.record.first_bad_fingerprint.get_or_insert(datagram.id);
         }
         let said = Said::of(message);
+        // What MS-TURN sends in place of a Send indication is a request that nobody answers.
+        if message.standard_type() != message.message_type() {
+            return;
+        }
         match message.class() {
             Class::Request => self.push_request(message, &said, direction, now),
             Class::Success | Class::Error => self.push_answer(key, message, &said, direction, now),
@@ -182,6 +186,9 @@ impl Ice {
             }
             Answered::Stray => {
                 record.note_stray(message, direction, now.1);
+                if success && method == method::ALLOCATE {
+                    self.allocations.get_or_insert_default().push_stray(said, direction ^ 1, now);
+                }
                 return;
             }
         };

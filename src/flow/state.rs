@@ -345,7 +345,7 @@ impl Flow {
         let Ok(message) = Message::parse_captured(datagram.bytes, datagram.length) else {
             return self.push_classic_stun(datagram);
         };
-        *self.stun_types.entry(message.message_type().0).or_default() += 1;
+        *self.stun_types.entry(message.standard_type().0).or_default() += 1;
         self.path.ice |= match message.method() {
             method::BINDING => message.class() == Class::Request && Said::of(&message).is_check(),
             method => method == method::GOOG_PING,
@@ -369,7 +369,7 @@ impl Flow {
         }
         let relayed = match message.method() {
             method::BINDING => None,
-            _ => self.turn.get_or_insert_default().push_stun(&self.key, datagram, &message),
+            _ => self.push_turn(datagram, &message),
         };
         (Protocol::Stun, Outcome { relayed, malformed: message.fault().or_else(|| message.value_fault()), copy: false })
     }
@@ -382,12 +382,17 @@ impl Flow {
         (Protocol::Stun, Outcome::default())
     }
 
+    fn push_turn<'a>(&mut self, datagram: &Datagram<'a>, message: &Message<'a>) -> Option<Relayed<'a>> {
+        self.turn.get_or_insert_default().push_stun(&self.key, datagram, message)
+    }
+
     fn push_classic_stun<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
         match Message::parse_classic(datagram.bytes) {
             // A bare header of 20 bytes is too little to believe but in a binding request.
             Ok(message) if message.length() > 20 || message.class() == Class::Request => {
-                *self.stun_types.entry(message.message_type().0).or_default() += 1;
-                (Protocol::ClassicStun, Outcome::default())
+                *self.stun_types.entry(message.standard_type().0).or_default() += 1;
+                let relayed = if message.is_ms_turn() { self.push_turn(datagram, &message) } else { None };
+                (Protocol::ClassicStun, Outcome { relayed, ..Outcome::default() })
             }
             _ => self.push_unknown(datagram),
         }

@@ -61,17 +61,19 @@ impl Turn {
         datagram: &Datagram<'a>,
         message: &Message<'a>,
     ) -> Option<Relayed<'a>> {
-        let from_client = match (message.method(), message.class()) {
+        let standard = message.standard_type();
+        let from_client = match (standard.method(), standard.class()) {
             (method::ALLOCATE | method::REFRESH | method::CREATE_PERMISSION | method::CHANNEL_BIND, class) => {
                 matches!(class, Class::Request)
             }
-            (method::SEND, Class::Indication) => true,
+            // A request in MS-TURN.
+            (method::SEND, Class::Indication | Class::Request) => true,
             (method::DATA, Class::Indication) => false,
             _ => return None,
         };
         self.seen = true;
         self.client = Some(if from_client { datagram.direction } else { datagram.direction ^ 1 } & 1);
-        let peer = address(message, kind::XOR_PEER_ADDRESS);
+        let peer = address(message, kind::XOR_PEER_ADDRESS).or_else(|| address(message, kind::DESTINATION_ADDRESS));
         if message.method() == method::CHANNEL_BIND {
             self.bind(message, peer);
         }

@@ -215,6 +215,26 @@ impl<'a> Message<'a> {
         self.kind
     }
 
+    /// Method and class by today's numbers. The drafts of TURN before RFC 5766, and MS-TURN that follows them, have Send
+    /// requests, which nobody answers, at 0x0004 and Data indications at 0x0115.
+    #[must_use]
+    pub fn standard_type(&self) -> MessageType {
+        let standard = match self.kind.0 {
+            0x0004 => 0x0006,
+            0x0104 => 0x0106,
+            0x0114 => 0x0116,
+            0x0115 => 0x0017,
+            _ => return self.kind,
+        };
+        if self.is_classic() || self.is_ms_turn() { MessageType(standard) } else { self.kind }
+    }
+
+    /// Whether it is of MS-TURN, whose messages all begin with a cookie of their own.
+    #[must_use]
+    pub fn is_ms_turn(&self) -> bool {
+        self.attributes().next().is_some_and(|attribute| attribute.kind == kind::MS_MAGIC_COOKIE)
+    }
+
     /// The class.
     #[must_use]
     pub const fn class(&self) -> Class {
@@ -558,5 +578,40 @@ mod tests {
             bytes.extend(&attributes);
             walk(&bytes, bytes.len());
         }
+    }
+
+    #[test]
+    fn attributes_of_later_documents() {
+        // As sections 18.12 and 18.13 of RFC 8656, 14.11 of RFC 8489 and 3.1 of RFC 7982 draw them.
+        const MESSAGE: &[u8] = b"\x01\x03\x00\x48\x21\x12\xa4\x42twelve bytes\
+            \x80\x01\x00\x0f\x02\x00\x04\x28unsupported\x00\
+            \x80\x04\x00\x08\x00\x00\x06\x04\x00\x00\x05\x00\
+            \x80\x02\x00\x08\x00\x02\x00\x00\x00\x01\x00\x00\
+            \x80\x25\x00\x04\x00\x00\x03\x01\
+            \xc0\x58\x00\x0clast check!!";
+        let address = Value::AddressError { family: 2, code: 440, reason: "unsupported" };
+        assert_eq!(value(MESSAGE, kind::ADDRESS_ERROR_CODE), address);
+        assert_eq!(value(MESSAGE, kind::ICMP), Value::Icmp { kind: 3, code: 4, data: 1280 });
+        let Value::Algorithms(numbers) = value(MESSAGE, kind::PASSWORD_ALGORITHMS) else { panic!("no algorithms") };
+        assert_eq!(numbers.collect::<Vec<_>>(), [2, 1]);
+        let sent = Value::Transmissions { requests: 3, responses: 1 };
+        assert_eq!(value(MESSAGE, kind::TRANSACTION_TRANSMIT_COUNTER), sent);
+        // libwebrtc's is the transaction id of the last check, not a number.
+        assert_eq!(value(MESSAGE, kind::GOOG_LAST_ICE_CHECK_RECEIVED), Value::Opaque(b"last check!!"));
+    }
+
+    #[test]
+    fn ms_turn_has_the_numbers_of_the_drafts() {
+        let kinds = |first: [u8; 2], cookie: [u8; 4], attribute: [u8; 2]| {
+            let mut bytes = [&first[..], b"\x00\x08", &cookie, b"twelve bytes", &attribute, b"\x00\x04"].concat();
+            bytes.extend([0x72, 0xc6, 0x4b, 0xc6]);
+            let message = Message::parse(&bytes).or_else(|_| Message::parse_classic(&bytes)).unwrap();
+            message.standard_type()
+        };
+        let (cookie, none) = ([0x21, 0x12, 0xa4, 0x42], [1, 2, 3, 4]);
+        assert_eq!(kinds([0, 4], cookie, [0, 15]), MessageType(0x0006), "a Send request");
+        assert_eq!(kinds([0, 4], cookie, [0x80, 0x22]), MessageType(0x0004), "a Refresh request");
+        assert_eq!(kinds([1, 0x15], none, [0, 15]), MessageType(0x0017), "a Data indication");
+        assert_eq!(kinds([0, 1], none, [0, 15]), MessageType(0x0001));
     }
 }

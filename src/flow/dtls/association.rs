@@ -1,5 +1,7 @@
 //! One association while it is watched.
 
+mod cut;
+
 use super::{
     certificate,
     encrypted_flight::{EncryptedFlight, alert_length},
@@ -153,21 +155,6 @@ impl Association {
         match taken.body {
             Some(body) => self.read(index, &body, seen),
             None => self.read_opening(index, handshake, seen),
-        }
-    }
-
-    /// Takes a handshake record in clear that the capture cut before the end of its message's header: what is left of
-    /// `content` may name the type.
-    pub fn cut_handshake(&mut self, content: &[u8], seen: Seen) {
-        self.touch(seen);
-        self.record.cut_handshakes += 1;
-        let Some(kind) = content.first() else { return };
-        self.learn_client(*kind, seen.direction);
-        if *kind == handshake_type::CLIENT_HELLO {
-            self.record.cut_hello.get_or_insert(seen.at);
-        }
-        if self.record.client != Some(seen.direction) {
-            self.server_spoke = true;
         }
     }
 

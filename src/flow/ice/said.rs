@@ -2,7 +2,7 @@
 
 use crate::wire::{
     Endpoint,
-    stun::{HEADER_LENGTH, Message, Value, kind},
+    stun::{HEADER_LENGTH, Message, Value, kind, method},
 };
 
 use super::Role;
@@ -55,6 +55,7 @@ impl<'a> Said<'a> {
         let is_cut = message.bytes().len() < message.length();
         let mut said = Self { hides_check, is_cut, ..Self::default() };
         let mut plain = None;
+        let mut ms_mapped = None;
         for attribute in message.attributes() {
             said.has_user |= matches!(attribute.kind, kind::USERNAME | kind::USERHASH);
             if attribute.kind == kind::NONCE {
@@ -84,6 +85,7 @@ impl<'a> Said<'a> {
                 }
                 (kind::XOR_MAPPED_ADDRESS, Value::Address(address)) => said.mapped = said.mapped.or(Some(address)),
                 (kind::MAPPED_ADDRESS, Value::Address(address)) => plain = plain.or(Some(address)),
+                (kind::MS_XOR_MAPPED_ADDRESS, Value::Address(address)) => ms_mapped = ms_mapped.or(Some(address)),
                 (kind::XOR_RELAYED_ADDRESS, Value::Address(address)) => {
                     said.relayed = said.relayed.or(Some(address));
                 }
@@ -91,7 +93,12 @@ impl<'a> Said<'a> {
                 _ => {}
             }
         }
-        said.mapped = said.mapped.or(plain);
+        // MS-TURN lends the one and sees the other.
+        if message.method() == method::ALLOCATE && message.is_ms_turn() {
+            said.relayed = said.relayed.or(plain);
+            plain = None;
+        }
+        said.mapped = said.mapped.or(ms_mapped).or(plain);
         said
     }
 

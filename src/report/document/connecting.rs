@@ -374,7 +374,9 @@ pub struct TurnServer {
     pub refreshes: u64,
     /// Whether it ended by its lifetime while the flow went on.
     pub expired: bool,
-    /// All allocations, in order.
+    /// Allocate requests that were granted; some servers do not tell the address lent.
+    pub allocations_granted: u64,
+    /// All allocations whose address was told, in order.
     pub allocations: Vec<TurnAllocation>,
     /// Peers that may send.
     pub permissions: Vec<TurnPermission>,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Node, Protocol, View, nodes as nodes_of, summary as summary_of, words};
 use crate::wire::{
     Malformed,
-    stun::{Attribute, HEADER_LENGTH, Message, Value, attribute_name, error_name, kind, method},
+    stun::{Attribute, Class, HEADER_LENGTH, Message, Value, attribute_name, error_name, kind, method},
 };
 
 /// `Binding request user=abcd:efgh prio=1845501695 controlling use-candidate`.
@@ -71,10 +71,11 @@ fn parse(protocol: Protocol, view: View<'_>) -> Result<Message<'_>, Malformed> {
 }
 
 fn name(message: &Message<'_>) -> String {
-    let method = message.method();
+    let kind = message.standard_type();
+    let method = kind.method();
     let method = method::name(method).map_or_else(|| format!("method 0x{method:03x}"), str::to_owned);
     let suffix = if message.is_classic() { " (RFC 3489)" } else { "" };
-    format!("{method} {}{suffix}", message.class().name())
+    format!("{method} {}{suffix}", kind.class().name())
 }
 
 /// What an attribute adds to the line; `None` of those that say nothing about the call.
@@ -93,6 +94,11 @@ fn said(message: &Message<'_>, attribute: &Attribute<'_>, view: View<'_>) -> Opt
         (kind::USE_CANDIDATE, _) => "use-candidate".to_owned(),
         // Servers repeat the address in the old form, for clients of RFC 3489.
         (kind::MAPPED_ADDRESS, _) if message.attribute(kind::XOR_MAPPED_ADDRESS).is_some() => return None,
+        // What MS-TURN lends; it says so in an error too, where nothing is lent yet.
+        (kind::MAPPED_ADDRESS, Value::Address(address)) if is_ms_allocate(message) => match message.class() {
+            Class::Success => format!("relayed={address}"),
+            _ => return None,
+        },
         (kind, Value::Address(address)) => format!("{}={address}", address_word(kind)?),
         // Some servers pad the reason with zeros that they count.
         (kind::ERROR_CODE, Value::Error { code, reason }) => match reason.trim_end_matches('\0') {
@@ -140,7 +146,7 @@ fn described(message: &Message<'_>, attribute: &Attribute<'_>, value: Value<'_>)
         Value::AddressError { family, code, reason } => {
             format!("{}: {code} {}", address_family(family), words::quoted(reason))
         }
-        Value::Icmp { kind, code } => format!("type {kind}, code {code}"),
+        Value::Icmp { kind, code, data } => format!("type {kind}, code {code}, data 0x{data:08x}"),
         Value::Transmissions { requests, responses } => format!("request {requests}, answer {responses}"),
         Value::Number(seconds) if attribute.kind == kind::LIFETIME => format!("{seconds} s"),
         Value::Number(number) => number.to_string(),
@@ -181,9 +187,14 @@ fn algorithm(number: u16) -> String {
     }
 }
 
+fn is_ms_allocate(message: &Message<'_>) -> bool {
+    message.method() == method::ALLOCATE && message.is_ms_turn()
+}
+
 const fn address_word(kind: u16) -> Option<&'static str> {
     Some(match kind {
-        kind::XOR_MAPPED_ADDRESS | kind::MAPPED_ADDRESS => "mapped",
+        kind::XOR_MAPPED_ADDRESS | kind::MS_XOR_MAPPED_ADDRESS | kind::MAPPED_ADDRESS => "mapped",
+        kind::DESTINATION_ADDRESS => "peer",
         kind::XOR_PEER_ADDRESS => "peer",
         kind::XOR_RELAYED_ADDRESS => "relayed",
         kind::OTHER_ADDRESS | kind::CHANGED_ADDRESS => "other",

@@ -151,7 +151,10 @@ fn answered(connecting: &Connecting, server: &str) -> bool {
 fn turn(connecting: &Connecting) -> Vec<String> {
     let mut servers: Vec<&TurnServer> = connecting.turn.iter().collect();
     // The one that carried most says most.
-    servers.sort_by_key(|server| (std::cmp::Reverse(server.packets_relayed), server.relayed_address.is_none()));
+    servers.sort_by_key(|server| {
+        let unknown = (server.relayed_address.is_none(), server.allocations_granted == 0);
+        (std::cmp::Reverse(server.packets_relayed), unknown)
+    });
     let Some(server) = servers.first() else { return Vec::new() };
     let mut text = format!("TURN {}", server.server);
     if server.transport != "udp" {
@@ -162,6 +165,7 @@ fn turn(connecting: &Connecting) -> Vec<String> {
             let when = if server.allocations.is_empty() { " before the capture" } else { "" };
             text.push_str(&format!(": allocated {}{when}", end_name(Some(address), port, None)));
         }
+        _ if server.allocations_granted > 0 => text.push_str(": allocated, address not told"),
         _ if server.refusals > 0 => text.push_str(": credentials refused (401)"),
         _ if server.packets_relayed > 0 => text.push_str(": allocated before the capture"),
         _ if server.responses == 0 && server.requests > 0 => text.push_str(&no_answer(server)),
@@ -184,9 +188,19 @@ fn turn(connecting: &Connecting) -> Vec<String> {
         words.push(format!("{} relayed, {}", counted(server.packets_relayed, "packet"), bytes(server.bytes_relayed)));
     }
     if servers.len() > 1 {
-        words.push(format!("{} more tried", counted(servers.len() as u64 - 1, "allocation")));
+        words.push(others(servers.get(1..).unwrap_or_default()));
     }
     words
+}
+
+/// `5 allocations more tried, 2 granted`.
+fn others(servers: &[&TurnServer]) -> String {
+    let tried = servers.len() as u64;
+    match servers.iter().filter(|server| server.allocations_granted > 0).count() as u64 {
+        0 => format!("{} more tried", counted(tried, "allocation")),
+        granted if granted == tried => format!("{} more granted", counted(tried, "allocation")),
+        granted => format!("{} more tried, {} granted", counted(tried, "allocation"), grouped(granted)),
+    }
 }
 
 /// `: no answer, asked 6 times`.

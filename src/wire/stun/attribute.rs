@@ -114,7 +114,7 @@ pub struct Attribute<'a> {
     pub value: &'a [u8],
     /// Where the attribute (its type) starts: bytes from the start of the message. The value is four bytes further.
     pub offset: usize,
-    /// The low 96 bits mask IPv6 addresses.
+    /// The magic cookie and the transaction id, which mask addresses.
     transaction: u128,
 }
 
@@ -147,6 +147,8 @@ pub enum Value<'a> {
         kind: u8,
         /// The ICMP code.
         code: u16,
+        /// Further data, as the MTU.
+        data: u32,
     },
     /// TRANSACTION_TRANSMIT_COUNTER (RFC 7982 section 3.1).
     Transmissions {
@@ -205,7 +207,15 @@ impl<'a> Attribute<'a> {
         if self.kind == kind::NOMINATION && self.length != 4 {
             return Some("ENF-FLOW-DESCRIPTION");
         }
+        if self.kind == kind::XOR_PEER_ADDRESS && self.is_classic() {
+            return Some("REMOTE-ADDRESS");
+        }
         attribute_name(self.kind)
+    }
+
+    /// Whether its message has no magic cookie.
+    const fn is_classic(&self) -> bool {
+        (self.transaction >> 96) as u32 != MAGIC_COOKIE
     }
 
     /// Its value, decoded.
@@ -223,6 +233,9 @@ impl<'a> Attribute<'a> {
 
     fn decode(&self, reader: &mut Reader<'a>) -> Result<Value<'a>, Malformed> {
         let value = match self.kind {
+            // As the drafts before the magic cookie had it, and MS-TURN has.
+            kind::XOR_PEER_ADDRESS if self.is_classic() => Value::Address(address(reader, 0)?),
+            kind::MS_XOR_MAPPED_ADDRESS => Value::Address(address(reader, self.transaction)?),
             kind::XOR_MAPPED_ADDRESS | kind::XOR_PEER_ADDRESS | kind::XOR_RELAYED_ADDRESS => {
                 let mask = u128::from(MAGIC_COOKIE) << 96 | self.transaction & (u128::MAX >> 32);
                 Value::Address(address(reader, mask)?)
@@ -258,7 +271,7 @@ impl<'a> Attribute<'a> {
                 reader.skip(2)?;
                 // Seven bits of type and nine of code.
                 let packed = reader.u16()?;
-                Value::Icmp { kind: (packed >> 9) as u8, code: packed & 0x1ff }
+                Value::Icmp { kind: (packed >> 9) as u8, code: packed & 0x1ff, data: reader.u32()? }
             }
             kind::TRANSACTION_TRANSMIT_COUNTER => {
                 reader.skip(2)?;

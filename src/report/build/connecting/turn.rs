@@ -37,6 +37,7 @@ pub(super) fn server(context: &Context<'_>, place: &Place, flow: &FlowRecord) ->
         lifetime: latest.and_then(|allocation| allocation.lifetime),
         refreshes: turn.allocations.iter().map(|allocation| allocation.refreshes).sum(),
         expired: latest.is_some_and(|allocation| allocation.expired),
+        allocations_granted: turn.granted,
         allocations: turn.allocations.iter().map(|one| allocation(context, one)).collect(),
         permissions: permissions(context, turn),
         channels: channels(context, turn),
