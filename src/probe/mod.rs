@@ -6,6 +6,7 @@
 
 pub mod net;
 pub mod resolve;
+pub mod server;
 pub mod transaction;
 pub mod uri;
 
