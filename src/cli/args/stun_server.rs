@@ -83,3 +83,40 @@ fn only(option: &str, addresses: &[ListenAddress], is_ipv4: bool) -> anyhow::Res
     }
     Ok(first.copied())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::args::{Args, Command};
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn examples_work() {
+        let examples = EXAMPLES.lines().filter(|line| line.starts_with("  rtcscope "));
+        let mut tried = 0;
+        for line in examples {
+            let line = line.trim().split("   ").next().unwrap();
+            let command = Args::try_parse_from(line.split_whitespace()).unwrap().into_command().unwrap();
+            assert!(matches!(command, Command::StunServer(_)));
+            tried += 1;
+        }
+        assert_eq!(tried, 3);
+    }
+
+    #[test]
+    fn arguments_become_a_configuration() {
+        let config = |line: &str| match Args::try_parse_from(line.split_whitespace()).unwrap().into_command() {
+            Ok(Command::StunServer(config)) => config,
+            other => panic!("{line}: {other:?}"),
+        };
+        let plain = config("rtcscope stun-server");
+        assert!(plain.everywhere && plain.listen.len() == 2 && plain.answers.software.is_none());
+        assert_eq!(plain.answers.rate_limit, NonZeroU32::new(1_000));
+        let other = config("rtcscope stun-server --listen [::1]:0 --listen 127.0.0.1 --software --rate-limit 0");
+        assert_eq!((other.everywhere, other.listen.len()), (false, 2));
+        assert_eq!(other.answers.software.as_deref(), Some(SOFTWARE));
+        assert_eq!(other.answers.rate_limit, None);
+    }
+}

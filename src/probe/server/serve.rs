@@ -158,7 +158,7 @@ async fn accept(listener: TcpListener, arrival: Arrival, shared: Arc<Shared>) {
 /// Answers the requests of one connection until it ends, says something else, or is silent.
 async fn converse(mut stream: TcpStream, source: SocketAddr, arrival: Arrival, shared: &Shared) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut framer = Framer::default();
+    let mut framer = Framer::of_stun();
     let mut buffer = vec![0; READ_BYTES];
     loop {
         let length = time::timeout(IDLE_TIMEOUT, stream.read(&mut buffer)).await??;
