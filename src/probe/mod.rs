@@ -4,6 +4,7 @@
 //! time it is. [`net`] does what plans want on real sockets. So a plan is tested from scripts, with every message lost,
 //! late or forged, in no time at all.
 
+pub mod message;
 pub mod net;
 pub mod resolve;
 pub mod server;
