@@ -1,5 +1,7 @@
 //! What a user may type. Help texts are the doc comments here.
 
+mod stun_server;
+
 use std::{
     env,
     io::{IsTerminal, stderr, stdout},
@@ -73,6 +75,9 @@ enum Subcommands {
     /// Show the packets of captures, one a line, as trees or as JSON lines.
     #[command(after_help = PACKETS_EXAMPLES)]
     Packets(PacketsArgs),
+    /// Run a STUN server with the NAT behaviour discovery of RFC 5780.
+    #[command(after_help = stun_server::EXAMPLES)]
+    StunServer(stun_server::StunServerArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -158,6 +163,7 @@ impl Args {
         Ok(match self.command {
             Subcommands::Analyze(args) => Command::Analyze(args.into_config()?),
             Subcommands::Packets(args) => Command::Packets(args.into_config()?),
+            Subcommands::StunServer(args) => Command::StunServer(args.into_config()?),
         })
     }
 }
@@ -263,14 +269,14 @@ mod tests {
     fn analyze(line: &str) -> AnalyzeConfig {
         match command(line).unwrap() {
             Command::Analyze(config) => config,
-            Command::Packets(_) => panic!("{line} is another command"),
+            _ => panic!("{line} is another command"),
         }
     }
 
     fn packets(line: &str) -> PacketsConfig {
         match command(line).unwrap() {
             Command::Packets(config) => config,
-            Command::Analyze(_) => panic!("{line} is another command"),
+            _ => panic!("{line} is another command"),
         }
     }
 

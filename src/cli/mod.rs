@@ -16,12 +16,14 @@ mod output;
 pub mod packets;
 mod progress;
 mod spool;
+pub mod stun_server;
 
 pub use input::Input;
 pub use progress::Progress;
 
 use analyze::AnalyzeConfig;
 use packets::PacketsConfig;
+use stun_server::StunServerConfig;
 
 /// The tool could not do its job.
 const FAILURE: u8 = 2;
@@ -33,6 +35,8 @@ pub enum Command {
     Analyze(AnalyzeConfig),
     /// Captures to one line a packet.
     Packets(PacketsConfig),
+    /// A STUN server, until it is stopped.
+    StunServer(StunServerConfig),
 }
 
 /// Reads the command line. Where help is asked for, or nothing at all, it is shown and the process ends.
@@ -58,6 +62,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Analyze(config) => analyze::run(&config),
         Command::Packets(config) => packets::run(&config),
+        Command::StunServer(config) => stun_server::run(&config),
     }
 }
 

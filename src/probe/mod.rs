@@ -8,6 +8,7 @@ pub mod message;
 pub mod nat;
 pub mod net;
 pub mod resolve;
+pub mod server;
 pub mod transaction;
 pub mod uri;
 

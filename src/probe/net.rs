@@ -1,6 +1,7 @@
 //! Real sockets for a [`Plan`]: the one place where the probes meet tokio.
 
 mod socket;
+mod stop;
 mod stream;
 
 use std::{
@@ -14,7 +15,10 @@ use std::{
 use tokio::{runtime, sync::mpsc, task::JoinSet, time};
 
 use self::socket::Socket;
-pub use self::stream::{Framer, Trust};
+pub use self::{
+    stop::stop_signal,
+    stream::{Framer, Trust},
+};
 use super::{Event, Failure, Plan, SocketId, Step};
 
 /// Events on their way to a plan. What comes while so many wait is dropped, as the system does with a full buffer.
