@@ -178,22 +178,27 @@ impl Check {
 
 impl Plan for Check {
     fn poll(&mut self, now: Duration) -> Step {
-        if let Some(step) = self.probes.next_step() {
-            return step;
-        }
-        let finished = self.advance(now);
-        if let Some(step) = self.probes.next_step() {
-            return step;
-        }
-        if finished || now >= self.deadline {
-            return Step::Done;
-        }
-        match self.probes.poll(now) {
-            Ok(step) => step,
-            Err(due) => {
-                let machines = [self.reach.wake(), self.streams.wake(), self.lifetime.wake()];
-                let next = machines.into_iter().flatten().filter(|wake| *wake > now).chain(due).min();
-                Step::Wait(next.unwrap_or(self.deadline).min(self.deadline))
+        loop {
+            if let Some(step) = self.probes.next_step() {
+                return step;
+            }
+            let finished = self.advance(now);
+            if let Some(step) = self.probes.next_step() {
+                return step;
+            }
+            if finished || now >= self.deadline {
+                return Step::Done;
+            }
+            let pending = self.probes.pending();
+            match self.probes.poll(now) {
+                Ok(step) => return step,
+                // Silence was believed, and the machines may go on.
+                Err(_) if self.probes.pending() != pending => {}
+                Err(due) => {
+                    let machines = [self.reach.wake(), self.streams.wake(), self.lifetime.wake()];
+                    let next = machines.into_iter().flatten().filter(|wake| *wake > now).chain(due).min();
+                    return Step::Wait(next.unwrap_or(self.deadline).min(self.deadline));
+                }
             }
         }
     }

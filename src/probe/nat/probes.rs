@@ -286,6 +286,11 @@ impl Probes {
         }
     }
 
+    /// How many tests are not over.
+    pub(super) fn pending(&self) -> usize {
+        (0..self.tests.len()).filter(|test| !self.is_over(*test)).count()
+    }
+
     pub(super) fn is_over(&self, id: TestId) -> bool {
         self.state(id) != State::Pending
     }
