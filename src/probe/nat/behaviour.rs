@@ -124,7 +124,7 @@ impl Behaviour {
                 tests.push(probes.start(now, Probe::plain(Kind::Mapping(change), self.server, socket, to)));
             }
         }
-        if self.filtering.iter().all(|test| probes.is_answered(*test)) {
+        if self.passed(Change::BOTH, probes) {
             return;
         }
         let socket = probes.open_udp(self.primary);

@@ -357,20 +357,24 @@ impl Probes {
         self.round_trips(address).any(|exchange| exchange.round_trip().is_some())
     }
 
-    /// The longest that is certain, else the shortest that it can at most be.
+    /// That of the address, or else the longest of any.
     fn round_trip(&self, probe: &Probe) -> Duration {
-        let known = if probe.kind == Kind::Hairpin { None } else { self.longest(probe.to.ip()) };
+        let known = if probe.kind == Kind::Hairpin { None } else { self.usual(probe.to.ip()) };
         let anywhere = || {
-            let tests = self.tests.iter().filter_map(|test| self.longest(test.probe.to.ip()));
+            let tests = self.tests.iter().filter_map(|test| self.usual(test.probe.to.ip()));
             tests.max()
         };
         known.or_else(anywhere).unwrap_or(USUAL_ROUND_TRIP)
     }
 
-    fn longest(&self, address: IpAddr) -> Option<Duration> {
-        let certain = self.round_trips(address).filter_map(Exchange::round_trip).max();
+    /// The median of what is certain: one answer that was late must not have all silence take as long. Else the shortest
+    /// that it can at most be.
+    fn usual(&self, address: IpAddr) -> Option<Duration> {
+        let mut certain: Vec<Duration> = self.round_trips(address).filter_map(Exchange::round_trip).collect();
+        certain.sort_unstable();
         let at_most = |exchange: &Exchange| exchange.answered_at?.checked_sub(exchange.sent_at?);
-        certain.or_else(|| self.round_trips(address).filter_map(at_most).min())
+        let median = certain.get(certain.len() / 2).copied();
+        median.or_else(|| self.round_trips(address).filter_map(at_most).min())
     }
 
     /// The exchanges with an address over UDP that tell how long it takes to answer.
