@@ -9,7 +9,7 @@ use super::{
     page::{Label, Page, Tone},
     summary,
 };
-use crate::report::nat::{Behaviour, NatReport, Path, Peer, Server, Test};
+use crate::report::nat::{Behaviour, Connection, NatReport, Path, Peer, Server, Test};
 
 /// Columns of the names of results.
 const NAME_WIDTH: usize = 20;
@@ -42,11 +42,11 @@ pub fn write_nat(report: &NatReport, options: &TextOptions, out: &mut dyn Write)
 fn verdict(report: &NatReport, page: &mut Page<'_>) -> io::Result<()> {
     let signs = page.signs();
     let (sign, tone, word, meaning) = match report.verdict {
-        "direct" => {
+        Connection::Direct => {
             (signs.good, Tone::Good, "DIRECT", "two peers behind such a network can talk to each other over UDP")
         }
-        "relay" => (signs.bad, Tone::Bad, "RELAY", "two peers behind such a network need a relay (TURN)"),
-        _ => (signs.doubtful, Tone::Doubtful, "UNKNOWN", "what was measured does not tell"),
+        Connection::Relay => (signs.bad, Tone::Bad, "RELAY", "two peers behind such a network need a relay (TURN)"),
+        Connection::Unknown => (signs.doubtful, Tone::Doubtful, "UNKNOWN", "what was measured does not tell"),
     };
     let meaning = match &report.error {
         // Why stands beside each server.
@@ -72,7 +72,7 @@ fn write_path(path: &Path, page: &mut Page<'_>) -> io::Result<()> {
     };
     page.paragraph(&Label::default(), Tone::Strong, &title)?;
     results(&path.behaviour, page)?;
-    if path.verdict == "unknown" { Ok(()) } else { peers(&path.behaviour.peers, page) }
+    if path.verdict == Connection::Unknown { Ok(()) } else { peers(&path.behaviour.peers, page) }
 }
 
 fn results(behaviour: &Behaviour, page: &mut Page<'_>) -> io::Result<()> {
@@ -107,9 +107,9 @@ fn peers(peers: &[Peer], page: &mut Page<'_>) -> io::Result<()> {
     let mut grid =
         Grid { columns: vec![Column::folding("A peer behind"), Column::words("is reached")], rows: Vec::new() };
     for (connection, tone, text) in [
-        ("direct", Tone::Good, "directly"),
-        ("relay", Tone::Bad, "through a relay only"),
-        ("unknown", Tone::Doubtful, "not known"),
+        (Connection::Direct, Tone::Good, "directly"),
+        (Connection::Relay, Tone::Bad, "through a relay only"),
+        (Connection::Unknown, Tone::Doubtful, "not known"),
     ] {
         let kinds: Vec<String> =
             peers.iter().filter(|peer| peer.connection == connection).map(|peer| words(peer.nat_type)).collect();
