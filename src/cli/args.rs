@@ -1,5 +1,6 @@
 //! What a user may type. Help texts are the doc comments here.
 
+mod nat_check;
 mod stun_server;
 
 use std::{
@@ -75,6 +76,9 @@ enum Subcommands {
     /// Show the packets of captures, one a line, as trees or as JSON lines.
     #[command(after_help = PACKETS_EXAMPLES)]
     Packets(PacketsArgs),
+    /// Say what NATs and firewalls between here and the Internet do, and whether calls go directly.
+    #[command(after_help = nat_check::EXAMPLES)]
+    NatCheck(nat_check::NatCheckArgs),
     /// Run a STUN server with the NAT behaviour discovery of RFC 5780.
     #[command(after_help = stun_server::EXAMPLES)]
     StunServer(stun_server::StunServerArgs),
@@ -163,6 +167,7 @@ impl Args {
         Ok(match self.command {
             Subcommands::Analyze(args) => Command::Analyze(args.into_config()?),
             Subcommands::Packets(args) => Command::Packets(args.into_config()?),
+            Subcommands::NatCheck(args) => Command::NatCheck(args.into_config()?),
             Subcommands::StunServer(args) => Command::StunServer(args.into_config()?),
         })
     }

@@ -12,6 +12,7 @@ use clap::{Parser, error::ErrorKind};
 pub mod analyze;
 mod args;
 mod input;
+pub mod nat_check;
 mod output;
 pub mod packets;
 mod progress;
@@ -22,6 +23,7 @@ pub use input::Input;
 pub use progress::Progress;
 
 use analyze::AnalyzeConfig;
+use nat_check::NatCheckConfig;
 use packets::PacketsConfig;
 use stun_server::StunServerConfig;
 
@@ -35,6 +37,8 @@ pub enum Command {
     Analyze(AnalyzeConfig),
     /// Captures to one line a packet.
     Packets(PacketsConfig),
+    /// A network to what calls may expect of it.
+    NatCheck(NatCheckConfig),
     /// A STUN server, until it is stopped.
     StunServer(StunServerConfig),
 }
@@ -62,6 +66,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Analyze(config) => analyze::run(&config),
         Command::Packets(config) => packets::run(&config),
+        Command::NatCheck(config) => nat_check::run(&config),
         Command::StunServer(config) => stun_server::run(&config),
     }
 }

@@ -5,6 +5,7 @@
 //! late or forged, in no time at all.
 
 pub mod message;
+pub mod nat;
 pub mod net;
 pub mod resolve;
 pub mod server;

@@ -5,6 +5,7 @@
 mod build;
 pub mod document;
 pub mod json;
+pub mod nat;
 pub mod packet;
 pub mod text;
 

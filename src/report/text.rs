@@ -16,6 +16,7 @@ mod call;
 mod connecting;
 mod flows;
 mod grid;
+mod nat;
 mod number;
 mod overview;
 mod page;
@@ -23,6 +24,7 @@ mod securing;
 mod stream;
 mod summary;
 
+pub use nat::write_nat;
 use page::{Label, Page, Tone};
 
 /// Up to so many calls are all shown in full.
