@@ -9,7 +9,7 @@ use super::{
     page::{Label, Page, Tone},
     summary,
 };
-use crate::report::turn::{Flow, Step, TurnReport};
+use crate::report::turn::{FAILED_STEP, Flow, Step, TurnReport};
 
 /// Columns of the names of steps.
 const NAME_WIDTH: usize = 14;
@@ -27,14 +27,13 @@ pub fn write_turn(report: &TurnReport, options: &TextOptions, out: &mut dyn Writ
         write_step(step, report, page)?;
     }
     flows(&report.relay, page)?;
-    if !report.findings.is_empty() {
+    // What failed stands at its step.
+    let mut findings = report.findings.iter().filter(|finding| finding.rule != FAILED_STEP).peekable();
+    if findings.peek().is_some() {
         page.blank()?;
         page.paragraph(&Label::default(), Tone::Strong, "Findings")?;
-        for finding in &report.findings {
-            summary::finding(finding, false, page)?;
-        }
     }
-    Ok(())
+    findings.try_for_each(|finding| summary::finding(finding, false, page))
 }
 
 fn head(report: &TurnReport, page: &mut Page<'_>) -> io::Result<()> {
@@ -44,23 +43,28 @@ fn head(report: &TurnReport, page: &mut Page<'_>) -> io::Result<()> {
         "fail" => (signs.bad, Tone::Bad, "FAIL"),
         _ => (signs.doubtful, Tone::Doubtful, "UNKNOWN"),
     };
-    let failed = || report.steps.iter().find_map(|step| Some((step.name, step.error.as_ref()?)));
-    let meaning = match (&report.error, failed(), report.verdict) {
-        (Some(error), _, _) => error.clone(),
-        (None, Some((step, error)), _) => format!("{} fails to {}: {error}", report.server.uri, verb(step)),
-        (None, None, "pass") => format!("{} relays", report.server.uri),
-        (None, None, _) => format!("{} loses too much", report.server.uri),
+    let uri = &report.server.uri;
+    let failed = report.steps.iter().find(|step| step.status == "failed");
+    let meaning = match (failed, &report.error, report.verdict) {
+        (Some(step), _, _) => format!("{uri} {}", lacking(step.name)),
+        (None, Some(error), _) => error.clone(),
+        (None, None, "pass") => format!("{uri} relays"),
+        (None, None, _) => format!("{uri} loses too much"),
     };
     page.paragraph(&Label::new(0, &format!("Verdict: {sign} {word},"), tone), Tone::Plain, &meaning)
 }
 
-/// What a step does, as a verb.
-fn verb(step: &str) -> &str {
-    match step {
-        "permission" => "permit a peer",
-        "channel" => "bind a channel",
-        "release" => "take the address back",
-        other => other,
+/// What a server does not do that fails a step.
+const fn lacking(step: &str) -> &'static str {
+    match step.as_bytes() {
+        b"connect" => "does not answer",
+        b"authenticate" => "does not accept who asks",
+        b"allocate" => "lends no address",
+        b"permission" => "permits no peer",
+        b"channel" => "binds no channel",
+        b"relay" => "does not relay",
+        b"refresh" => "does not refresh",
+        _ => "does not take the address back",
     }
 }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    Attempt, Authentication, Flow, Input, Server, Step, TurnReport,
+    Attempt, Authentication, FAILED_STEP, Flow, Input, Server, Step, TurnReport,
     problem::{Told, name_of, told},
 };
 use crate::{
     probe::{
         Failure,
-        turn::{self, CheckStep, Fallback, Outcome, Peer, Problem},
+        turn::{self, CheckStep, Fallback, Outcome, Peer, Problem, message::Family},
     },
     report::document::{Finding, SCHEMA_VERSION, Severity, Tool},
 };
@@ -209,13 +209,13 @@ fn steps(input: &Input, last: Option<&Attempt>) -> Vec<Step> {
 fn findings(input: &Input, failure: Option<Told>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(Told { message, advice }) = failure {
-        findings.push(finding("TRN001", Severity::Error, message, Some(advice)));
+        findings.push(finding(FAILED_STEP, Severity::Error, message, Some(advice)));
     }
     for (attempt, next) in input.attempts.iter().zip(input.attempts.iter().skip(1)) {
         findings.push(skipped(attempt, next, input));
     }
     if let Some(last) = input.attempts.last() {
-        findings.extend(of_outcome(&last.outcome));
+        findings.extend(of_outcome(&last.outcome, last.config.family == Family::Both));
     }
     findings.sort_by_key(|finding| finding.severity);
     findings
@@ -233,7 +233,7 @@ fn skipped(attempt: &Attempt, next: &Attempt, input: &Input) -> Finding {
     finding("TRN003", Severity::Warning, format!("another address of the server failed: {why}"), None)
 }
 
-fn of_outcome(outcome: &Outcome) -> Vec<Finding> {
+fn of_outcome(outcome: &Outcome, both: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add = |rule, severity, message: String, advice: Option<&str>| {
         findings.push(finding(rule, severity, message, advice.map(str::to_owned)));
@@ -250,9 +250,10 @@ fn of_outcome(outcome: &Outcome) -> Vec<Finding> {
         let message = format!("the server's nonce went stale {} times and was renewed (438)", outcome.facts.renewals);
         add("TRN006", Severity::Info, message, None);
     }
-    if let Some(code) = outcome.family_error {
-        let message = format!("the server lends no address of the other family ({code})");
-        add("TRN007", Severity::Warning, message, Some("Give it an IPv6 address to relay from (coturn: relay-ip)."));
+    if both && outcome.relayed.len() == 1 {
+        let code = outcome.family_error.map_or_else(String::new, |code| format!(" ({code})"));
+        let message = format!("the server lends one address, though one of each family was asked for{code}");
+        add("TRN007", Severity::Warning, message, Some("Ask for IPv6 alone (--relay ipv6) to see whether it has any."));
     }
     match outcome.peer {
         Some(Peer::Socket(Fallback::NoSecondAllocation(code))) => {

@@ -5,6 +5,9 @@ use serde::Serialize;
 
 use crate::report::document::{Finding, Tool};
 
+/// The rule of the finding that tells why a step failed, as the step does too.
+pub const FAILED_STEP: &str = "TRN001";
+
 /// What a TURN server does for a client.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -222,7 +222,10 @@ fn failed(failure: &Failure, attempt: &Attempt) -> Told {
 
 /// What helps where TLS failed, by what rustls said.
 fn tls(why: &str) -> &'static str {
-    if why.contains("UnknownIssuer") || why.contains("CaUsedAsEndEntity") {
+    if why.contains("CaUsedAsEndEntity") {
+        "The server shows an authority's own certificate: have it show one with CA:FALSE, as openssl makes with -addext \
+         basicConstraints=CA:FALSE."
+    } else if why.contains("UnknownIssuer") {
         "This machine does not know who signed the certificate: give the authority's certificate with --ca FILE, or have \
          the server send the whole chain."
     } else if why.contains("not valid for name") || why.contains("NotValidForName") {
