@@ -2,6 +2,7 @@
 
 mod nat_check;
 mod stun_server;
+mod turn_check;
 
 use std::{
     env,
@@ -79,6 +80,9 @@ enum Subcommands {
     /// Say what NATs and firewalls between here and the Internet do, and whether calls go directly.
     #[command(after_help = nat_check::EXAMPLES)]
     NatCheck(nat_check::NatCheckArgs),
+    /// Say whether a TURN server relays with these credentials, and how fast.
+    #[command(after_help = turn_check::EXAMPLES)]
+    TurnCheck(turn_check::TurnCheckArgs),
     /// Run a STUN server with the NAT behaviour discovery of RFC 5780.
     #[command(after_help = stun_server::EXAMPLES)]
     StunServer(stun_server::StunServerArgs),
@@ -168,6 +172,7 @@ impl Args {
             Subcommands::Analyze(args) => Command::Analyze(args.into_config()?),
             Subcommands::Packets(args) => Command::Packets(args.into_config()?),
             Subcommands::NatCheck(args) => Command::NatCheck(args.into_config()?),
+            Subcommands::TurnCheck(args) => Command::TurnCheck(args.into_config()?),
             Subcommands::StunServer(args) => Command::StunServer(args.into_config()?),
         })
     }

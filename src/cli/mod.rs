@@ -18,6 +18,7 @@ pub mod packets;
 mod progress;
 mod spool;
 pub mod stun_server;
+pub mod turn_check;
 
 pub use input::Input;
 pub use progress::Progress;
@@ -26,6 +27,7 @@ use analyze::AnalyzeConfig;
 use nat_check::NatCheckConfig;
 use packets::PacketsConfig;
 use stun_server::StunServerConfig;
+use turn_check::TurnCheckConfig;
 
 /// The tool could not do its job.
 const FAILURE: u8 = 2;
@@ -39,6 +41,8 @@ pub enum Command {
     Packets(PacketsConfig),
     /// A network to what calls may expect of it.
     NatCheck(NatCheckConfig),
+    /// A TURN server to a verdict.
+    TurnCheck(TurnCheckConfig),
     /// A STUN server, until it is stopped.
     StunServer(StunServerConfig),
 }
@@ -67,6 +71,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Analyze(config) => analyze::run(&config),
         Command::Packets(config) => packets::run(&config),
         Command::NatCheck(config) => nat_check::run(&config),
+        Command::TurnCheck(config) => turn_check::run(&config),
         Command::StunServer(config) => stun_server::run(&config),
     }
 }

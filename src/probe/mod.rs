@@ -10,6 +10,7 @@ pub mod net;
 pub mod resolve;
 pub mod server;
 pub mod transaction;
+pub mod turn;
 pub mod uri;
 
 use std::{
@@ -24,6 +25,11 @@ pub trait Plan {
 
     /// Takes what happened.
     fn handle(&mut self, now: Duration, event: Event);
+
+    /// Takes that the user asks to stop, and tells whether something is left to do first.
+    fn interrupt(&mut self, _now: Duration) -> bool {
+        false
+    }
 }
 
 /// What a plan wants next.

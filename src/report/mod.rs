@@ -8,6 +8,7 @@ pub mod json;
 pub mod nat;
 pub mod packet;
 pub mod text;
+pub mod turn;
 
 #[cfg(test)]
 pub(crate) mod samples;
