@@ -26,7 +26,7 @@ use crate::{
     },
     report::{
         json::write_document,
-        nat::{Checked, Input, NatReport, Unresolved, build},
+        nat::{Checked, Connection, Input, NatReport, Unresolved, build},
         text::{TextOptions, write_nat},
     },
 };
@@ -110,9 +110,9 @@ pub fn run(config: &NatCheckConfig) -> anyhow::Result<ExitCode> {
     write(&report, config, &mut output).map_err(|error| output.failed(error))?;
     output.finish()?;
     Ok(ExitCode::from(match report.verdict {
-        "direct" => 0,
-        "relay" => 1,
-        _ => 2,
+        Connection::Direct => 0,
+        Connection::Relay => 1,
+        Connection::Unknown => 2,
     }))
 }
 
@@ -163,12 +163,10 @@ fn stop() -> anyhow::Result<watch::Receiver<bool>> {
     Ok(stopped)
 }
 
-fn wait(mut stopped: watch::Receiver<bool>) -> impl Future<Output = ()> + Send {
-    async move {
-        // An error is that the one who would tell is gone: then nobody stops.
-        if stopped.wait_for(|stopped| *stopped).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+async fn wait(mut stopped: watch::Receiver<bool>) {
+    // An error is that the one who would tell is gone: then nobody stops.
+    if stopped.wait_for(|stopped| *stopped).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

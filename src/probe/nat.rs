@@ -158,21 +158,23 @@ impl Check {
         }
         let extras = (!self.config.fragments || self.fragments.is_done())
             && (self.config.lifetime.is_none() || self.lifetime.is_done());
-        self.reach.is_done() && decided && self.hairpin.is_done() && self.streams.is_done() && extras
+        let done = self.reach.is_done() && decided && self.hairpin.is_done() && self.streams.is_done() && extras;
+        // As often as there are servers at most.
+        if done && self.start_behaviour() { self.advance(now) } else { done }
     }
 
-    /// Has the next server with a second address tell of filters, where those before could not.
-    fn start_behaviour(&mut self) {
+    /// Has the next server with a second address tell of filters, where those before could not. `true` where there is
+    /// one.
+    fn start_behaviour(&mut self) -> bool {
         let undecided =
             |behaviour: &Behaviour| behaviour.is_done() && judge::filtering(behaviour, &self.probes).value.is_none();
         if !self.behaviours.iter().all(undecided) {
-            return;
+            return false;
         }
         let tried = |server: usize| self.behaviours.iter().any(|behaviour| behaviour.server() == server);
         let next = self.reach.with_alternate(&self.probes).find(|(server, ..)| !tried(*server));
-        if let Some((server, primary, other)) = next {
-            self.behaviours.push(Behaviour::new(server, primary, other));
-        }
+        self.behaviours.extend(next.map(|(server, primary, other)| Behaviour::new(server, primary, other)));
+        next.is_some()
     }
 }
 

@@ -120,6 +120,10 @@ impl Lab {
         };
         self.start("srv", &line);
         self.wait_for_port(3478);
+        if server == Server::Coturn {
+            // It opens its second port last.
+            self.wait_for_port(3479);
+        }
     }
 
     /// Runs a program in a namespace until the lab is taken down.
@@ -128,7 +132,8 @@ impl Lab {
         self.servers.push(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     }
 
-    fn wait_for_port(&self, port: u16) {
+    /// Waits until something listens at the server's address on this UDP port.
+    pub fn wait_for_port(&self, port: u16) {
         let began = Instant::now();
         let wanted = format!("{SERVER}:{port} ");
         while began.elapsed() < Duration::from_secs(20) {

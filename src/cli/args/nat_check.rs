@@ -175,6 +175,20 @@ mod tests {
         assert!(!config("rtcscope nat-check -4").ipv6);
     }
 
+    /// Each command line in the help text is one that we take, but for the interfaces, which this machine may not have.
+    #[test]
+    fn examples_work() {
+        let lines = EXAMPLES.lines().filter_map(|line| line.strip_prefix("  ")?.split("   ").next());
+        let commands: Vec<&str> = lines.filter(|line| line.starts_with("rtcscope ")).collect();
+        assert_eq!(commands.len(), 5);
+        for line in commands {
+            let args = Args::try_parse_from(line.split_whitespace()).unwrap();
+            if !line.contains("--interface") {
+                args.into_command().unwrap();
+            }
+        }
+    }
+
     #[test]
     fn what_cannot_be_is_said() {
         assert!(error("rtcscope nat-check --server a:0").contains("no port"));

@@ -16,6 +16,9 @@ use crate::probe::{
 /// The filtering tests: II, III, and the fourth of erratum 7971, which tells a filter that looks at ports only.
 pub(super) const CHANGES: [Change; 3] = [Change::BOTH, Change::PORT, Change::ADDRESS];
 
+/// Requests that measure the round trip, where a retransmission has left it uncertain.
+const MEASUREMENTS: usize = 4;
+
 /// The tests with one server.
 #[derive(Debug)]
 pub(super) struct Behaviour {
@@ -23,6 +26,7 @@ pub(super) struct Behaviour {
     primary: SocketAddr,
     other: SocketAddr,
     stage: Stage,
+    measuring: Vec<TestId>,
     /// In the order of [`CHANGES`].
     filtering: Vec<TestId>,
     /// Of two sockets each, so that a mapping is not judged by one collision of ports.
@@ -36,6 +40,7 @@ pub(super) struct Behaviour {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Start,
+    Measuring,
     Filtering,
     Mapping,
     Control,
@@ -49,6 +54,7 @@ impl Behaviour {
             primary,
             other,
             stage: Stage::Start,
+            measuring: Vec::new(),
             filtering: Vec::new(),
             mapping: [Vec::new(), Vec::new()],
             opened: None,
@@ -62,6 +68,10 @@ impl Behaviour {
         loop {
             let next = match self.stage {
                 Stage::Start => {
+                    self.start_measuring(reach, probes, now);
+                    Stage::Measuring
+                }
+                Stage::Measuring if self.is_measured(probes) => {
                     self.start_filtering(probes, now);
                     Stage::Filtering
                 }
@@ -78,6 +88,20 @@ impl Behaviour {
             };
             self.stage = next;
         }
+    }
+
+    /// How long silence takes depends on the round trip. Of a request that was sent twice it is not known which one
+    /// was answered, so others are sent, all at once: they may be lost too.
+    fn start_measuring(&mut self, reach: &Reach, probes: &mut Probes, now: Duration) {
+        let Some(socket) = reach.socket().filter(|_| !probes.is_certain(self.primary.ip())) else { return };
+        for _ in 0..MEASUREMENTS {
+            let probe = Probe::plain(Kind::Binding, self.server, socket, self.primary);
+            self.measuring.push(probes.start(now, probe));
+        }
+    }
+
+    fn is_measured(&self, probes: &Probes) -> bool {
+        probes.is_certain(self.primary.ip()) || self.measuring.iter().all(|test| probes.is_over(*test))
     }
 
     fn start_filtering(&mut self, probes: &mut Probes, now: Duration) {
@@ -100,7 +124,7 @@ impl Behaviour {
                 tests.push(probes.start(now, Probe::plain(Kind::Mapping(change), self.server, socket, to)));
             }
         }
-        if self.filtering.iter().all(|test| probes.is_answered(*test)) {
+        if self.passed(Change::BOTH, probes) {
             return;
         }
         let socket = probes.open_udp(self.primary);
@@ -150,7 +174,7 @@ impl Behaviour {
 
     /// Whether nothing must be sent to a second address yet.
     pub(super) fn keeps_quiet(&self) -> bool {
-        matches!(self.stage, Stage::Start | Stage::Filtering)
+        matches!(self.stage, Stage::Start | Stage::Measuring | Stage::Filtering)
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -159,7 +183,8 @@ impl Behaviour {
 
     pub(super) fn doing(&self) -> &'static str {
         match self.stage {
-            Stage::Start | Stage::Filtering => "testing the filter",
+            Stage::Start | Stage::Measuring => "measuring the round trip",
+            Stage::Filtering => "testing the filter",
             Stage::Mapping => "testing the mapping",
             Stage::Control | Stage::Done => "making sure of the filter",
         }

@@ -256,8 +256,10 @@ fn over_udp(check: &Check, number: usize) -> Option<ServerOutcome> {
     let id = about(Kind::Binding);
     let answer = id.and_then(|id| probes.test(id)?.answer.clone()).unwrap_or_default();
     let plain = |id: &TestId| {
-        probes.test(*id).is_some_and(|test| test.probe.to == server.address && test.probe.answer_from == server.address)
-            && probes.is_answered(*id)
+        probes.test(*id).is_some_and(|test| {
+            let probe = &test.probe;
+            (probe.to, probe.answer_from) == (server.address, server.address) && probe.kind != Kind::Stream
+        }) && probes.is_answered(*id)
     };
     let exchanges: Vec<_> = probes.iter().map(|(id, _)| id).filter(plain).collect();
     let exchanges: Vec<_> = exchanges.into_iter().filter_map(|id| probes.exchange(id)).collect();

@@ -37,6 +37,9 @@ const STREAM: Schedule = Schedule { last: Duration::from_secs(3), ..Schedule::ST
 /// A round trip where none is known.
 const USUAL_ROUND_TRIP: Duration = Duration::from_millis(200);
 
+/// How much later than usual an answer may be before it is taken for lost.
+const LATENESS: Duration = Duration::from_millis(50);
+
 /// What a test is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -198,7 +201,7 @@ impl Probes {
         match probe.kind {
             Kind::Stream => STREAM,
             _ if self.patient => Schedule::PATIENT,
-            Kind::Binding | Kind::Refusal if !self.knows_round_trip(probe.to.ip()) => FIRST,
+            Kind::Binding | Kind::Refusal if !self.is_certain(probe.to.ip()) => FIRST,
             Kind::Filtering(_) | Kind::Control(_) | Kind::Hairpin | Kind::Lifetime | Kind::Fragments => {
                 let measured = Schedule::measured(self.round_trip(probe), TRANSMISSIONS);
                 // What is silent here is a filter, not a queue: no need to back off.
@@ -215,7 +218,7 @@ impl Probes {
 
     /// The next datagram to send, or when one will be due.
     pub(super) fn poll(&mut self, now: Duration) -> Result<Step, Option<Duration>> {
-        if !self.patient && self.is_lossy() {
+        if !self.patient && self.is_lossy(now) {
             self.transactions.insist(TRANSMISSIONS_OF_LOSSY);
         }
         self.transactions.poll(now)
@@ -336,29 +339,42 @@ impl Probes {
         self.malformed
     }
 
-    /// Whether a request or an answer was lost on the way: something was answered, and not at once.
-    pub(super) fn is_lossy(&self) -> bool {
-        self.transactions.iter().any(|(_, _, exchange)| exchange.answered_at.is_some() && exchange.lost() > 0)
+    /// Whether a request or an answer was lost on the way: something was answered, and some of its transmissions were
+    /// not, though there was time for it.
+    fn is_lossy(&self, now: Duration) -> bool {
+        self.transactions.iter().any(|(_, _, exchange)| {
+            let (Some(sent), Some(last), Some(answered)) =
+                (exchange.sent_at, exchange.sent_last_at, exchange.answered_at)
+            else {
+                return false;
+            };
+            exchange.lost() > 0 && now > last + answered.saturating_sub(sent) + LATENESS
+        })
     }
 
-    fn knows_round_trip(&self, address: IpAddr) -> bool {
-        self.round_trips(address).next().is_some()
+    /// Whether the round trip to an address is certain.
+    pub(super) fn is_certain(&self, address: IpAddr) -> bool {
+        self.round_trips(address).any(|exchange| exchange.round_trip().is_some())
     }
 
-    /// The longest that is certain, else the shortest that it can at most be.
+    /// That of the address, or else the longest of any.
     fn round_trip(&self, probe: &Probe) -> Duration {
-        let known = if probe.kind == Kind::Hairpin { None } else { self.longest(probe.to.ip()) };
+        let known = if probe.kind == Kind::Hairpin { None } else { self.usual(probe.to.ip()) };
         let anywhere = || {
-            let tests = self.tests.iter().filter_map(|test| self.longest(test.probe.to.ip()));
+            let tests = self.tests.iter().filter_map(|test| self.usual(test.probe.to.ip()));
             tests.max()
         };
         known.or_else(anywhere).unwrap_or(USUAL_ROUND_TRIP)
     }
 
-    fn longest(&self, address: IpAddr) -> Option<Duration> {
-        let certain = self.round_trips(address).filter_map(Exchange::round_trip).max();
+    /// The median of what is certain: one answer that was late must not have all silence take as long. Else the shortest
+    /// that it can at most be.
+    fn usual(&self, address: IpAddr) -> Option<Duration> {
+        let mut certain: Vec<Duration> = self.round_trips(address).filter_map(Exchange::round_trip).collect();
+        certain.sort_unstable();
         let at_most = |exchange: &Exchange| exchange.answered_at?.checked_sub(exchange.sent_at?);
-        certain.or_else(|| self.round_trips(address).filter_map(at_most).min())
+        let median = certain.get(certain.len() / 2).copied();
+        median.or_else(|| self.round_trips(address).filter_map(at_most).min())
     }
 
     /// The exchanges with an address over UDP that tell how long it takes to answer.

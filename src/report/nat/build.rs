@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    document::{Behaviour, Confidences, NatReport, Path, Peer, Server, Test},
+    document::{Behaviour, Confidences, Connection, NatReport, Path, Peer, Server, Test},
     findings,
 };
 use crate::{
@@ -64,7 +64,7 @@ pub fn build(input: &Input) -> NatReport {
     NatReport {
         schema_version: SCHEMA_VERSION,
         tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
-        verdict: verdict_name(best),
+        verdict: connection(best),
         advice: findings::advice(input, best),
         behaviour: shown.map_or_else(nothing, |path| behaviour(&path.outcome)),
         servers: servers.collect(),
@@ -81,7 +81,7 @@ fn path(path: &Checked) -> Path {
     Path {
         interface: path.interface.clone(),
         ip_version: path.ip_version,
-        verdict: verdict_name(path.outcome.verdict),
+        verdict: connection(path.outcome.verdict),
         behaviour: behaviour(&path.outcome),
     }
 }
@@ -128,7 +128,7 @@ fn nothing() -> Behaviour {
 }
 
 fn meeting(own: &Outcome, peer: NatType) -> Peer {
-    Peer { nat_type: nat_type_name(peer), connection: verdict_name(with_peer(own, peer)) }
+    Peer { nat_type: nat_type_name(peer), connection: connection(with_peer(own, peer)) }
 }
 
 fn server(outcome: &ServerOutcome) -> Server {
@@ -223,11 +223,11 @@ const fn confidence_name(confidence: Confidence) -> &'static str {
     }
 }
 
-const fn verdict_name(verdict: Verdict) -> &'static str {
+const fn connection(verdict: Verdict) -> Connection {
     match verdict {
-        Verdict::Direct => "direct",
-        Verdict::Relay => "relay",
-        Verdict::Unknown => UNKNOWN,
+        Verdict::Direct => Connection::Direct,
+        Verdict::Relay => Connection::Relay,
+        Verdict::Unknown => Connection::Unknown,
     }
 }
 

@@ -13,9 +13,8 @@ pub struct NatReport {
     pub schema_version: u32,
     /// What made the report.
     pub tool: Tool,
-    /// `direct`: two peers behind such a network can talk to each other; `relay`: only a relay gets through; `unknown`.
-    /// The best of the paths.
-    pub verdict: &'static str,
+    /// Whether two peers behind such a network can talk to each other: the best of the paths.
+    pub verdict: Connection,
     /// One sentence: what to do.
     pub advice: String,
     /// What the first path that anything is known of does.
@@ -86,8 +85,20 @@ pub struct Confidences {
 pub struct Peer {
     /// What the peer is behind, in the words of `natType`.
     pub nat_type: &'static str,
-    /// `direct`, `relay` or `unknown`.
-    pub connection: &'static str,
+    /// Whether they can talk to each other.
+    pub connection: Connection,
+}
+
+/// How two peers talk to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Connection {
+    /// Over UDP, without anything between them that has to be asked.
+    Direct,
+    /// Through a relay (TURN) only.
+    Relay,
+    /// That is not known.
+    Unknown,
 }
 
 /// One path: a local address and a version of IP.
@@ -98,8 +109,8 @@ pub struct Path {
     pub interface: Option<String>,
     /// 4 or 6.
     pub ip_version: u8,
-    /// `direct`, `relay` or `unknown`.
-    pub verdict: &'static str,
+    /// Whether two peers behind such a network can talk to each other.
+    pub verdict: Connection,
     /// What the network does.
     #[serde(flatten)]
     pub behaviour: Behaviour,

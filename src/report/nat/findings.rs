@@ -69,6 +69,9 @@ pub(super) fn advice(input: &Input, best: Verdict) -> String {
         (Verdict::Relay, _) => "Configure a TURN server: without it calls fail between two such networks. If the router \
                                 is yours, look for endpoint-independent (\"full cone\") NAT in its settings."
             .to_owned(),
+        (Verdict::Unknown, _) if only_streams(input) => {
+            "Name a server over UDP too (stun:HOST): calls use UDP where they can, and nothing is known of it.".to_owned()
+        }
         (Verdict::Unknown, _) if outcomes().any(|outcome| !outcome.mapped.is_empty()) => {
             "Name a second STUN server at another address with --server, or one that answers from two addresses \
              (rtcscope stun-server --alternate, or coturn with two)."
@@ -78,6 +81,12 @@ pub(super) fn advice(input: &Input, best: Verdict) -> String {
                                   with --server."
             .to_owned(),
     }
+}
+
+/// Whether something answered, and all that was asked was asked over TCP or TLS.
+fn only_streams(input: &Input) -> bool {
+    let mut servers = input.paths.iter().flat_map(|path| &path.outcome.servers).peekable();
+    servers.peek().is_some() && servers.all(|server| server.server.transport != Transport::Udp)
 }
 
 fn of_path(outcome: &Outcome) -> Vec<Finding> {

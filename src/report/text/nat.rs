@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use super::{
     Details, TextOptions,
-    grid::{Cell, Column, Grid, Row},
-    number::{duration, milliseconds, short_time},
+    grid::{Cell, Column, Grid, Note, Row},
+    number::{duration, milliseconds},
     page::{Label, Page, Tone},
     summary,
 };
-use crate::report::nat::{Behaviour, NatReport, Path, Peer, Server, Test};
+use crate::report::nat::{Behaviour, Connection, NatReport, Path, Peer, Server, Test};
 
 /// Columns of the names of results.
 const NAME_WIDTH: usize = 20;
@@ -42,14 +42,15 @@ pub fn write_nat(report: &NatReport, options: &TextOptions, out: &mut dyn Write)
 fn verdict(report: &NatReport, page: &mut Page<'_>) -> io::Result<()> {
     let signs = page.signs();
     let (sign, tone, word, meaning) = match report.verdict {
-        "direct" => {
+        Connection::Direct => {
             (signs.good, Tone::Good, "DIRECT", "two peers behind such a network can talk to each other over UDP")
         }
-        "relay" => (signs.bad, Tone::Bad, "RELAY", "two peers behind such a network need a relay (TURN)"),
-        _ => (signs.doubtful, Tone::Doubtful, "UNKNOWN", "what was measured does not tell"),
+        Connection::Relay => (signs.bad, Tone::Bad, "RELAY", "two peers behind such a network need a relay (TURN)"),
+        Connection::Unknown => (signs.doubtful, Tone::Doubtful, "UNKNOWN", "what was measured does not tell"),
     };
     let meaning = match &report.error {
-        Some(error) => error.clone(),
+        // Why stands beside each server.
+        Some(_) => "nothing could be measured".to_owned(),
         None if report.interrupted => format!("{meaning}, as far as it was tested"),
         None => meaning.to_owned(),
     };
@@ -71,7 +72,7 @@ fn write_path(path: &Path, page: &mut Page<'_>) -> io::Result<()> {
     };
     page.paragraph(&Label::default(), Tone::Strong, &title)?;
     results(&path.behaviour, page)?;
-    peers(&path.behaviour.peers, page)
+    if path.verdict == Connection::Unknown { Ok(()) } else { peers(&path.behaviour.peers, page) }
 }
 
 fn results(behaviour: &Behaviour, page: &mut Page<'_>) -> io::Result<()> {
@@ -106,9 +107,9 @@ fn peers(peers: &[Peer], page: &mut Page<'_>) -> io::Result<()> {
     let mut grid =
         Grid { columns: vec![Column::folding("A peer behind"), Column::words("is reached")], rows: Vec::new() };
     for (connection, tone, text) in [
-        ("direct", Tone::Good, "directly"),
-        ("relay", Tone::Bad, "through a relay only"),
-        ("unknown", Tone::Doubtful, "not known"),
+        (Connection::Direct, Tone::Good, "directly"),
+        (Connection::Relay, Tone::Bad, "through a relay only"),
+        (Connection::Unknown, Tone::Doubtful, "not known"),
     ] {
         let kinds: Vec<String> =
             peers.iter().filter(|peer| peer.connection == connection).map(|peer| words(peer.nat_type)).collect();
@@ -163,28 +164,52 @@ fn tests(tests: &[Test], page: &mut Page<'_>) -> io::Result<()> {
     if tests.is_empty() {
         return Ok(());
     }
-    page.blank()?;
-    page.paragraph(&Label::default(), Tone::Strong, "Tests")?;
+    let columns = vec![
+        Column::folding("Test"),
+        Column::folding("sent to"),
+        Column::number("sent"),
+        Column::number("round\ntrip, ms"),
+        Column::folding("answer"),
+    ];
+    let mut grid = Grid { columns, rows: Vec::new() };
+    let mut socket = None;
     for test in tests {
-        let from = match test.answer_expected_from == test.sent_to {
-            true => String::new(),
-            false => format!(", to be answered from {}", test.answer_expected_from),
-        };
         let came = match (test.result, &test.mapped_address, test.error_code) {
-            ("answered", Some(mapped), _) => format!("answered: {mapped}"),
-            (_, _, Some(code)) => format!("refused with error {code}"),
+            ("answered", Some(mapped), _) => format!("sees {mapped}"),
+            (_, _, Some(code)) => format!("error {code}"),
             (result, ..) => result.to_owned(),
         };
-        let after = test.round_trip_time.map_or_else(String::new, |time| format!(" after {}", short_time(time)));
-        let rejected = match &test.rejected_from {
-            Some(elsewhere) => format!("; {} answers from elsewhere, the last from {elsewhere}", test.rejected),
-            None => String::new(),
-        };
-        let local = test.local_address.as_deref().unwrap_or("?");
-        let text = format!("{local} to {}{from}: sent {}, {came}{after}{rejected}", test.sent_to, test.sent);
-        page.paragraph(&Label::new(2, &format!("{}:", test.test), Tone::Faint), Tone::Plain, &text)?;
+        let opens = (socket != Some(&test.local_address)).then(|| match &test.local_address {
+            Some(local) => format!("From {local} ({})", test.transport),
+            None => format!("From a socket that was not opened ({})", test.transport),
+        });
+        socket = Some(&test.local_address);
+        let cells = vec![
+            test.test.as_str().into(),
+            test.sent_to.as_str().into(),
+            test.sent.to_string().into(),
+            test.round_trip_time.map_or_else(String::new, milliseconds).into(),
+            came.into(),
+        ];
+        grid.rows.push(Row { opens, cells, notes: notes(test) });
     }
-    Ok(())
+    page.blank()?;
+    grid.write(0, 2, page)
+}
+
+/// What is not usual of a test.
+fn notes(test: &Test) -> Vec<Note> {
+    let expected = (test.answer_expected_from != test.sent_to).then(|| Note {
+        label: "",
+        text: format!("to be answered from {}", test.answer_expected_from),
+        tone: Tone::Faint,
+    });
+    let rejected = test.rejected_from.as_ref().map(|from| Note {
+        label: "rejected:",
+        text: format!("{} answers from elsewhere, the last from {from}", test.rejected),
+        tone: Tone::Doubtful,
+    });
+    expected.into_iter().chain(rejected).collect()
 }
 
 /// `port-restricted-cone` as `port-restricted cone`; the words of RFC 3489.

@@ -122,7 +122,7 @@ impl ChangeRequest {
     /// Asks for an answer from the other address, the other port, or both.
     #[must_use]
     pub fn of(address: bool, port: bool) -> Self {
-        let flags = u32::from(address) * Self::ADDRESS | u32::from(port) * Self::PORT;
+        let flags = (u32::from(address) * Self::ADDRESS) | (u32::from(port) * Self::PORT);
         Self(flags.to_be_bytes().to_vec())
     }
 
