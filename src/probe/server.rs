@@ -211,7 +211,7 @@ impl Server {
 /// The Binding request that bytes are, whole and with nothing behind it (RFC 8489 section 6.3).
 fn binding_request(bytes: &[u8]) -> Option<Message<'_>> {
     let message = match Message::parse(bytes) {
-        Ok(message) if message.length() % 4 == 0 => message,
+        Ok(message) if message.length().is_multiple_of(4) => message,
         Ok(_) => return None,
         Err(_) => Message::parse_classic(bytes).ok()?,
     };

@@ -258,7 +258,8 @@ impl Key {
         let [length_high, length_low] = length.to_be_bytes();
         let mac = self.mac(&[&[*high, *low, length_high, length_low], rest], sha256);
         // The longer one may be cut to a multiple of four, not below 16 bytes.
-        let enough = if sha256 { value.len() >= 16 && value.len() % 4 == 0 } else { value.len() == SHA1_LENGTH };
+        let enough =
+            if sha256 { value.len() >= 16 && value.len().is_multiple_of(4) } else { value.len() == SHA1_LENGTH };
         enough && mac.starts_with(value)
     }
 

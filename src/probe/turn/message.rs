@@ -201,3 +201,60 @@ impl Reply {
         reply
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::stun::Message;
+
+    const ID: TransactionId = [7; 12];
+
+    fn header(kind: u16, length: u8) -> Vec<u8> {
+        [&kind.to_be_bytes()[..], &[0, length, 0x21, 0x12, 0xa4, 0x42], &ID].concat()
+    }
+
+    /// By hand, from the figures of RFC 8656 section 18.
+    #[test]
+    fn requests_have_the_layout_of_the_rfc() {
+        let allocate = |family| Ask::Allocate(family).encode(ID, None);
+        let udp = b"\0\x19\0\x04\x11\0\0\0";
+        assert_eq!(allocate(Family::Usual), [&header(3, 8)[..], udp].concat());
+        assert_eq!(allocate(Family::Ipv6), [&header(3, 16)[..], udp, b"\0\x17\0\x04\x02\0\0\0"].concat());
+        assert_eq!(allocate(Family::Both), [&header(3, 16)[..], udp, b"\x80\0\0\x04\x02\0\0\0"].concat());
+        let refresh = Ask::Refresh(Duration::from_secs(600)).encode(ID, None);
+        assert_eq!(refresh, [&header(4, 8)[..], b"\0\x0d\0\x04\0\0\x02\x58"].concat());
+        // 192.0.2.1 and port 32853 masked, as in RFC 5769 section 2.2.
+        let peer = "192.0.2.1:32853".parse().unwrap();
+        let bind = Ask::Channel { number: 0x4000, peer }.encode(ID, None);
+        let expected = b"\0\x0c\0\x04\x40\0\0\0\0\x12\0\x08\0\x01\xa1\x47\xe1\x12\xa6\x43";
+        assert_eq!(bind, [&header(9, 20)[..], expected].concat());
+        let permission = Ask::Permission(peer.ip()).encode(ID, None);
+        assert_eq!(permission, [&header(8, 12)[..], b"\0\x12\0\x08\0\x01\x21\x12\xe1\x12\xa6\x43"].concat());
+        let sent = send_indication(ID, peer, b"abcde");
+        let expected = b"\0\x12\0\x08\0\x01\xa1\x47\xe1\x12\xa6\x43\0\x13\0\x05abcde\0\0\0";
+        assert_eq!(sent, [&header(0x16, 24)[..], expected].concat());
+    }
+
+    #[test]
+    fn channel_data_is_padded_on_streams_only() {
+        assert_eq!(channel_data(0x4000, b"abcde", Transport::Udp), b"\x40\0\0\x05abcde");
+        for transport in [Transport::Tcp, Transport::Tls] {
+            assert_eq!(channel_data(0x4fff, b"abcde", transport), b"\x4f\xff\0\x05abcde\0\0\0");
+            assert_eq!(channel_data(0x4000, b"abcd", transport), b"\x40\0\0\x04abcd");
+        }
+    }
+
+    #[test]
+    fn answers_with_two_addresses() {
+        let v6 = b"\0\x16\0\x14\0\x02\xa1\x47\x01\x13\xa9\xfa\xa5\xd3\xf1\x79\xbc\x25\xf4\xb5\xbe\xd2\xb9\xd9";
+        let v4 = b"\0\x16\0\x08\0\x01\xa1\x47\xe1\x12\xa6\x43";
+        let mut bytes = [&header(0x103, 36)[..], v4, v6].concat();
+        // The id of RFC 5769, which masks the address.
+        bytes[8..20].copy_from_slice(b"\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae");
+        let reply = Reply::read(&Message::parse(&bytes).unwrap());
+        let expected = ["192.0.2.1:32853", "[2001:db8:1234:5678:11:2233:4455:6677]:32853"];
+        assert_eq!(reply.relayed, expected.map(|address| address.parse().unwrap()));
+        let refused = [&header(0x103, 8)[..], b"\x80\x01\0\x04\x02\0\x04\x28"].concat();
+        assert_eq!(Reply::read(&Message::parse(&refused).unwrap()).family_error, Some(440));
+    }
+}

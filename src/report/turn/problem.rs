@@ -251,3 +251,102 @@ pub(super) const fn name_of(transport: Transport) -> &'static str {
         Transport::Tls => "TLS",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        probe::{
+            turn::{Config, Outcome, Route},
+            uri::{ServerUri, Service},
+        },
+        report::turn::build,
+    };
+
+    fn attempt() -> Attempt {
+        let config = Config {
+            server: "192.0.2.1:3478".parse().unwrap(),
+            transport: Transport::Udp,
+            server_name: None,
+            credentials: None,
+            family: Family::Usual,
+            bitrate: 1_000_000,
+            duration: Duration::from_secs(1),
+        };
+        Attempt { sent_by: None, config, outcome: Outcome::default() }
+    }
+
+    fn input(by_secret: bool) -> Input {
+        Input {
+            server: ServerUri::parse("turn:example.org", Service::Turn).unwrap(),
+            unresolved: None,
+            attempts: vec![attempt()],
+            username: Some("alice".to_owned()),
+            by_secret,
+            duration: Duration::ZERO,
+            interrupted: false,
+        }
+    }
+
+    fn refused(code: u16, peer: Option<&str>) -> Problem {
+        let (reason, alternate) = (String::new(), None);
+        Problem::Refused { code, reason, peer: peer.map(|peer| peer.parse().unwrap()), alternate, proved: true }
+    }
+
+    #[test]
+    fn every_code_is_a_sentence_with_a_cure() {
+        let mut said = Vec::new();
+        for code in [300, 400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486, 500, 508, 600] {
+            for step in [CheckStep::Allocate, CheckStep::Refresh] {
+                let told = told(step, &refused(code, None), &attempt(), &input(false));
+                assert!(told.message.contains(&format!("({code} ")), "{}", told.message);
+                assert!(told.advice.ends_with('.') && !told.message.ends_with('.'), "{told:?}");
+                said.push(told.message);
+            }
+        }
+        said.sort();
+        said.dedup();
+        assert_eq!(said.len(), 16, "437 has two, one for each step");
+    }
+
+    #[test]
+    fn what_helps_depends_on_what_was_done() {
+        let advice = |step, problem: &Problem, attempt: &Attempt, by_secret| {
+            told(step, problem, attempt, &input(by_secret)).advice
+        };
+        let plain = attempt();
+        let refusal = refused(401, None);
+        assert!(advice(CheckStep::Authenticate, &refusal, &plain, true).contains("static-auth-secret"));
+        assert!(advice(CheckStep::Authenticate, &refusal, &plain, false).contains("Compare both"));
+        let forbidden = |peer| advice(CheckStep::Permission, &refused(403, Some(peer)), &plain, false);
+        assert!(forbidden("127.0.0.1").contains("allow-loopback-peers"));
+        assert!(forbidden("10.0.0.1").contains("denied-peer-ip"));
+        let mut silent = attempt();
+        silent.outcome.tcp_works = Some(true);
+        assert!(advice(CheckStep::Connect, &Problem::Silent, &silent, false).contains("?transport=tcp"));
+        silent.outcome.facts.forged = 1;
+        assert!(advice(CheckStep::Allocate, &Problem::Silent, &silent, false).contains("turns:"));
+        let nothing = Problem::NothingArrived(Route { channel: true, back: false });
+        assert!(advice(CheckStep::Relay, &nothing, &plain, false).contains("relay ports"));
+        let tls = |why: &str| advice(CheckStep::Connect, &Problem::Socket(Failure::Tls(why.to_owned())), &plain, false);
+        assert!(tls("invalid peer certificate: UnknownIssuer").contains("--ca"));
+        assert!(tls("invalid peer certificate: certificate expired").contains("renew"));
+    }
+
+    /// What programs outside read.
+    #[test]
+    fn the_document_has_its_names() {
+        let document = serde_json::to_value(build(&input(false))).unwrap();
+        let names = "schemaVersion tool verdict advice server authentication localAddress mappedAddress relayedAddress \
+                     relayedAddresses lifetime peer latency jitter fractionLost bitrate targetBitrate relay steps \
+                     findings duration interrupted error";
+        let found: Vec<&String> = document.as_object().unwrap().keys().collect();
+        let mut expected: Vec<&str> = names.split_whitespace().collect();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+        assert_eq!(document["steps"].as_array().unwrap().len(), 8);
+        assert_eq!(document["verdict"], "fail");
+    }
+}

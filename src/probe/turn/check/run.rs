@@ -19,8 +19,13 @@ impl Plan for TurnCheck {
             }
             if self.stage == Stage::Start {
                 self.start(now);
-            } else if !self.time_passed(now) {
-                return self.due(now).unwrap_or_else(Step::Wait);
+                continue;
+            }
+            // In this order: that a request got no answer shows when nothing more is to be sent for it.
+            match self.due(now) {
+                Ok(step) => return step,
+                Err(_) if self.time_passed(now) => {}
+                Err(wake) => return Step::Wait(wake),
             }
         }
     }

@@ -537,7 +537,9 @@ fn long_runs_refresh_what_they_hold() {
 
 #[test]
 fn silence_is_believed_and_tcp_tried() {
-    let outcome = outcome(Script { dead: true, ..Script::default() });
+    let mut world = World::new(Script { dead: true, ..Script::default() });
+    let outcome = world.run(config(Transport::Udp));
+    assert!(world.now < Duration::from_secs(5), "{:?}", world.now);
     assert_eq!(outcome.failure(), Some((CheckStep::Connect, &Problem::Silent)));
     assert_eq!((outcome.answered, outcome.tcp_works), (false, Some(false)));
 }
@@ -546,8 +548,10 @@ fn silence_is_believed_and_tcp_tried() {
 fn a_server_that_dies_ends_every_step() {
     // The nth request and all after it are lost.
     for from in 0..11 {
-        let outcome = outcome(Script { lost: (from..1_000).collect(), ..Script::default() });
+        let mut world = World::new(Script { lost: (from..1_000).collect(), ..Script::default() });
+        let outcome = world.run(config(Transport::Udp));
         assert!(outcome.failure().is_some(), "silent from request {from} on");
+        assert!(world.now < Duration::from_secs(15), "silent from request {from} on: {:?}", world.now);
     }
 }
 
