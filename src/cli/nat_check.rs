@@ -299,10 +299,11 @@ impl Path {
     }
 }
 
-/// Leaves out a version of IP that this machine does not have, where it has the other one.
+/// Leaves out a version of IP that a place does not have, where it has the other one.
 fn with_route(paths: Vec<Checked>) -> Vec<Checked> {
-    let (with, without): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| has_route(&path.outcome));
-    if with.is_empty() { without } else { with }
+    let routed: Vec<Option<String>> =
+        paths.iter().filter(|path| has_route(&path.outcome)).map(|path| path.interface.clone()).collect();
+    paths.into_iter().filter(|path| has_route(&path.outcome) || !routed.contains(&path.interface)).collect()
 }
 
 fn has_route(outcome: &Outcome) -> bool {

@@ -1,7 +1,7 @@
 //! What the network does to UDP: the tests of RFC 5780 in the terms of RFC 4787, with the names of RFC 3489 beside them.
 //!
 //! A [`Check`] looks at one path: one local address and one version of IP. It runs small state machines side by side
-//! over the tests they start ([`probes`]):
+//! over the tests they start (`probes`):
 //!
 //! ```text
 //! reach      a Binding request to each server               reachable? mapped to what?
@@ -43,7 +43,7 @@ use self::{
 pub use self::{
     evidence::{Arrival, Evidence},
     outcome::{
-        Confidence, Filtering, Judged, Lifetime, Mapping, NatType, Outcome, Peer, Remark, ServerError, ServerOutcome,
+        Confidence, Filtering, Judged, Lifetime, Mapping, NatType, Outcome, Remark, ServerError, ServerOutcome,
         Verdict, with_peer,
     },
     probes::Kind,

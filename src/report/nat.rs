@@ -6,3 +6,6 @@ mod findings;
 
 pub use build::{Checked, Input, Unresolved, build};
 pub use document::*;
+
+#[cfg(test)]
+mod tests;

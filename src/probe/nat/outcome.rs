@@ -148,7 +148,7 @@ impl NatType {
 
 /// What matters of a peer when two write to each other at the same time (ICE, RFC 8445).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
+enum Peer {
     /// Its address is known beforehand.
     Predictable {
         /// Whether it lets in only ports that it has written to.
@@ -267,7 +267,7 @@ pub enum Remark {
     MappingVaries,
     /// The mapping depends on the destination; on what of it these servers cannot tell.
     DependsOnSomething,
-    /// Something on the way rewrites addresses inside packets.
+    /// Something on the way rewrites addresses inside packets (RFC 5780 section 3.6).
     Rewritten {
         /// What it made of it.
         plain: SocketAddr,

@@ -59,9 +59,9 @@ pub enum Kind {
     Control(Change),
     /// What a socket of the hairpinning test is mapped to.
     HairpinBinding,
-    /// Do packets to a mapped address of this host come back to it (RFC 5780 section 4.4.1)?
+    /// Do packets to a mapped address of this host come back to it (RFC 5780 section 3.4)?
     Hairpin,
-    /// Do fragments pass (RFC 5780 section 4.5, PADDING)?
+    /// Do fragments pass (RFC 5780 section 3.5, PADDING)?
     Fragments,
     /// What a socket of the lifetime test is mapped to.
     LifetimeBinding,

@@ -405,7 +405,7 @@ proptest! {
                 let mut copy = packet.clone();
                 match random.random_range(0..4) {
                     0 => copy.bytes.truncate(random.random_range(0..=packet.bytes.len())),
-                    1 => {
+                    1 if !packet.bytes.is_empty() => {
                         let at = random.random_range(0..packet.bytes.len());
                         copy.bytes[at] ^= 1 << random.random_range(0..8);
                     }
