@@ -260,7 +260,7 @@ fn what_openssl_offers() {
         "rsa_pkcs1_sha512",
     ];
     let found = list(&offered["signatureAlgorithms"]);
-    assert_eq!((found.len(), &found[..schemes.len()]), (20, &list(&json(&schemes))[..]));
+    assert_eq!((found.len(), &found[..schemes.len()]), (20, list(&json(&schemes))));
     // 0xc02b, 0xcca9, 0xc009, 0xc00a
     let ciphers = [
         "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
