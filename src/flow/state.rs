@@ -19,7 +19,7 @@ use crate::{
         sctp::{Association, SctpRecord},
         stream::Stream,
         transaction::Moment,
-        turn::{Relayed, Turn},
+        turn::{self, Relayed, Turn},
     },
     time::{PacketId, Timestamp},
     wire::{
