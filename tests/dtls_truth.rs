@@ -436,6 +436,7 @@ fn raw_seeds() {
                 bytes: &bytes[cut..],
                 length: bytes.len() - cut,
                 direction,
+                holes: 0,
             };
             let _ = all.push(&datagram);
             all.suspect(&datagram);

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod analysis;
+mod common;
 mod craft;
+mod dialogue;
 
 use std::{
     fs::{self, File},
@@ -18,6 +20,7 @@ use serde_json::Value;
 use crate::{
     analysis::{everything, json, report, report_of, survives},
     craft::{Address, Container, Random, SCTP, TCP, UDP, Writer, fragment, host, ice_check, ipv4, rtp, stun, tcp, udp},
+    dialogue::{dtls, name},
 };
 
 const MILLISECOND: i64 = 1_000_000;
@@ -87,6 +90,38 @@ fn ten_thousand_handshakes() {
     let expected = |session: &Value| if session["startTime"].as_f64() <= Some(7.999) { "failed" } else { "not-seen" };
     let wrong = sessions.iter().find(|session| session["securing"]["status"] != expected(session));
     assert!(wrong.is_none(), "{}", wrong.unwrap());
+}
+
+/// All of them from the first flight to the last, of which each is told.
+#[test]
+fn ten_thousand_whole_handshakes() {
+    const HANDSHAKES: u32 = 10_000;
+    let json = bounded(|writer| {
+        // A client begins each millisecond, and twenty are at work at a time.
+        for tick in 0..HANDSHAKES + 60 {
+            for flight in 0..4_u32 {
+                let Some(number) = tick.checked_sub(20 * flight).filter(|number| *number < HANDSHAKES) else {
+                    continue;
+                };
+                let (from, to) = if flight % 2 == 0 { (client(number), SERVER) } else { (SERVER, client(number)) };
+                let datagram = &dtls::flights(number)[flight as usize];
+                writer.packet(i64::from(tick) * MILLISECOND + i64::from(flight), &udp(from, to, datagram));
+            }
+        }
+    });
+    assert_eq!(json["captures"][0]["packets"], 4 * HANDSHAKES);
+    let sessions = json["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), HANDSHAKES as usize);
+    for (session, number) in sessions.iter().zip(0..) {
+        let securing = &session["securing"];
+        let said = ["status", "dtlsVersion", "dtlsCipher", "srtpProfile", "clientRole"].map(|key| &securing[key]);
+        let client = name(client(number));
+        let cipher = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
+        assert_eq!(said, ["ok", "1.2", cipher, "SRTP_AES128_CM_HMAC_SHA1_80", &client], "handshake {number}");
+        let took = securing["handshakeDuration"].as_f64().unwrap();
+        assert!((took - 0.06).abs() < 1e-6, "handshake {number} took {took}");
+        assert_eq!((&securing["retransmissions"], &securing["associations"]), (&0.into(), &1.into()));
+    }
 }
 
 /// A DTLS 1.2 ClientHello in one record (RFC 6347 section 4.2.2) that offers SRTP (RFC 5764 section 4.1.1), and whose

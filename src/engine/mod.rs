@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     capture::{Capture, FileSummary, Interface, Progress, ReadError},
-    flow::FlowRecord,
+    flow::{FlowRecord, tcp::Uncaptured},
     time::{PacketId, Timestamp},
     wire::{Kind, Layer, Malformed},
 };
@@ -49,6 +49,8 @@ pub struct Analysis {
     pub reassembled: Vec<u64>,
     /// IP packets that were never whole.
     pub incomplete: u64,
+    /// What the capture does not have of TCP connections that carry datagrams.
+    pub uncaptured: Uncaptured,
     /// What did not fit into bounded memory.
     pub refused: Refused,
     /// The earliest packet.
@@ -119,6 +121,7 @@ pub fn analyze(
         copies: vec![0; files.len()],
         reassembled: vec![0; files.len()],
         incomplete: 0,
+        uncaptured: Uncaptured::default(),
         refused: Refused::default(),
         start: files.iter().filter_map(|file| file.first).min(),
         files,

@@ -69,8 +69,8 @@ pub struct Work {
     pub frames: Batch,
     pub buffer: Vec<u8>,
     labels: Vec<&'static str>,
-    marks: Vec<Mark>,
     errors: Vec<(Endpoint, IcmpError)>,
+    framed: Vec<(Mark, u32)>,
     /// Items by worker, in capture order.
     pub items: Vec<Vec<Item>>,
 }
@@ -88,9 +88,9 @@ impl Work {
         self.slice(frame, item.place, item.start, item.captured)
     }
 
-    /// The packet of a datagram framed in TCP, by its index.
-    pub fn mark(&self, index: u32) -> Option<Mark> {
-        self.marks.get(index as usize).copied()
+    /// The packet of a datagram framed in TCP, by its index, and how often bytes before it were not captured.
+    pub fn framed(&self, index: u32) -> Option<(Mark, u32)> {
+        self.framed.get(index as usize).copied()
     }
 
     /// An ICMP error and its sender, by its index.
@@ -121,8 +121,8 @@ impl Work {
     pub fn clear(&mut self, workers: usize) {
         self.buffer.clear();
         self.labels.clear();
-        self.marks.clear();
         self.errors.clear();
+        self.framed.clear();
         self.items.resize_with(workers, Vec::new);
         self.items.iter_mut().for_each(Vec::clear);
     }
@@ -222,6 +222,7 @@ impl Reader {
         }
         analysis.incomplete += counters.expired + counters.evicted + counters.pending;
         analysis.refused.segments += self.connections.refused();
+        analysis.uncaptured = self.connections.uncaptured();
     }
 
     /// Finds the datagrams that the frame at `index` of `work` completes.
@@ -301,12 +302,14 @@ impl Reader {
             work.labels.push(label);
             work.push(Item { task: Task::Label(index), ..*item });
         }
-        for (mark, datagram) in findings.datagrams {
-            let (start, length) = (work.buffer.len() as u32, datagram.len() as u32);
-            work.buffer.extend_from_slice(&datagram);
-            let (place, task) = (Place::Buffer, Task::Framed(work.marks.len() as u32));
-            work.marks.push(mark);
-            work.push(Item { task, place, start, captured: length, length, ..*item });
+        for message in findings.datagrams {
+            let (start, captured) = (work.buffer.len() as u32, message.bytes.len() as u32);
+            work.buffer.extend_from_slice(&message.bytes);
+            let (place, task) = (Place::Buffer, Task::Framed(work.framed.len() as u32));
+            work.framed.push((message.mark, message.holes));
+            // What an acknowledgment shows to be delivered went the other way.
+            let (direction, length) = (message.direction as u8, message.length as u32);
+            work.push(Item { task, place, start, captured, length, direction, ..*item });
         }
     }
 }

@@ -171,6 +171,7 @@ impl<'a> Revisit<'a> {
                 bytes: work.bytes(&frame, item),
                 length: item.length as usize,
                 direction: usize::from(item.direction),
+                holes: 0,
             };
             match item.task {
                 Task::Datagram | Task::Packet => {

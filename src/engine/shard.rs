@@ -80,14 +80,15 @@ impl Shard {
     #[inline]
     pub fn push(&mut self, work: &Work, item: &Item) {
         let Some(frame) = work.frame(item) else { return };
-        let framed = if let Task::Framed(mark) = item.task { work.mark(mark) } else { None };
-        let (time, id) = framed.unwrap_or((frame.time, PacketId::new(frame.file, frame.number)));
+        let framed = if let Task::Framed(index) = item.task { work.framed(index) } else { None };
+        let ((time, id), holes) = framed.unwrap_or(((frame.time, PacketId::new(frame.file, frame.number)), 0));
         let datagram = Datagram {
             time,
             id,
             bytes: work.bytes(frame, item),
             length: item.length as usize,
             direction: usize::from(item.direction),
+            holes,
         };
         let known = self.find(&item.key, item.digest);
         if let Task::IcmpError(error) = item.task {

@@ -28,6 +28,8 @@ pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
     }
     findings.extend(unsupported_link(analysis));
     findings.extend(incomplete_fragments(analysis));
+    findings.extend(missing_segments(analysis));
+    findings.extend(cut_datagrams(analysis));
     findings.extend(limits(analysis));
     findings.extend(too_many_calls(sessions));
     findings.extend(malformed(analysis));
@@ -155,6 +157,42 @@ fn incomplete_fragments(analysis: &Analysis) -> Option<Finding> {
         ),
         advice: Some("Fragments are often dropped by firewalls; keep datagrams under 1,200 bytes."),
         packets: Vec::new(),
+    })
+}
+
+/// "TCP segments of media were not captured in 15 places (17,280 bytes): what they held is missing from the counts, and
+/// is no loss."
+fn missing_segments(analysis: &Analysis) -> Option<Finding> {
+    let uncaptured = analysis.uncaptured;
+    (uncaptured.holes > 0).then(|| Finding {
+        rule: "CAP013",
+        severity: Severity::Info,
+        session: None,
+        message: format!(
+            "TCP segments of media were not captured in {} ({}): what they held is missing from the counts, and is no loss",
+            counted(uncaptured.holes, "place"),
+            counted(uncaptured.bytes, "byte")
+        ),
+        advice: Some("Capture with a larger buffer (tcpdump -B) or a capture filter."),
+        packets: uncaptured.first_hole.into_iter().collect(),
+    })
+}
+
+/// "The snap length cut off the start of media packets inside TCP segments in 210 places: they are missing from the
+/// counts, and are no loss."
+fn cut_datagrams(analysis: &Analysis) -> Option<Finding> {
+    let uncaptured = analysis.uncaptured;
+    (uncaptured.cuts > 0).then(|| Finding {
+        rule: "CAP013",
+        severity: Severity::Info,
+        session: None,
+        message: format!(
+            "The snap length cut off the start of media packets inside TCP segments in {}: they are missing from the \
+             counts, and are no loss",
+            counted(uncaptured.cuts, "place")
+        ),
+        advice: Some("Capture whole packets (tcpdump -s 0): several may be in one TCP segment."),
+        packets: uncaptured.first_cut.into_iter().collect(),
     })
 }
 

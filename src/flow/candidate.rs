@@ -242,6 +242,7 @@ mod tests {
             payload_length: 90,
             extensions: 0,
             csrc_count: 0,
+            holes: 0,
         }
     }
 

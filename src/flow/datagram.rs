@@ -15,6 +15,8 @@ pub struct Datagram<'a> {
     pub length: usize,
     /// 0 from the flow's lower endpoint, 1 from the higher.
     pub direction: usize,
+    /// How often before it bytes of its TCP connection were not captured, in which datagrams may have been.
+    pub holes: u32,
 }
 
 impl Datagram<'_> {

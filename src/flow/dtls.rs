@@ -6,6 +6,7 @@
 
 mod association;
 mod certificate;
+mod duplicates;
 mod encrypted_flight;
 mod finished;
 mod hello;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 
 use association::{Association, Seen};
 pub use certificate::fingerprint_and_contents;
+use duplicates::Duplicates;
 pub use in_stun::Acknowledgements;
 use in_stun::InStun;
 pub use record::{Alert, Certificate, CertificateContents, Choice, Direction, Flight, Message, Offer, Record, Stop};
@@ -69,6 +71,7 @@ pub struct Dtls {
     suspected: Option<Box<Association>>,
     /// What STUN carries and acknowledges, once it does.
     in_stun: Option<Box<InStun>>,
+    duplicates: Duplicates,
 }
 
 /// What is known of the DTLS of a flow at the end.
@@ -153,6 +156,7 @@ impl Dtls {
             if carrier == Carrier::Datagram {
                 self.count(record.header);
             }
+            let again = again || self.duplicates.is_again(&record, seen.direction);
             let place = match record.is_clear() {
                 _ if again => self.associations.len().checked_sub(1),
                 true => self.clear(&record, seen),

@@ -121,6 +121,7 @@ pub fn identify_alone(datagram: &Datagram<'_>) -> Protocol {
             Ok(message) if message.length() > 20 || message.class() == Class::Request => Protocol::ClassicStun,
             _ => Protocol::Unknown,
         },
+        [4..=15, ..] if Message::parse_unassigned(bytes, length).is_ok() => Protocol::Stun,
         [16..=19, ..] if zrtp::Packet::parse(bytes, length).is_ok() => Protocol::Zrtp,
         [20..=31, ..] if dtls::looks_like_dtls(bytes, length) => Protocol::Dtls,
         [192..=255, ..] if quic::LongHeader::parse(bytes).is_ok() => Protocol::Quic,

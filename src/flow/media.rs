@@ -365,6 +365,7 @@ fn plain_arrival(datagram: &Datagram<'_>, fixed: FixedHeader, header_length: usi
         payload_length: datagram.length.saturating_sub(header_length) as u32,
         extensions: 0,
         csrc_count: fixed.csrc_count() as u8,
+        holes: datagram.holes,
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Counters {
     pub expected: u64,
     /// Numbers of these that never arrived.
     pub lost: u64,
+    /// Numbers between them that the capture does not have, and that are neither expected nor lost.
+    pub uncaptured: u64,
     /// Packets whose number had arrived before.
     pub duplicated: u64,
     /// Packets that came after one with a higher number.
@@ -123,6 +125,7 @@ impl Counters {
         Self {
             expected: 0,
             lost: 0,
+            uncaptured: self.uncaptured + next.uncaptured,
             duplicated: self.duplicated + next.duplicated,
             reordered: self.reordered + next.reordered,
             reorder_depth: self.reorder_depth.max(next.reorder_depth),
@@ -166,13 +169,24 @@ impl Sequence {
         self.push_unusual(number, step, continuous)
     }
 
+    /// Takes the numbers that the last step forward went over for not captured: whether they arrived is not known.
+    #[cold]
+    pub fn excuse(&mut self, step: u16) {
+        let passed = u64::from(step).saturating_sub(1);
+        for number in self.highest - passed.min(WINDOW - 1)..self.highest {
+            self.mark(number);
+        }
+        self.run = self.run.saturating_sub(passed.saturating_sub(WINDOW - 1));
+        self.counters.uncaptured += passed;
+    }
+
     /// The counters as they stand if nothing more arrives.
     #[must_use]
     pub fn counters(&self) -> Counters {
         let mut closing = self.clone();
         closing.close_segment();
         let mut counters = closing.counters;
-        counters.expected = closing.closed_expected;
+        counters.expected = closing.closed_expected.saturating_sub(counters.uncaptured);
         counters.lost = counters.expected.saturating_sub(closing.received);
         counters.strays += u64::from(closing.stray.is_some());
         counters
@@ -409,6 +423,27 @@ mod tests {
             sequence.push(number, |_| false);
         }
         sequence.counters()
+    }
+
+    /// Numbers behind bytes that were not captured are neither expected nor lost, however many they are.
+    #[test]
+    fn uncaptured_numbers_are_not_lost() {
+        for uncaptured in [1, 5, 64, 1000, 1022, 1023, 1024, 1500, 5000] {
+            let mut sequence = Sequence::new(65_000);
+            (1..10).chain(12..20).for_each(|number| {
+                sequence.push(65_000_u16.wrapping_add(number), |_| true);
+            });
+            let next = 65_020_u16.wrapping_add(uncaptured);
+            assert_eq!(sequence.push(next, |_| true), Step::Forward(uncaptured + 1));
+            sequence.excuse(uncaptured + 1);
+            (2..3000).for_each(|number| {
+                sequence.push(next.wrapping_add(number), |_| true);
+            });
+            let counters = sequence.counters();
+            assert_eq!((counters.lost, counters.uncaptured), (3, uncaptured.into()));
+            assert_eq!(counters.expected, 20 + 3000);
+            assert_eq!(counters.bursts, Bursts { by_length: [1, 1, 0, 0, 0], longest: 2 });
+        }
     }
 
     #[test]

@@ -330,6 +330,7 @@ impl Flow {
     fn push_other<'a>(&mut self, first: u8, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
         match first {
             0..=3 => self.push_stun(datagram),
+            4..=15 => self.push_unassigned_stun(datagram),
             16..=19 if zrtp::Packet::parse(datagram.bytes, datagram.length).is_ok() => {
                 (Protocol::Zrtp, Outcome::default())
             }
@@ -370,7 +371,15 @@ impl Flow {
             method::BINDING => None,
             _ => self.push_turn(datagram, &message),
         };
-        (Protocol::Stun, Outcome { relayed, malformed: message.fault(), copy: false })
+        (Protocol::Stun, Outcome { relayed, malformed: message.fault().or_else(|| message.value_fault()), copy: false })
+    }
+
+    fn push_unassigned_stun<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {
+        let Ok(message) = Message::parse_unassigned(datagram.bytes, datagram.length) else {
+            return self.push_unknown(datagram);
+        };
+        *self.stun_types.entry(message.message_type().0).or_default() += 1;
+        (Protocol::Stun, Outcome::default())
     }
 
     fn push_turn<'a>(&mut self, datagram: &Datagram<'a>, message: &Message<'a>) -> Option<Relayed<'a>> {

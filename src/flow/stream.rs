@@ -55,6 +55,8 @@ pub struct Arrival {
     pub extensions: u16,
     /// Contributing sources.
     pub csrc_count: u8,
+    /// How often before it bytes were not captured in which packets may have been.
+    pub holes: u32,
 }
 
 /// A count with the nanoseconds it spans.
@@ -147,6 +149,8 @@ pub struct Stream {
     certain: bool,
     /// Whether the last packets had another clock than the timed ones.
     off_clock: bool,
+    /// What [`Arrival::holes`] was at the newest packet.
+    holes: u32,
 }
 
 /// Evidence that a stream repeats another one's packets.
@@ -208,6 +212,7 @@ impl Stream {
             rate: clock_rate_of(arrival.payload_type),
             certain: false,
             off_clock: false,
+            holes: arrival.holes,
         };
         stream.count(arrival);
         stream.certain = stream.rate.is_some();
@@ -223,7 +228,13 @@ impl Stream {
             .sequence
             .push(arrival.sequence_number, |step| timing.continues(arrival.time, arrival.timestamp, rate, step));
         if let Step::Forward(step) = step {
-            self.interval(arrival, step);
+            if arrival.holes == self.holes {
+                self.interval(arrival, step);
+            } else {
+                // What is missing was not captured, and when it came is not known.
+                self.holes = arrival.holes;
+                self.sequence.excuse(step);
+            }
         }
         // Telephone events, or a codec of another clock: nothing can be said of their timing beside certain clocks.
         let off_clock = self.certain && rate.is_none();

@@ -213,7 +213,7 @@ mod tests {
     fn push(turn: &mut Turn, outer: &FlowKey, direction: usize, data: &[u8]) -> Option<FlowKey> {
         let bytes = [&[0x40, 0x05, 0, u8::try_from(data.len()).unwrap()], data].concat();
         let (time, id) = (Timestamp(0), PacketId::new(0, 1));
-        let datagram = Datagram { time, id, bytes: &bytes, length: bytes.len(), direction };
+        let datagram = Datagram { time, id, bytes: &bytes, length: bytes.len(), direction, holes: 0 };
         turn.push_channel_data(outer, &datagram).map(|relayed| relayed.key)
     }
 

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{agent, groups::Groups};
+use super::{agent, groups::Groups, nameless};
 use crate::{
     engine::Analysis,
     flow::{
@@ -45,6 +45,7 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
     join_continued(flows, &members, &mut groups);
     join_names(flows, &members, &mut groups);
     agent::join_addresses(flows, &members, &mut groups);
+    nameless::join(flows, &members, &mut groups);
     agent::join_questions(flows, &members, &mut groups);
     let mut calls: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for index in &members {

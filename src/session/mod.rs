@@ -4,6 +4,7 @@
 mod agent;
 mod assemble;
 mod groups;
+mod nameless;
 mod repair;
 mod steps;
 mod stream;

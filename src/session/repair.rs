@@ -151,6 +151,7 @@ mod tests {
         payload_length: 200,
         extensions: 0,
         csrc_count: 0,
+        holes: 0,
     };
 
     fn stream(ssrc: u32, payload_type: u8, packets: u16, padded: bool) -> Stream {
@@ -178,7 +179,8 @@ mod tests {
     fn flow(streams: Vec<Stream>, number: u16) -> FlowRecord {
         let end = |port| Endpoint::from(SocketAddr::from(([192, 0, 2, 1], port)));
         let (key, direction) = FlowKey::new(end(number), end(9_000 + number), Transport::Udp);
-        let datagram = Datagram { time: Timestamp(0), id: PacketId::new(0, 1), bytes: &[], length: 0, direction };
+        let datagram =
+            Datagram { time: Timestamp(0), id: PacketId::new(0, 1), bytes: &[], length: 0, direction, holes: 0 };
         let flow = Flow::new(key, &datagram, &Budget::new(0), &Budget::new(0)).finish(Timestamp::default());
         FlowRecord { streams, ..flow }
     }

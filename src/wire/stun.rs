@@ -9,7 +9,7 @@ pub mod codec;
 mod attribute;
 mod error;
 
-pub use attribute::{Attribute, Attributes, Value, algorithms, attribute_name, kind};
+pub use attribute::{Algorithms, Attribute, Attributes, Value, attribute_name, kind};
 pub use error::{error_meaning, error_name};
 
 use super::{Kind, Layer, Malformed, Reader};
@@ -180,6 +180,19 @@ impl<'a> Message<'a> {
         if accepted { Ok(message) } else { Err(Malformed::new(Layer::Stun, Kind::BadValue, 0)) }
     }
 
+    /// Reads a message of a method from 0x100 on, of which IANA has assigned none and applications use some (WhatsApp).
+    /// Its first byte is not one that RFC 7983 gives to STUN, so that all of it must be right.
+    ///
+    /// # Errors
+    /// As [`Message::parse_captured`], and when the length is not exact or an attribute's lies.
+    pub fn parse_unassigned(bytes: &'a [u8], wire_length: usize) -> Result<Self, Malformed> {
+        let message = Self::parse_captured(bytes, wire_length)?;
+        if message.trailing > 0 || !message.length.is_multiple_of(4) {
+            return Err(Malformed::new(Layer::Stun, Kind::BadLength, 2));
+        }
+        message.fault().map_or(Ok(message), Err)
+    }
+
     fn parse_header(bytes: &'a [u8], wire_length: usize) -> Result<Self, Malformed> {
         let mut reader = Reader::new(Layer::Stun, bytes);
         let kind = reader.u16()?;
@@ -291,6 +304,13 @@ impl<'a> Message<'a> {
         attributes.fault()
     }
 
+    /// The first attribute whose value has not the form that its type asks for.
+    #[must_use]
+    pub fn value_fault(&self) -> Option<Malformed> {
+        let mut faults = self.attributes().filter_map(|attribute| attribute.value().err());
+        faults.find(|fault| fault.kind != Kind::Snapped)
+    }
+
     /// Whether the FINGERPRINT is right (RFC 8489 section 14.7): the CRC-32 of everything before it, XOR
     /// 0x5354554e. `None` where there is none as the last attribute, or the capture cut the message.
     #[must_use]
@@ -385,6 +405,57 @@ mod tests {
         let mut bytes = REQUEST.to_vec();
         bytes[27] = 23;
         assert_eq!(Message::parse(&bytes).unwrap().fingerprint(), Some(false));
+    }
+
+    #[test]
+    fn attributes_beyond_calls() {
+        let transaction = b"\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86";
+        let said = |kind: u16, value: &[u8]| {
+            let attribute = [
+                &kind.to_be_bytes()[..],
+                &(value.len() as u16).to_be_bytes(),
+                value,
+                &[0; 3][..value.len().wrapping_neg() % 4],
+            ];
+            let attribute = attribute.concat();
+            let mut bytes = [&[1, 3, 0, attribute.len() as u8][..], transaction, &[0; 4]].concat();
+            bytes.extend(attribute);
+            format!("{:?}", Message::parse(&bytes).unwrap().attributes().next().unwrap().value())
+        };
+        // RFC 8656 section 18.12 and 18.13, RFC 7982, RFC 8489 section 14.11, RFC 7635 section 6.1.
+        assert_eq!(
+            said(kind::ADDRESS_ERROR_CODE, &[2, 0, 4, 40]),
+            "Ok(AddressError { family: 2, code: 440, reason: \"\" })"
+        );
+        // Destination unreachable (3), port unreachable (3).
+        assert_eq!(said(kind::ICMP, &[0, 0, 0x06, 0x03, 0, 0, 0, 0]), "Ok(Icmp { kind: 3, code: 3 })");
+        let counter = said(kind::TRANSACTION_TRANSMIT_COUNTER, &[0, 0, 3, 1]);
+        assert_eq!(counter, "Ok(Transmissions { requests: 3, responses: 1 })");
+        assert_eq!(said(kind::THIRD_PARTY_AUTHORIZATION, b"auth.example"), "Ok(Text(\"auth.example\"))");
+        assert!(said(kind::GOOG_LAST_ICE_CHECK_RECEIVED, &[7; 12]).starts_with("Ok(Opaque([7, 7, 7, 7, 7, 7, 7, 7, 7"));
+        let bytes = [&[1, 3, 0, 12][..], transaction, &[0; 4], b"\x80\x02\0\x08\0\x02\0\0\0\x01\0\0"].concat();
+        let Value::Algorithms(algorithms) = value(&bytes, kind::PASSWORD_ALGORITHMS) else { panic!("a list") };
+        assert_eq!(algorithms.collect::<Vec<_>>(), [2, 1]);
+    }
+
+    #[test]
+    fn a_method_that_nobody_assigned() {
+        // What WhatsApp sends between its relays' answers: type 0x0801, no attributes.
+        let bare = [&b"\x08\x01\0\0\x21\x12\xa4\x42"[..], &[5; 12]].concat();
+        assert_eq!(Message::parse_unassigned(&bare, 20).unwrap().method(), 0x201);
+        assert!(Message::parse_unassigned(&[&bare[..], &[0]].concat(), 21).is_err());
+        let wrong = [&b"\x08\x01\0\x04\x21\x12\xa4\x42"[..], &[5; 12], b"\0\x01\0\x09"].concat();
+        assert!(Message::parse_unassigned(&wrong, 24).is_err());
+        assert!(Message::parse_unassigned(&[8; 20], 20).is_err());
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_form() {
+        let family = b"\x01\x01\0\x0c\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae\
+            \0\x20\0\x08\0\x03\xa1\x47\xe1\x12\xa6\x43";
+        let message = Message::parse(family).unwrap();
+        assert_eq!((message.fault(), message.value_fault().map(|fault| fault.kind)), (None, Some(Kind::BadValue)));
+        assert_eq!(Message::parse(REQUEST).unwrap().value_fault(), None);
     }
 
     #[test]
@@ -507,26 +578,6 @@ mod tests {
             bytes.extend(&attributes);
             walk(&bytes, bytes.len());
         }
-    }
-
-    #[test]
-    fn attributes_of_later_documents() {
-        // As sections 18.12 and 18.13 of RFC 8656, 14.11 of RFC 8489 and 3.1 of RFC 7982 draw them.
-        const MESSAGE: &[u8] = b"\x01\x03\x00\x44\x21\x12\xa4\x42twelve bytes\
-            \x80\x01\x00\x0f\x02\x00\x04\x28unsupported\x00\
-            \x80\x04\x00\x08\x00\x00\x06\x04\x00\x00\x05\x00\
-            \x80\x02\x00\x08\x00\x02\x00\x00\x00\x01\x00\x00\
-            \x80\x25\x00\x04\x00\x00\x03\x01\
-            \xc0\x58\x00\x0clast check!!";
-        let address = Value::AddressError { family: 2, code: 440, reason: "unsupported" };
-        assert_eq!(value(MESSAGE, kind::ADDRESS_ERROR_CODE), address);
-        assert_eq!(value(MESSAGE, kind::ICMP), Value::Icmp { kind: 3, code: 4, data: 1280 });
-        let Value::Algorithms(bytes) = value(MESSAGE, kind::PASSWORD_ALGORITHMS) else { panic!("no algorithms") };
-        assert_eq!(algorithms(bytes).collect::<Vec<_>>(), [2, 1]);
-        let sent = Value::Transmissions { request: 3, response: 1 };
-        assert_eq!(value(MESSAGE, kind::TRANSACTION_TRANSMIT_COUNTER), sent);
-        // libwebrtc's is the transaction id of the last check, not a number.
-        assert_eq!(value(MESSAGE, kind::GOOG_LAST_ICE_CHECK_RECEIVED), Value::Opaque(b"last check!!"));
     }
 
     #[test]

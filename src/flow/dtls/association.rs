@@ -234,7 +234,7 @@ impl Association {
     /// Handshake records behind a cipher, alerts, connection ids.
     fn unusual_ciphertext(&mut self, record: &dtls::Record<'_>, seen: Seen) {
         let has_data = |side: &Direction| side.first_application_data.is_some();
-        let is_over = self.record.finish.is_some();
+        let is_over = self.record.finish.is_some() && !self.record.is_finish_unseen;
         let side = self.side(seen.direction);
         let first = side.first_encrypted.is_none();
         side.first_encrypted.get_or_insert(seen.at);
@@ -311,7 +311,7 @@ impl Association {
         if self.client_flight.is_none() || self.server_spoke || follows {
             self.client_flight = Some(seen.at);
             self.server_spoke = false;
-            self.awaits_data = self.record.finish.is_none();
+            self.awaits_data = self.record.finish.is_none() || self.record.is_finish_unseen;
         } else {
             self.client_repeats += 1;
         }
@@ -326,7 +326,8 @@ impl Association {
         side.first_encrypted.get_or_insert(seen.at);
         side.first_application_data.get_or_insert(seen.at);
         self.awaits_data = false;
-        if self.record.finish.is_some() {
+        // A client's flight that comes behind data was sent again: the first was lost before the tap.
+        if self.record.finish.is_some() && !(self.record.is_finish_unseen && self.client_flight.is_some()) {
             return;
         }
         let both = self.record.directions.iter().all(|side| side.first_application_data.is_some());

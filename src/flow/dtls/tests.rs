@@ -13,15 +13,26 @@ const SERVER: usize = 1;
 struct Wire {
     dtls: Dtls,
     packet: u64,
+    records: u16,
 }
 
 impl Wire {
     fn send(&mut self, direction: usize, records: &[Vec<u8>]) -> &mut Self {
-        let bytes = records.concat();
+        let mut records = records.to_vec();
+        for record in &mut records {
+            self.records = self.records.wrapping_add(1);
+            // The low bits of the record number, which is never used twice.
+            let place = if record[0] < 0x20 { 9..11 } else { 1..3 };
+            record[place].copy_from_slice(&self.records.to_be_bytes());
+        }
+        self.send_as_is(direction, &records.concat())
+    }
+
+    fn send_as_is(&mut self, direction: usize, bytes: &[u8]) -> &mut Self {
         self.packet += 1;
         let time = Timestamp(i64::try_from(self.packet).unwrap() * 10 * NANOS_PER_MILLI);
         let id = PacketId::new(0, self.packet);
-        let datagram = Datagram { time, id, bytes: &bytes, length: bytes.len(), direction };
+        let datagram = Datagram { time, id, bytes, length: bytes.len(), direction, holes: 0 };
         assert_eq!(self.dtls.push(&datagram), None);
         self
     }
@@ -148,6 +159,15 @@ fn nobody_answers() {
 }
 
 #[test]
+fn a_record_that_the_network_delivers_twice() {
+    let mut wire = Wire::default();
+    let hello = clear(1, 0, &client_hello(1));
+    wire.send_as_is(CLIENT, &hello).send_as_is(CLIENT, &hello);
+    let record = wire.only();
+    assert_eq!((record.retransmissions(), record.messages[0].fragments, record.datagrams), (0, 1, 2));
+}
+
+#[test]
 fn both_ends_are_active() {
     let mut wire = Wire::default();
     wire.send(CLIENT, &[clear(1, 0, &client_hello(1))]).send(SERVER, &[clear(1, 0, &client_hello(2))]);
@@ -249,6 +269,19 @@ fn the_server_s_finished_is_lost_behind_the_tap() {
 }
 
 #[test]
+fn the_client_s_flight_is_lost_before_the_tap() {
+    let mut wire = Wire::default();
+    wire.send(CLIENT, &[clear(1, 0, &client_hello(1))]);
+    wire.send(SERVER, &[clear(2, 0, &server_hello(0x1301)), unified(2, 200)]);
+    // The server's ACK of nothing, the client's first data, then its flight again.
+    wire.send(SERVER, &[unified(3, 35)]).send(CLIENT, &[unified(3, 61)]);
+    wire.send(CLIENT, &[unified(2, 250)]).send(SERVER, &[unified(3, 51)]);
+    let record = wire.only();
+    assert_eq!(record.finish.map(|finish| finish.packet.number()), Some(5));
+    assert!(!record.is_finish_unseen);
+}
+
+#[test]
 fn the_finished_was_cut_off() {
     let mut wire = Wire::default();
     wire.send(CLIENT, &[clear(1, 0, &client_hello(1))]);
@@ -309,7 +342,7 @@ proptest! {
         for (number, (direction, bytes)) in (1..).zip(&datagrams) {
             for length in [bytes.len(), bytes.len() + 50] {
                 let (time, id) = (Timestamp(number), PacketId::new(0, u64::try_from(number).unwrap()));
-                let datagram = Datagram { time, id, bytes, length, direction: *direction };
+                let datagram = Datagram { time, id, bytes, length, direction: *direction, holes: 0 };
                 let _ = dtls.push(&datagram);
                 dtls.suspect(&datagram);
             }

@@ -24,7 +24,7 @@ fn key() -> FlowKey {
 fn push(ice: &mut Ice, millis: i64, direction: usize, bytes: &[u8]) {
     let id = PacketId::new(0, u64::try_from(millis).unwrap() + 1);
     let time = Timestamp(millis * NANOS_PER_MILLI);
-    let datagram = Datagram { time, id, bytes, length: bytes.len(), direction };
+    let datagram = Datagram { time, id, bytes, length: bytes.len(), direction, holes: 0 };
     ice.push(&key(), &datagram, &Message::parse(bytes).unwrap());
 }
 
@@ -180,7 +180,7 @@ fn an_error_code_that_the_capture_cut_off() {
         push(&mut ice, 0, 0, &message(3, 7, &[]));
         let bytes = &answer[..captured];
         let (time, id) = (end(10), PacketId::new(0, 2));
-        let datagram = Datagram { time, id, bytes, length: answer.len(), direction: 1 };
+        let datagram = Datagram { time, id, bytes, length: answer.len(), direction: 1, holes: 0 };
         ice.push(&key(), &datagram, &Message::parse_captured(bytes, answer.len()).unwrap());
         let turn = ice.finish(end(1000), end(1000)).1.unwrap();
         let [failure] = turn.errors.keys().copied().collect::<Vec<_>>()[..] else { panic!("one error") };

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Node, Protocol, View, nodes as nodes_of, summary as summary_of, words};
 use crate::wire::{
     Malformed,
-    stun::{Attribute, Class, HEADER_LENGTH, Message, Value, algorithms, attribute_name, error_name, kind, method},
+    stun::{Attribute, Class, HEADER_LENGTH, Message, Value, attribute_name, error_name, kind, method},
 };
 
 /// `Binding request user=abcd:efgh prio=1845501695 controlling use-candidate`.
@@ -101,11 +101,10 @@ fn said(message: &Message<'_>, attribute: &Attribute<'_>, view: View<'_>) -> Opt
         },
         (kind, Value::Address(address)) => format!("{}={address}", address_word(kind)?),
         // Some servers pad the reason with zeros that they count.
-        (_, Value::Error { code, reason }) => error(code, reason),
-        (_, Value::AddressError { family, code, reason }) => {
-            format!("{}: {}", address_family(family), error(code, reason))
-        }
-        (_, Value::Icmp { kind, code, .. }) => format!("icmp={kind}/{code}"),
+        (kind::ERROR_CODE, Value::Error { code, reason }) => match reason.trim_end_matches('\0') {
+            "" => named(code),
+            reason => format!("{code} {}", words::quoted(reason)),
+        },
         (_, Value::Channel(channel)) => format!("channel=0x{channel:04x}"),
         (_, Value::Transport(protocol)) => format!("transport={}", transport(protocol)),
         (_, Value::Family(family)) => format!("family={}", address_family(family)),
@@ -141,11 +140,14 @@ fn described(message: &Message<'_>, attribute: &Attribute<'_>, value: Value<'_>)
     match value {
         Value::Address(address) => address.to_string(),
         Value::Text(text) => words::quoted(text),
-        Value::Error { code, reason } => error(code, reason),
-        Value::AddressError { family, code, reason } => format!("{}: {}", address_family(family), error(code, reason)),
-        Value::Icmp { kind, code, data } => format!("type {kind}, code {code}, data 0x{data:08x}"),
-        Value::Transmissions { request, response } => format!("request sent {request}, answer {response}"),
-        Value::Algorithms(value) => algorithms(value).map(algorithm).collect::<Vec<_>>().join(", "),
+        Value::Error { code, reason: "" } => named(code),
+        Value::Error { code, reason } => format!("{code} {}", words::quoted(reason)),
+        Value::AddressError { family, code, reason: "" } => format!("{}: {}", address_family(family), named(code)),
+        Value::AddressError { family, code, reason } => {
+            format!("{}: {code} {}", address_family(family), words::quoted(reason))
+        }
+        Value::Icmp { kind, code } => format!("type {kind}, code {code}"),
+        Value::Transmissions { requests, responses } => format!("request {requests}, answer {responses}"),
         Value::Number(seconds) if attribute.kind == kind::LIFETIME => format!("{seconds} s"),
         Value::Number(number) => number.to_string(),
         Value::Channel(channel) => format!("0x{channel:04x}"),
@@ -155,6 +157,7 @@ fn described(message: &Message<'_>, attribute: &Attribute<'_>, value: Value<'_>)
         Value::ChangeRequest { address, port } => change(address, port).to_owned(),
         Value::EvenPort(reserve) => (if reserve { "reserve the next" } else { "no reservation" }).to_owned(),
         Value::Algorithm(number) => algorithm(number),
+        Value::Algorithms(numbers) => numbers.map(algorithm).collect::<Vec<_>>().join(", "),
         Value::Flag => String::new(),
         Value::Fingerprint(crc) => {
             let verdict = match message.fingerprint() {
@@ -170,20 +173,17 @@ fn described(message: &Message<'_>, attribute: &Attribute<'_>, value: Value<'_>)
     }
 }
 
-/// `401 "Unauthorized"`; the code's own name where the reason is empty. Some servers pad it with zeros that they count.
-fn error(code: u16, reason: &str) -> String {
-    match (reason.trim_end_matches('\0'), error_name(code)) {
-        ("", Some(name)) => format!("{code} ({name})"),
-        ("", None) => code.to_string(),
-        (reason, _) => format!("{code} {}", words::quoted(reason)),
-    }
+/// An error code without a reason phrase, by the name it has.
+fn named(code: u16) -> String {
+    error_name(code).map_or_else(|| code.to_string(), |name| format!("{code} ({name})"))
 }
 
+/// IANA "STUN Password Algorithms".
 fn algorithm(number: u16) -> String {
     match number {
         1 => "MD5".to_owned(),
         2 => "SHA-256".to_owned(),
-        _ => number.to_string(),
+        other => other.to_string(),
     }
 }
 

@@ -132,33 +132,29 @@ pub enum Value<'a> {
         /// The reason phrase.
         reason: &'a str,
     },
-    /// ADDRESS-ERROR-CODE (RFC 8656 section 18.12): why no address of a family was lent.
+    /// ADDRESS-ERROR-CODE: why no address of a family was allocated (RFC 8656 section 18.12).
     AddressError {
         /// The family: 1 IPv4, 2 IPv6.
         family: u8,
-        /// The code.
+        /// The code: class times 100 plus number.
         code: u16,
         /// The reason phrase.
         reason: &'a str,
     },
-    /// ICMP (RFC 8656 section 18.13): what an error that reached the relay said.
+    /// ICMP: what the server's datagram to the peer came back with (RFC 8656 section 18.13).
     Icmp {
-        /// The ICMP type.
+        /// The ICMP type, of the family that the peer's address has.
         kind: u8,
         /// The ICMP code.
         code: u16,
-        /// Further data, as the MTU.
-        data: u32,
     },
     /// TRANSACTION_TRANSMIT_COUNTER (RFC 7982 section 3.1).
     Transmissions {
-        /// Times the request was sent.
-        request: u8,
-        /// Times the answer was sent.
-        response: u8,
+        /// Transmissions of the request so far.
+        requests: u8,
+        /// Transmissions of the answer so far.
+        responses: u8,
     },
-    /// PASSWORD-ALGORITHMS (RFC 8489 section 14.11): algorithms and their parameters; see [`algorithms`].
-    Algorithms(&'a [u8]),
     /// A number whose unit the attribute gives: PRIORITY, LIFETIME (seconds), NOMINATION ...
     Number(u32),
     /// CHANNEL-NUMBER (RFC 8656 section 18.1).
@@ -180,6 +176,8 @@ pub enum Value<'a> {
     EvenPort(bool),
     /// PASSWORD-ALGORITHM: 1 MD5, 2 SHA-256 (RFC 8489 section 18.5).
     Algorithm(u16),
+    /// PASSWORD-ALGORITHMS, best first (RFC 8489 section 14.11).
+    Algorithms(Algorithms<'a>),
     /// An attribute whose presence says it all: USE-CANDIDATE, DONT-FRAGMENT.
     Flag,
     /// A datagram inside: DATA, DTLS-IN-STUN.
@@ -261,25 +259,23 @@ impl<'a> Attribute<'a> {
             }
             kind::ERROR_CODE => {
                 reader.skip(2)?;
-                let code = error_code(reader)?;
-                Value::Error { code, reason: utf8_prefix(reader.take_rest()) }
+                Value::Error { code: error_code(reader)?, reason: utf8_prefix(reader.take_rest()) }
             }
             kind::ADDRESS_ERROR_CODE => {
                 let [family, _] = reader.array()?;
-                let code = error_code(reader)?;
-                Value::AddressError { family, code, reason: utf8_prefix(reader.take_rest()) }
+                Value::AddressError { family, code: error_code(reader)?, reason: utf8_prefix(reader.take_rest()) }
             }
             kind::ICMP => {
                 reader.skip(2)?;
-                // Seven bits of type, nine of code.
-                let both = reader.u16()?;
-                Value::Icmp { kind: (both >> 9) as u8, code: both & 0x1ff, data: reader.u32()? }
+                // Seven bits of type and nine of code.
+                let packed = reader.u16()?;
+                Value::Icmp { kind: (packed >> 9) as u8, code: packed & 0x1ff }
             }
             kind::TRANSACTION_TRANSMIT_COUNTER => {
                 reader.skip(2)?;
-                Value::Transmissions { request: reader.u8()?, response: reader.u8()? }
+                let [requests, responses] = reader.array()?;
+                Value::Transmissions { requests, responses }
             }
-            kind::PASSWORD_ALGORITHMS => Value::Algorithms(reader.take_rest()),
             kind::PRIORITY
             | kind::LIFETIME
             | kind::BANDWIDTH
@@ -298,6 +294,7 @@ impl<'a> Attribute<'a> {
             }
             kind::EVEN_PORT => Value::EvenPort(reader.u8()? & 0x80 != 0),
             kind::PASSWORD_ALGORITHM => Value::Algorithm(reader.u16()?),
+            kind::PASSWORD_ALGORITHMS => Value::Algorithms(Algorithms(reader.take_rest())),
             kind::USE_CANDIDATE | kind::DONT_FRAGMENT => Value::Flag,
             kind::DATA | kind::DTLS_IN_STUN => Value::Data(reader.take_rest()),
             kind::FINGERPRINT => Value::Fingerprint(reader.u32()?),
@@ -309,23 +306,6 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// The algorithms of a PASSWORD-ALGORITHMS value (RFC 8489 section 14.11), up to the first that is cut.
-pub fn algorithms(value: &[u8]) -> impl Iterator<Item = u16> {
-    let mut reader = Reader::new(Layer::Stun, value);
-    std::iter::from_fn(move || {
-        let algorithm = reader.u16().ok()?;
-        let parameters = usize::from(reader.u16().ok()?);
-        reader.skip(parameters.next_multiple_of(4)).ok()?;
-        Some(algorithm)
-    })
-}
-
-/// Class and number of an error (RFC 8489 section 14.8).
-fn error_code(reader: &mut Reader<'_>) -> Result<u16, Malformed> {
-    let [class, number] = reader.array()?;
-    Ok(u16::from(class & 7) * 100 + u16::from(number))
-}
-
 /// A transport address under `mask` (RFC 8489 section 14.2), which is zero for the attributes without one.
 fn address(reader: &mut Reader<'_>, mask: u128) -> Result<Endpoint, Malformed> {
     reader.skip(1)?;
@@ -335,6 +315,27 @@ fn address(reader: &mut Reader<'_>, mask: u128) -> Result<Endpoint, Malformed> {
         1 => Ok(Endpoint::v4((reader.u32()? ^ (mask >> 96) as u32).to_be_bytes(), port)),
         2 => Ok(Endpoint::v6((u128::from_be_bytes(reader.array()?) ^ mask).to_be_bytes(), port)),
         _ => Err(Malformed::new(Layer::Stun, Kind::BadValue, 1)),
+    }
+}
+
+/// The class and the number of an error code (RFC 8489 section 14.8).
+fn error_code(reader: &mut Reader<'_>) -> Result<u16, Malformed> {
+    let [class, number] = reader.array()?;
+    Ok(u16::from(class & 7) * 100 + u16::from(number))
+}
+
+/// The numbers of password algorithms; it ends where a length lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Algorithms<'a>(&'a [u8]);
+
+impl Iterator for Algorithms<'_> {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        let (&[high, low, long, short], rest) = self.0.split_first_chunk()?;
+        let parameters = usize::from(u16::from_be_bytes([long, short])).next_multiple_of(4);
+        self.0 = rest.get(parameters..).unwrap_or_default();
+        Some(u16::from_be_bytes([high, low]))
     }
 }
 
