@@ -205,10 +205,43 @@ fn handshake_node(handshake: &Handshake<'_>, view: View<'_>) -> Node {
     } else if let Some(hello) = handshake.server_hello() {
         hello_nodes(hello.map(|hello| server_nodes(&hello, body, view)), view, &mut fields);
     } else if length > 0 {
-        let certificates = certificate_nodes(handshake, body, view);
-        fields.push(view.node(format!("body: {}", words::bytes(length)), body, length).with(certificates));
+        let said = body_nodes(handshake, body, view);
+        fields.push(view.node(format!("body: {}", words::bytes(length)), body, length).with(said));
     }
     view.node(handshake_words(handshake), at, handshake::HEADER_LENGTH + length).with(fields)
+}
+
+/// What a whole message that is no hello says, where that is more than bytes.
+fn body_nodes(handshake: &Handshake<'_>, body: usize, view: View<'_>) -> Vec<Node> {
+    if !handshake.is_complete() {
+        return Vec::new();
+    }
+    match (handshake.message_type, handshake.body) {
+        (handshake_type::CERTIFICATE, _) => certificate_nodes(handshake, body, view),
+        (handshake_type::SERVER_KEY_EXCHANGE, bytes) => key_exchange_nodes(bytes, body, view),
+        // Version, and a cookie with its length (RFC 6347 section 4.2.1).
+        (handshake_type::HELLO_VERIFY_REQUEST, [major, minor, _, cookie @ ..]) => {
+            let version = words::named(u16::from_be_bytes([*major, *minor]), dtls::version_name);
+            vec![
+                view.node(format!("version: {version}"), body, 2),
+                view.node(format!("cookie: {}", words::hex(cookie)), body + 2, 1 + cookie.len()),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The group and the signature scheme of an elliptic key exchange (RFC 8422 section 5.4).
+fn key_exchange_nodes(bytes: &[u8], body: usize, view: View<'_>) -> Vec<Node> {
+    let Some((group, scheme)) = dtls::certificate::key_exchange_group(bytes) else { return Vec::new() };
+    let point = bytes.get(3).copied().map_or(0, usize::from);
+    let mut nodes = vec![
+        view.node(format!("group: {}", words::named(group, dtls::group_name)), body, 3),
+        view.node(format!("public key: {}", words::bytes(point)), body + 3, 1 + point),
+    ];
+    let scheme = scheme.map(|scheme| words::named(scheme, dtls::signature_scheme_name));
+    nodes.extend(scheme.map(|scheme| view.node(format!("signature: {scheme}"), body + 4 + point, 2)));
+    nodes
 }
 
 /// A node a certificate of a whole Certificate message.
@@ -257,6 +290,9 @@ fn client_nodes(hello: &ClientHello<'_>, body: usize, view: View<'_>) -> Vec<Nod
         let said = match extension.kind {
             extension_type::SERVER_NAME => hello.server_name().map(words::quoted),
             extension_type::SUPPORTED_GROUPS => Some(words::names(hello.groups(), dtls::group_name)),
+            extension_type::SIGNATURE_ALGORITHMS => {
+                Some(words::names(hello.signature_algorithms(), dtls::signature_scheme_name))
+            }
             extension_type::USE_SRTP => Some(words::names(hello.srtp_profiles(), dtls::srtp_profile_name)),
             extension_type::SUPPORTED_VERSIONS => Some(words::names(hello.supported_versions(), dtls::version_name)),
             extension_type::KEY_SHARE => {

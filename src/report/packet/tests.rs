@@ -269,3 +269,28 @@ proptest! {
         walk(&bytes, bytes.len());
     }
 }
+
+/// A DTLS 1.2 record of one whole handshake message.
+fn handshake(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = (body.len() as u32).to_be_bytes();
+    let record = (body.len() as u16 + 12).to_be_bytes();
+    let head =
+        [&[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1][..], &record, &[kind], &length[1..], &[0, 0, 0, 0, 0]].concat();
+    [&head[..], &length[1..], body].concat()
+}
+
+#[test]
+fn bodies_of_the_handshake_are_named() {
+    let tree = |bytes: &[u8]| nodes(Protocol::Dtls, View::new(bytes, bytes.len(), 0));
+    // RFC 6347 section 4.2.1.
+    let verify = tree(&handshake(3, b"\xfe\xff\x04\xca\xfe\xba\xbe"));
+    assert!(find(&verify, "cookie: cafebabe").is_some(), "{verify:?}");
+    // RFC 8422 section 5.4: named curve x25519 (29), a key of two bytes here, ecdsa_secp256r1_sha256 (0x0403).
+    let exchange = tree(&handshake(12, b"\x03\x00\x1d\x02\xaa\xbb\x04\x03\x00\x01\xcc"));
+    assert!(find(&exchange, "group: x25519").is_some(), "{exchange:?}");
+    assert!(find(&exchange, "signature: ecdsa_secp256r1_sha256").is_some(), "{exchange:?}");
+    for length in 0..7 {
+        tree(&handshake(3, &b"\xfe\xff\x04\xca\xfe\xba\xbe"[..length]));
+        tree(&handshake(12, &b"\x03\x00\x1d\x02\xaa\xbb\x04\x03"[..length]));
+    }
+}
