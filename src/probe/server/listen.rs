@@ -313,4 +313,14 @@ mod tests {
         let error = Listen::new(address("192.0.2.1:0"), None).unwrap().open().unwrap_err();
         assert_eq!(error.why, Why::NotLocal);
     }
+
+    #[test]
+    fn what_the_system_says_is_explained() {
+        let address = "192.0.2.1:78".parse().unwrap();
+        let said = |kind: io::ErrorKind| ListenError::new(Transport::Udp, address, &kind.into()).to_string();
+        assert!(said(io::ErrorKind::PermissionDenied).contains("ports below 1024"));
+        assert!(said(io::ErrorKind::AddrInUse).contains("another program"));
+        assert!(said(io::ErrorKind::AddrNotAvailable).contains("does not have the address"));
+        assert!(said(io::ErrorKind::Unsupported).contains("of that family"));
+    }
 }
