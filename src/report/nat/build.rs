@@ -65,7 +65,7 @@ pub fn build(input: &Input) -> NatReport {
         schema_version: SCHEMA_VERSION,
         tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
         verdict: connection(best),
-        advice: findings::advice(input, best),
+        advice: findings::advice(input, best).to_owned(),
         behaviour: shown.map_or_else(nothing, |path| behaviour(&path.outcome)),
         servers: servers.collect(),
         paths: input.paths.iter().map(path).collect(),

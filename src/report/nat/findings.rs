@@ -48,38 +48,40 @@ pub(super) fn error(input: &Input) -> Option<String> {
 }
 
 /// What to do, in one or two sentences.
-pub(super) fn advice(input: &Input, best: Verdict) -> String {
+pub(super) fn advice(input: &Input, best: Verdict) -> &'static str {
     let outcomes = || input.paths.iter().map(|path| &path.outcome);
     let chosen = outcomes().filter(|outcome| outcome.verdict == best);
     let shown = chosen.max_by_key(|outcome| outcome.nat_type.is_some());
     match (best, shown.and_then(|outcome| outcome.nat_type)) {
         (Verdict::Direct, Some(NatType::OpenInternet | NatType::FullCone | NatType::RestrictedCone)) => {
-            "Calls go directly. Keep a TURN server for peers whose networks block UDP.".to_owned()
+            "Calls go directly. Keep a TURN server for peers whose networks block UDP."
         }
-        (Verdict::Direct, Some(_)) => "Calls to most peers go directly. Have a TURN server for peers behind a symmetric \
-                                       NAT, and for those whose networks block UDP."
-            .to_owned(),
-        (Verdict::Direct, None) => "Calls to most peers go directly. Have a TURN server for the others; name a server \
-                                    with two addresses (rtcscope stun-server --alternate, or coturn with two) to know \
-                                    which."
-            .to_owned(),
-        (Verdict::Relay, Some(NatType::UdpBlocked)) => "Configure a TURN server over TCP or TLS, best on port 443 \
-                                                        (turns:HOST:443?transport=tcp), or have the firewall let UDP out."
-            .to_owned(),
-        (Verdict::Relay, _) => "Configure a TURN server: without it calls fail between two such networks. If the router \
-                                is yours, look for endpoint-independent (\"full cone\") NAT in its settings."
-            .to_owned(),
+        (Verdict::Direct, Some(_)) => {
+            "Calls to most peers go directly. Have a TURN server for peers behind a symmetric NAT, and for those whose \
+             networks block UDP."
+        }
+        (Verdict::Direct, None) => {
+            "Calls to most peers go directly. Have a TURN server for the others; name a server with two addresses \
+             (rtcscope stun-server --alternate, or coturn with two) to know which."
+        }
+        (Verdict::Relay, Some(NatType::UdpBlocked)) => {
+            "Configure a TURN server over TCP or TLS, best on port 443 (turns:HOST:443?transport=tcp), or have the \
+             firewall let UDP out."
+        }
+        (Verdict::Relay, _) => {
+            "Configure a TURN server: without it calls fail between two such networks. If the router is yours, look for \
+             endpoint-independent (\"full cone\") NAT in its settings."
+        }
         (Verdict::Unknown, _) if only_streams(input) => {
-            "Name a server over UDP too (stun:HOST): calls use UDP where they can, and nothing is known of it.".to_owned()
+            "Name a server over UDP too (stun:HOST): calls use UDP where they can, and nothing is known of it."
         }
         (Verdict::Unknown, _) if outcomes().any(|outcome| !outcome.mapped.is_empty()) => {
             "Name a second STUN server at another address with --server, or one that answers from two addresses \
              (rtcscope stun-server --alternate, or coturn with two)."
-                .to_owned()
         }
-        (Verdict::Unknown, _) => "Check that the machine has a network and that the servers are right, or name another \
-                                  with --server."
-            .to_owned(),
+        (Verdict::Unknown, _) => {
+            "Check that the machine has a network and that the servers are right, or name another with --server."
+        }
     }
 }
 
@@ -110,8 +112,8 @@ fn of_path(outcome: &Outcome) -> Vec<Finding> {
     if outcome.filtering.confidence == Some(Confidence::Medium)
         && outcome.filtering.value == Some(Filtering::AddressAndPortDependent)
     {
-        let message = "The filter is likely and not certain: behind a mapping that depends on the destination, it cannot be \
-                       opened for the server's second address to prove it.";
+        let message = "The filter is likely and not certain: behind a mapping that depends on the destination, it cannot \
+                       be opened for the server's second address to prove it.";
         findings.push(info("NAT014", message.to_owned(), None));
     }
     findings
@@ -134,8 +136,8 @@ fn blocked(outcome: &Outcome) -> Option<Finding> {
         let message = format!("UDP is blocked: no answer came over UDP. TCP to the same server {tcp}, TLS {tls}.");
         error_of("NAT001", message, "Let UDP out, or configure TURN over TCP or TLS.")
     } else if over(Transport::Tcp).is_some() || over(Transport::Tls).is_some() {
-        let message = "No answer came, neither over UDP nor over TCP or TLS: the server is down, or the network blocks all \
-                       three.";
+        let message = "No answer came, neither over UDP nor over TCP or TLS: the server is down, or the network blocks \
+                       all three.";
         error_of("NAT002", message.to_owned(), "Try another server with --server.")
     } else {
         return None;
@@ -146,7 +148,7 @@ fn remark(remark: &Remark) -> Finding {
     match remark {
         Remark::CarrierGradeLocal(local) => info(
             "NAT003",
-            format!("This host's own address {} is one that carriers use behind their NAT (100.64.0.0/10).", local.ip()),
+            format!("This host's own address {} is one of those behind a carrier's NAT (100.64.0.0/10).", local.ip()),
             None,
         ),
         Remark::NotPublic(mapped) => not_public(mapped),
@@ -157,8 +159,8 @@ fn remark(remark: &Remark) -> Finding {
         ),
         Remark::SeveralAddresses => warning(
             "NAT006",
-            "The NAT uses several public addresses at the same time for this host (RFC 4787 REQ-2 wants one).".to_owned(),
-            Some("Have the NAT pair each host with one address; else media and signalling may seem to come from two hosts."),
+            "The NAT uses several public addresses at once for this host (RFC 4787 REQ-2 wants one).".to_owned(),
+            Some("Have the NAT pair each host with one address; else one host may seem to be two."),
         ),
         Remark::MappingVaries => info(
             "NAT007",
@@ -167,14 +169,17 @@ fn remark(remark: &Remark) -> Finding {
         ),
         Remark::DependsOnSomething => info(
             "NAT008",
-            "The mapping depends on the destination: different servers saw different ports. Whether the address alone or \
-             the port too matters cannot be told with these servers."
+            "The mapping depends on the destination: different servers saw different ports. Whether the address alone \
+             or the port too matters cannot be told with these servers."
                 .to_owned(),
             None,
         ),
         Remark::Rewritten { plain, mapped } => warning(
             "NAT009",
-            format!("Something on the way rewrites addresses inside packets (an ALG): MAPPED-ADDRESS said {plain}, the server saw {mapped}."),
+            format!(
+                "Something on the way rewrites addresses inside packets (an ALG): MAPPED-ADDRESS said {plain}, the server \
+                 saw {mapped}."
+            ),
             Some("Turn off application layer gateways (ALG) in the router."),
         ),
         Remark::NoAlternate
@@ -235,8 +240,8 @@ fn no_filter(remark: &Remark) -> Finding {
             format!("The filter is not known: {server} was to answer from its other address and answered from {from}.")
         }
         Remark::ChangeIgnored { server, from: None } => format!(
-            "The filter is not known: {server} was to answer from its other address and did not, not even where the filter \
-             was open."
+            "The filter is not known: {server} was to answer from its other address and did not, not even where the \
+             filter was open."
         ),
         _ => "The filter is not known: only a server with two addresses (RFC 5780) can tell, and none of these is one."
             .to_owned(),
