@@ -252,6 +252,20 @@ fn holder(uri: &str) -> Child {
 }
 
 #[test]
+fn servers_send_elsewhere() {
+    let Some(server) = Coturn::start(&[]) else { return };
+    let elsewhere = format!("--alternate-server=127.0.0.1:{}", server.port);
+    let Some(first) = Coturn::start(&[&elsewhere]) else { return };
+    let report = passed(check(&[&first.uri(), "-u", "alice", "-p", "secret"]));
+    assert_eq!(report["server"]["address"], format!("127.0.0.1:{}", server.port));
+    assert_eq!(report["findings"][0]["rule"], "TRN002", "{report:#}");
+    // Or where nobody is.
+    let Some(nowhere) = Coturn::start(&["--alternate-server=127.0.0.1:9"]) else { return };
+    let (status, report) = check(&[&nowhere.uri(), "-u", "alice", "-p", "secret"]);
+    assert_eq!((status, steps(&report, "failed")), (2, vec!["connect"]), "{report:#}");
+}
+
+#[test]
 fn forbidden_peers() {
     let Some(server) = Coturn::start_with(&["--lt-cred-mech", "-u", "alice:secret"]) else { return };
     let advice = failed(check(&[&server.uri(), "-u", "alice", "-p", "secret"]), "permission", 403);
