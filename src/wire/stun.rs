@@ -428,7 +428,7 @@ mod tests {
             "Ok(AddressError { family: 2, code: 440, reason: \"\" })"
         );
         // Destination unreachable (3), port unreachable (3).
-        assert_eq!(said(kind::ICMP, &[0, 0, 0x06, 0x03, 0, 0, 0, 0]), "Ok(Icmp { kind: 3, code: 3 })");
+        assert_eq!(said(kind::ICMP, &[0, 0, 0x06, 0x03, 0, 0, 0, 0]), "Ok(Icmp { kind: 3, code: 3, data: 0 })");
         let counter = said(kind::TRANSACTION_TRANSMIT_COUNTER, &[0, 0, 3, 1]);
         assert_eq!(counter, "Ok(Transmissions { requests: 3, responses: 1 })");
         assert_eq!(said(kind::THIRD_PARTY_AUTHORIZATION, b"auth.example"), "Ok(Text(\"auth.example\"))");
@@ -583,7 +583,7 @@ mod tests {
     #[test]
     fn attributes_of_later_documents() {
         // As sections 18.12 and 18.13 of RFC 8656, 14.11 of RFC 8489 and 3.1 of RFC 7982 draw them.
-        const MESSAGE: &[u8] = b"\x01\x03\x00\x48\x21\x12\xa4\x42twelve bytes\
+        const MESSAGE: &[u8] = b"\x01\x03\x00\x44\x21\x12\xa4\x42twelve bytes\
             \x80\x01\x00\x0f\x02\x00\x04\x28unsupported\x00\
             \x80\x04\x00\x08\x00\x00\x06\x04\x00\x00\x05\x00\
             \x80\x02\x00\x08\x00\x02\x00\x00\x00\x01\x00\x00\

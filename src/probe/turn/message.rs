@@ -194,7 +194,7 @@ impl Reply {
                 (kind::LIFETIME, Ok(Value::Number(seconds))) => {
                     reply.lifetime = Some(Duration::from_secs(seconds.into()));
                 }
-                (kind::ADDRESS_ERROR_CODE, Ok(Value::Error { code, .. })) => reply.family_error = Some(code),
+                (kind::ADDRESS_ERROR_CODE, Ok(Value::AddressError { code, .. })) => reply.family_error = Some(code),
                 _ => {}
             }
         }
