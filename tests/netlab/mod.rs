@@ -10,7 +10,10 @@
 
 use std::{
     process::{Child, Command, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -41,15 +44,22 @@ static LABS: AtomicU32 = AtomicU32::new(0);
 
 /// Whether namespaces can be made here; else says loudly that a test is left out.
 pub fn is_possible() -> bool {
-    let name = format!("rtcs-try-{}", std::process::id());
-    let made = command("ip", &["netns", "add", &name]).output();
-    let possible = made.is_ok_and(|made| made.status.success())
-        && command("ip", &["netns", "exec", &name, "nft", "list", "ruleset"])
-            .output()
-            .is_ok_and(|tried| tried.status.success());
-    let _ = command("ip", &["netns", "del", &name]).output();
+    // Tried once: tests side by side would be in each other's way.
+    static POSSIBLE: OnceLock<bool> = OnceLock::new();
+    let possible = *POSSIBLE.get_or_init(can_make_namespaces);
     if !possible {
         eprintln!("SKIPPED, NOT TESTED: no network namespaces here (run as root, with iproute2 and nftables)");
+    }
+    possible
+}
+
+fn can_make_namespaces() -> bool {
+    let name = format!("rtcs-try-{}", std::process::id());
+    let succeeds = |arguments: &[&str]| command("ip", arguments).output().is_ok_and(|run| run.status.success());
+    let made = succeeds(&["netns", "add", &name]);
+    let possible = made && succeeds(&["netns", "exec", &name, "nft", "list", "ruleset"]);
+    if made {
+        succeeds(&["netns", "del", &name]);
     }
     possible
 }
