@@ -309,6 +309,23 @@ fn requests_sent_again() {
 }
 
 #[test]
+fn a_path_on_which_nothing_is_answered() {
+    let mut dialogue = Dialogue::default();
+    let id = dialogue.transaction();
+    for wait in [0.0, 0.5, 1.5, 3.5] {
+        dialogue.datagram(wait, A.address, B.address, &check(id, [&A, &B], &[]));
+    }
+    // The capture goes on.
+    dialogue.datagram(30.0, ([10, 0, 0, 1], 9), ([10, 0, 0, 2], 9), b"else");
+    let run = dialogue.run();
+    let call = only(&run);
+    assert_eq!((run.status, &call["connecting"]["status"]), (1, &"failed".into()));
+    let pair = &pairs(call)[0];
+    assert_eq!((&pair["state"], &pair["requestsUnanswered"]), (&"failed".into(), &1.into()));
+    assert_eq!((&pair["requestsSent"], &pair["retransmissionsSent"]), (&1.into(), &3.into()));
+}
+
+#[test]
 fn nominations_of_two_kinds() {
     // Regular (RFC 8445 section 8.1.1): a pair that worked is asked once more. Aggressive (RFC 5245 section 8.1.1.2):
     // each check nominates.

@@ -423,12 +423,11 @@ fn containers_that_claim_four_gigabytes() {
             let packet = craft::udp(A.address, B.address, &rtp(0xa1, number, 160 * u32::from(number), 80));
             writer.packet(i64::from(number) * 20_000_000, &packet);
         }
-        match container {
-            Container::Pcap => {
-                writer.bytes.extend([9, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])
-            }
-            Container::Pcapng => writer.bytes.extend([6, 0, 0, 0, 0xfc, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
-        }
+        let claim: &[u8] = match container {
+            Container::Pcap => &[9, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+            Container::Pcapng => &[6, 0, 0, 0, 0xfc, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+        };
+        writer.bytes.extend(claim);
         let run = dialogue::run(&writer.bytes);
         let said = malformed(&run, "container") == 1 || run.report["captures"][0]["truncated"] == true;
         assert!(said, "{container:?}: {}", run.report["captures"]);

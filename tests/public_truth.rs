@@ -61,6 +61,7 @@ const KNOWN: &[Known] = &[
     ("nDPI__stun_dtls_rtp.pcapng: DTLS records", "inside TURN over TCP"),
     ("nDPI__stun_dtls_rtp.pcapng: RTCP: 2", "one more inside TURN over TCP"),
     ("nDPI__stun_dtls_rtp.pcapng: STUN", "checks inside Send and Data indications are counted too"),
+    ("nDPI__stun_wa_call.pcapng: STUN", "methods that IANA did not assign, which tshark does not name"),
     (
         "nDPI__stun_google_meet.pcapng: 142.250.82.76:19305>192.168.12.156:38152 0x0",
         "tshark takes six probes for other protocols and then counts a gap",

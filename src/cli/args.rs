@@ -1,5 +1,9 @@
 //! What a user may type. Help texts are the doc comments here.
 
+mod nat_check;
+mod stun_server;
+mod turn_check;
+
 use std::{
     env,
     io::{IsTerminal, stderr, stdout},
@@ -73,6 +77,15 @@ enum Subcommands {
     /// Show the packets of captures, one a line, as trees or as JSON lines.
     #[command(after_help = PACKETS_EXAMPLES)]
     Packets(PacketsArgs),
+    /// Say what NATs and firewalls between here and the Internet do, and whether calls go directly.
+    #[command(after_help = nat_check::EXAMPLES)]
+    NatCheck(nat_check::NatCheckArgs),
+    /// Say whether a TURN server relays with these credentials, and how fast.
+    #[command(after_help = turn_check::EXAMPLES)]
+    TurnCheck(turn_check::TurnCheckArgs),
+    /// Run a STUN server with the NAT behaviour discovery of RFC 5780.
+    #[command(after_help = stun_server::EXAMPLES)]
+    StunServer(stun_server::StunServerArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -158,6 +171,9 @@ impl Args {
         Ok(match self.command {
             Subcommands::Analyze(args) => Command::Analyze(args.into_config()?),
             Subcommands::Packets(args) => Command::Packets(args.into_config()?),
+            Subcommands::NatCheck(args) => Command::NatCheck(args.into_config()?),
+            Subcommands::TurnCheck(args) => Command::TurnCheck(args.into_config()?),
+            Subcommands::StunServer(args) => Command::StunServer(args.into_config()?),
         })
     }
 }
@@ -263,14 +279,14 @@ mod tests {
     fn analyze(line: &str) -> AnalyzeConfig {
         match command(line).unwrap() {
             Command::Analyze(config) => config,
-            Command::Packets(_) => panic!("{line} is another command"),
+            _ => panic!("{line} is another command"),
         }
     }
 
     fn packets(line: &str) -> PacketsConfig {
         match command(line).unwrap() {
             Command::Packets(config) => config,
-            Command::Analyze(_) => panic!("{line} is another command"),
+            _ => panic!("{line} is another command"),
         }
     }
 

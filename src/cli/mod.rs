@@ -12,16 +12,22 @@ use clap::{Parser, error::ErrorKind};
 pub mod analyze;
 mod args;
 mod input;
+pub mod nat_check;
 mod output;
 pub mod packets;
 mod progress;
 mod spool;
+pub mod stun_server;
+pub mod turn_check;
 
 pub use input::Input;
 pub use progress::Progress;
 
 use analyze::AnalyzeConfig;
+use nat_check::NatCheckConfig;
 use packets::PacketsConfig;
+use stun_server::StunServerConfig;
+use turn_check::TurnCheckConfig;
 
 /// The tool could not do its job.
 const FAILURE: u8 = 2;
@@ -33,6 +39,12 @@ pub enum Command {
     Analyze(AnalyzeConfig),
     /// Captures to one line a packet.
     Packets(PacketsConfig),
+    /// A network to what calls may expect of it.
+    NatCheck(NatCheckConfig),
+    /// A TURN server to a verdict.
+    TurnCheck(TurnCheckConfig),
+    /// A STUN server, until it is stopped.
+    StunServer(StunServerConfig),
 }
 
 /// Reads the command line. Where help is asked for, or nothing at all, it is shown and the process ends.
@@ -58,6 +70,9 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Analyze(config) => analyze::run(&config),
         Command::Packets(config) => packets::run(&config),
+        Command::NatCheck(config) => nat_check::run(&config),
+        Command::TurnCheck(config) => turn_check::run(&config),
+        Command::StunServer(config) => stun_server::run(&config),
     }
 }
 

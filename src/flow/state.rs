@@ -19,7 +19,7 @@ use crate::{
         sctp::{Association, SctpRecord},
         stream::Stream,
         transaction::Moment,
-        turn::{Relayed, Turn},
+        turn::{self, Relayed, Turn},
     },
     time::{PacketId, Timestamp},
     wire::{
@@ -272,7 +272,7 @@ impl Flow {
         let rtcp_packets = rtcp.as_ref().map_or(0, |rtcp| rtcp.datagrams());
         self.settle(Protocol::Rtp, rtp_packets);
         self.settle(Protocol::Rtcp, rtcp_packets);
-        let (ice, turn) = finish_stun(&self.key, self.ice.take(), self.turn.take(), [self.last.0, capture_end]);
+        let (ice, turn) = turn::finish_stun(&self.key, self.ice.take(), self.turn.take(), [self.last.0, capture_end]);
         let is_call = self.path.is_call() || !streams.is_empty();
         let dtls = self.dtls.take().map(|dtls| dtls.finish(is_call)).unwrap_or_default();
         self.settle(Protocol::Dtls, self.protocols[Protocol::Dtls as usize] + dtls.suspects);
@@ -483,23 +483,4 @@ impl FlowRecord {
     pub const fn is_turn(&self) -> bool {
         self.turn.is_some()
     }
-}
-
-/// The records of ICE and TURN. What a TURN server carried is known to the one that takes it out of its messages.
-fn finish_stun(
-    key: &FlowKey,
-    ice: Option<Box<Ice>>,
-    turn: Option<Box<Turn>>,
-    [end, capture_end]: [Timestamp; 2],
-) -> (Option<Box<ice::Record>>, Option<Box<allocation::Record>>) {
-    let (ice, asked) = ice.map_or((None, None), |ice| {
-        let (record, asked) = ice.finish(end, capture_end);
-        (Some(Box::new(record)), asked)
-    });
-    let turn = turn.filter(|turn| turn.is_believable()).map(|turn| {
-        let (client, carried) = turn.finish(key);
-        let asked = asked.unwrap_or_default();
-        Box::new(allocation::Record { client: Some(asked.client.unwrap_or(client)), carried, ..*asked })
-    });
-    (ice, turn)
 }

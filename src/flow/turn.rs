@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     flow::{
-        allocation::{Carried, PEERS},
+        allocation::{self, Carried, PEERS},
         datagram::Datagram,
+        ice::{self, Ice},
         key::{FlowKey, Transport},
     },
+    time::Timestamp,
     wire::{
         Endpoint,
         channel::ChannelData,
@@ -202,6 +204,25 @@ fn address(message: &Message<'_>, kind: u16) -> Option<Endpoint> {
         Ok(Value::Address(endpoint)) => Some(endpoint),
         _ => None,
     }
+}
+
+/// The records of ICE and TURN. What a TURN server carried is known to the one that takes it out of its messages.
+pub(super) fn finish_stun(
+    key: &FlowKey,
+    ice: Option<Box<Ice>>,
+    turn: Option<Box<Turn>>,
+    [end, capture_end]: [Timestamp; 2],
+) -> (Option<Box<ice::Record>>, Option<Box<allocation::Record>>) {
+    let (ice, asked) = ice.map_or((None, None), |ice| {
+        let (record, asked) = ice.finish(end, capture_end);
+        (Some(Box::new(record)), asked)
+    });
+    let turn = turn.filter(|turn| turn.is_believable()).map(|turn| {
+        let (client, carried) = turn.finish(key);
+        let asked = asked.unwrap_or_default();
+        Box::new(allocation::Record { client: Some(asked.client.unwrap_or(client)), carried, ..*asked })
+    });
+    (ice, turn)
 }
 
 #[cfg(test)]

@@ -4,9 +4,13 @@
 //! time it is. [`net`] does what plans want on real sockets. So a plan is tested from scripts, with every message lost,
 //! late or forged, in no time at all.
 
+pub mod message;
+pub mod nat;
 pub mod net;
 pub mod resolve;
+pub mod server;
 pub mod transaction;
+pub mod turn;
 pub mod uri;
 
 use std::{
@@ -21,6 +25,11 @@ pub trait Plan {
 
     /// Takes what happened.
     fn handle(&mut self, now: Duration, event: Event);
+
+    /// Takes that the user asks to stop, and tells whether something is left to do first.
+    fn interrupt(&mut self, _now: Duration) -> bool {
+        false
+    }
 }
 
 /// What a plan wants next.

@@ -1,6 +1,7 @@
 //! Real sockets for a [`Plan`]: the one place where the probes meet tokio.
 
 mod socket;
+mod stop;
 mod stream;
 
 use std::{
@@ -14,7 +15,10 @@ use std::{
 use tokio::{runtime, sync::mpsc, task::JoinSet, time};
 
 use self::socket::Socket;
-pub use self::stream::{Framer, Trust};
+pub use self::{
+    stop::stop_signal,
+    stream::{Framer, Trust},
+};
 use super::{Event, Failure, Plan, SocketId, Step};
 
 /// Events on their way to a plan. What comes while so many wait is dropped, as the system does with a full buffer.
@@ -29,7 +33,7 @@ pub struct Network {
     pub trust: Trust,
 }
 
-/// Runs `plan` on real sockets until it is done or `stop` comes. `watch` sees it each time before it waits. Gives back
+/// Runs `plan` on real sockets until it is done, or `stop` comes and it has nothing left to do. `watch` sees it each time before it waits. Gives back
 /// how long it took.
 pub async fn drive<P: Plan>(
     plan: &mut P,
@@ -42,12 +46,19 @@ pub async fn drive<P: Plan>(
     let mut driver =
         Driver { network, sender: Sender { began, sender }, sockets: HashMap::new(), tasks: JoinSet::new() };
     let mut stop = pin!(stop);
+    let mut stopped = false;
     loop {
         let Some(wake) = driver.advance(plan).await else { return began.elapsed() };
         watch(plan, began.elapsed());
         let asleep = time::sleep_until((began + wake).into());
         let (at, event) = tokio::select! {
-            () = &mut stop => return began.elapsed(),
+            () = &mut stop, if !stopped => {
+                stopped = true;
+                if plan.interrupt(began.elapsed()) {
+                    continue;
+                }
+                return began.elapsed();
+            }
             Some(event) = events.recv() => event,
             () = asleep => continue,
         };

@@ -14,8 +14,16 @@ use super::document::{
 /// # Errors
 /// What `out` says, and nothing else.
 pub fn write_json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    write_document(report, out)
+}
+
+/// Writes any document as indented JSON and a line feed.
+///
+/// # Errors
+/// What `out` says, and nothing else.
+pub fn write_document(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     // A document is small beside its capture, and thousands of small writes are not cheap.
-    let mut document = serde_json::to_vec_pretty(report)?;
+    let mut document = serde_json::to_vec_pretty(document)?;
     document.push(b'\n');
     out.write_all(&document)
 }

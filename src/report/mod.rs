@@ -5,8 +5,10 @@
 mod build;
 pub mod document;
 pub mod json;
+pub mod nat;
 pub mod packet;
 pub mod text;
+pub mod turn;
 
 #[cfg(test)]
 pub(crate) mod samples;

@@ -17,14 +17,18 @@ mod connecting;
 mod flows;
 mod grid;
 mod icmp;
+mod nat;
 mod number;
 mod overview;
 mod page;
 mod securing;
 mod stream;
 mod summary;
+mod turn;
 
+pub use nat::write_nat;
 use page::{Label, Page, Tone};
+pub use turn::write_turn;
 
 /// Up to so many calls are all shown in full.
 const FEW_CALLS: usize = 8;

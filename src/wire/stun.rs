@@ -581,6 +581,26 @@ mod tests {
     }
 
     #[test]
+    fn attributes_of_later_documents() {
+        // As sections 18.12 and 18.13 of RFC 8656, 14.11 of RFC 8489 and 3.1 of RFC 7982 draw them.
+        const MESSAGE: &[u8] = b"\x01\x03\x00\x48\x21\x12\xa4\x42twelve bytes\
+            \x80\x01\x00\x0f\x02\x00\x04\x28unsupported\x00\
+            \x80\x04\x00\x08\x00\x00\x06\x04\x00\x00\x05\x00\
+            \x80\x02\x00\x08\x00\x02\x00\x00\x00\x01\x00\x00\
+            \x80\x25\x00\x04\x00\x00\x03\x01\
+            \xc0\x58\x00\x0clast check!!";
+        let address = Value::AddressError { family: 2, code: 440, reason: "unsupported" };
+        assert_eq!(value(MESSAGE, kind::ADDRESS_ERROR_CODE), address);
+        assert_eq!(value(MESSAGE, kind::ICMP), Value::Icmp { kind: 3, code: 4, data: 1280 });
+        let Value::Algorithms(numbers) = value(MESSAGE, kind::PASSWORD_ALGORITHMS) else { panic!("no algorithms") };
+        assert_eq!(numbers.collect::<Vec<_>>(), [2, 1]);
+        let sent = Value::Transmissions { requests: 3, responses: 1 };
+        assert_eq!(value(MESSAGE, kind::TRANSACTION_TRANSMIT_COUNTER), sent);
+        // libwebrtc's is the transaction id of the last check, not a number.
+        assert_eq!(value(MESSAGE, kind::GOOG_LAST_ICE_CHECK_RECEIVED), Value::Opaque(b"last check!!"));
+    }
+
+    #[test]
     fn ms_turn_has_the_numbers_of_the_drafts() {
         let kinds = |first: [u8; 2], cookie: [u8; 4], attribute: [u8; 2]| {
             let mut bytes = [&first[..], b"\x00\x08", &cookie, b"twelve bytes", &attribute, b"\x00\x04"].concat();

@@ -342,6 +342,18 @@ pub mod dtls {
         body
     }
 
+    /// Records of clear epoch sent once more: a retransmission has record sequence numbers of its own (RFC 6347 section
+    /// 4.2.4), here another 256 on for each `time`.
+    pub fn again(records: &[u8], time: u8) -> Vec<u8> {
+        let mut records = records.to_vec();
+        let mut at = 0;
+        while at < records.len() {
+            records[at + 9] = time;
+            at += 13 + usize::from(u16::from_be_bytes([records[at + 11], records[at + 12]]));
+        }
+        records
+    }
+
     /// A handshake with neither cookie nor certificate: ClientHello; ServerHello and ServerHelloDone; ClientKeyExchange,
     /// ChangeCipherSpec and Finished; ChangeCipherSpec and Finished.
     pub fn flights(number: u32) -> [Vec<u8>; 4] {

@@ -156,9 +156,17 @@ async fn move_messages(
 #[derive(Debug, Default)]
 pub struct Framer {
     held: Vec<u8>,
+    /// Whether ChannelData is refused.
+    stun_only: bool,
 }
 
 impl Framer {
+    /// For a stream that holds STUN messages and nothing else.
+    #[must_use]
+    pub const fn of_stun() -> Self {
+        Self { held: Vec::new(), stun_only: true }
+    }
+
     /// Takes bytes as they came.
     pub fn push(&mut self, bytes: &[u8]) {
         self.held.extend_from_slice(bytes);
@@ -173,7 +181,7 @@ impl Framer {
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         let (length, padding) = match first >> 6 {
             0 => (stun::HEADER_LENGTH + length, 0),
-            1 => (channel::HEADER_LENGTH + length, length.next_multiple_of(4) - length),
+            1 if !self.stun_only => (channel::HEADER_LENGTH + length, length.next_multiple_of(4) - length),
             _ => return Err(Failure::NotStun),
         };
         if self.held.len() < length + padding {
@@ -212,6 +220,9 @@ mod tests {
     fn other_streams_are_refused() {
         let mut framer = Framer::default();
         framer.push(b"\x80HTTP");
+        assert_eq!(framer.next_message(), Err(Failure::NotStun));
+        let mut framer = Framer::of_stun();
+        framer.push(b"GET /");
         assert_eq!(framer.next_message(), Err(Failure::NotStun));
     }
 }

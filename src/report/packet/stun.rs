@@ -146,7 +146,7 @@ fn described(message: &Message<'_>, attribute: &Attribute<'_>, value: Value<'_>)
         Value::AddressError { family, code, reason } => {
             format!("{}: {code} {}", address_family(family), words::quoted(reason))
         }
-        Value::Icmp { kind, code } => format!("type {kind}, code {code}"),
+        Value::Icmp { kind, code, data } => format!("type {kind}, code {code}, data 0x{data:08x}"),
         Value::Transmissions { requests, responses } => format!("request {requests}, answer {responses}"),
         Value::Number(seconds) if attribute.kind == kind::LIFETIME => format!("{seconds} s"),
         Value::Number(number) => number.to_string(),

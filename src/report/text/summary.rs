@@ -236,7 +236,7 @@ fn findings(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn finding(finding: &Finding, name_call: bool, page: &mut Page<'_>) -> io::Result<()> {
+pub(super) fn finding(finding: &Finding, name_call: bool, page: &mut Page<'_>) -> io::Result<()> {
     let (sign, tone) = match finding.severity {
         Severity::Error => (page.signs().bad, Tone::Bad),
         Severity::Warning => (page.signs().doubtful, Tone::Doubtful),

@@ -147,6 +147,8 @@ pub enum Value<'a> {
         kind: u8,
         /// The ICMP code.
         code: u16,
+        /// Further data, as the MTU.
+        data: u32,
     },
     /// TRANSACTION_TRANSMIT_COUNTER (RFC 7982 section 3.1).
     Transmissions {
@@ -269,7 +271,7 @@ impl<'a> Attribute<'a> {
                 reader.skip(2)?;
                 // Seven bits of type and nine of code.
                 let packed = reader.u16()?;
-                Value::Icmp { kind: (packed >> 9) as u8, code: packed & 0x1ff }
+                Value::Icmp { kind: (packed >> 9) as u8, code: packed & 0x1ff, data: reader.u32()? }
             }
             kind::TRANSACTION_TRANSMIT_COUNTER => {
                 reader.skip(2)?;

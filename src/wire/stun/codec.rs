@@ -21,14 +21,14 @@ use stun_codec::{
         ChannelNumber, Data, DontFragment, EvenPort, Lifetime, RequestedTransport, ReservationToken, XorPeerAddress,
         XorRelayAddress,
     },
-    rfc5780::attributes::{ChangeRequest, OtherAddress, ResponseOrigin},
+    rfc5780::attributes::{OtherAddress, ResponseOrigin},
     rfc8656::attributes::{AdditionalAddressFamily, RequestedAddressFamily},
 };
 
 pub use self::extension::{
-    DtlsInStun, DtlsInStunAcknowledgement, GoogDelta, GoogDeltaAck, GoogLastIceCheckReceived, GoogMessageIntegrity32,
-    GoogMiscInfo, GoogNetworkInfo, MessageIntegritySha256, Nomination, PasswordAlgorithm, PasswordAlgorithms,
-    RetransmitCount, Userhash,
+    ChangeRequest, ChangedAddress, DtlsInStun, DtlsInStunAcknowledgement, GoogDelta, GoogDeltaAck,
+    GoogLastIceCheckReceived, GoogMessageIntegrity32, GoogMiscInfo, GoogNetworkInfo, MessageIntegritySha256,
+    Nomination, Padding, PasswordAlgorithm, PasswordAlgorithms, ResponsePort, RetransmitCount, SourceAddress, Userhash,
 };
 use crate::wire::{Kind, Layer, Malformed};
 
@@ -39,6 +39,8 @@ define_attribute_enums!(
     [
         MappedAddress,
         ChangeRequest,
+        SourceAddress,
+        ChangedAddress,
         Username,
         MessageIntegrity,
         ErrorCode,
@@ -61,6 +63,8 @@ define_attribute_enums!(
         ReservationToken,
         Priority,
         UseCandidate,
+        Padding,
+        ResponsePort,
         AdditionalAddressFamily,
         PasswordAlgorithms,
         Software,

@@ -1,7 +1,10 @@
-//! Attributes that `stun_codec` has not. Each keeps its bytes as they are, so that a message can be written again bit
+//! Attributes that `stun_codec` has not, or reads wrong. Each keeps its bytes as they are, so that a message can be written again bit
 //! by bit, and reads them where asked.
 
-use std::marker::PhantomData;
+use std::{
+    marker::PhantomData,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use bytecodec::{
     ByteCount, Decode, Encode, Eos, Result, SizedEncode, TryTaggedDecode,
@@ -72,6 +75,16 @@ macro_rules! extensions {
 }
 
 extensions! {
+    /// CHANGE-REQUEST (RFC 5780 section 7.2). That of `stun_codec` 0.4 writes the right bits and reads the wrong ones.
+    ChangeRequest = CHANGE_REQUEST;
+    /// SOURCE-ADDRESS of RFC 3489: what RFC 5780 calls RESPONSE-ORIGIN.
+    SourceAddress = SOURCE_ADDRESS;
+    /// CHANGED-ADDRESS of RFC 3489: what RFC 5780 calls OTHER-ADDRESS.
+    ChangedAddress = CHANGED_ADDRESS;
+    /// PADDING (RFC 5780 section 7.6).
+    Padding = PADDING;
+    /// RESPONSE-PORT (RFC 5780 section 7.5).
+    ResponsePort = RESPONSE_PORT;
     /// MESSAGE-INTEGRITY-SHA256 (RFC 8489 section 14.6): 16 to 32 bytes of an HMAC.
     MessageIntegritySha256 = MESSAGE_INTEGRITY_SHA256;
     /// PASSWORD-ALGORITHM (RFC 8489 section 14.12).
@@ -102,6 +115,56 @@ extensions! {
     RetransmitCount = RETRANSMIT_COUNT;
 }
 
+impl ChangeRequest {
+    const ADDRESS: u32 = 4;
+    const PORT: u32 = 2;
+
+    /// Asks for an answer from the other address, the other port, or both.
+    #[must_use]
+    pub fn of(address: bool, port: bool) -> Self {
+        let flags = (u32::from(address) * Self::ADDRESS) | (u32::from(port) * Self::PORT);
+        Self(flags.to_be_bytes().to_vec())
+    }
+
+    /// Whether the answer is to come from the other address, and from the other port; `None` where the value is not
+    /// four bytes long.
+    #[must_use]
+    pub fn flags(&self) -> Option<(bool, bool)> {
+        let flags = u32::from_be_bytes(*self.0.as_array()?);
+        Some((flags & Self::ADDRESS != 0, flags & Self::PORT != 0))
+    }
+}
+
+impl ResponsePort {
+    /// Asks for an answer to this port.
+    #[must_use]
+    pub fn of(port: u16) -> Self {
+        Self(port.to_be_bytes().to_vec())
+    }
+
+    /// The port; `None` where the value is too short.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.0.first_chunk().map(|port| u16::from_be_bytes(*port))
+    }
+}
+
+impl SourceAddress {
+    /// The address; `None` where the value is none.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        plain_address(&self.0)
+    }
+}
+
+impl ChangedAddress {
+    /// The address; `None` where the value is none.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        plain_address(&self.0)
+    }
+}
+
 impl Nomination {
     /// The counter; `None` where the attribute is another's.
     #[must_use]
@@ -117,6 +180,17 @@ impl GoogNetworkInfo {
         let [id, id_low, cost, cost_low] = *self.0.as_array()?;
         Some((u16::from_be_bytes([id, id_low]), u16::from_be_bytes([cost, cost_low])))
     }
+}
+
+/// An address as MAPPED-ADDRESS writes it (RFC 8489 section 14.1).
+fn plain_address(value: &[u8]) -> Option<SocketAddr> {
+    let ([_, family, high, low], address) = value.split_first_chunk()?;
+    let address = match family {
+        1 => IpAddr::V4(Ipv4Addr::from(*address.as_array::<4>()?)),
+        2 => IpAddr::V6(Ipv6Addr::from(*address.as_array::<16>()?)),
+        _ => return None,
+    };
+    Some(SocketAddr::new(address, u16::from_be_bytes([*high, *low])))
 }
 
 /// Takes the bytes of a value as they are.

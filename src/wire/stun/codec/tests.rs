@@ -47,6 +47,23 @@ fn extensions_come_back_as_they_were() {
     assert_eq!(Nomination::new(vec![1, 2]).counter(), None);
 }
 
+/// The bits of RFC 5780 section 7.2 and the two bytes of section 7.5, there and back.
+#[test]
+fn extensions_of_rfc_5780() {
+    let mut message = Message::new(MessageClass::Request, BINDING, TransactionId::new([7; 12]));
+    message.add_attribute(ChangeRequest::of(true, false));
+    message.add_attribute(ResponsePort::of(0x1234));
+    message.add_attribute(ChangedAddress::new(vec![0, 1, 0x0d, 0x97, 192, 0, 2, 1]));
+    let bytes = encode(message).unwrap();
+    assert_eq!(bytes[20..36], *b"\0\x03\0\x04\0\0\0\x04\0\x27\0\x02\x12\x34\0\0");
+    let message = decode(&bytes).unwrap();
+    assert_eq!(message.get_attribute::<ChangeRequest>().unwrap().flags(), Some((true, false)));
+    assert_eq!(ChangeRequest::of(false, true).flags(), Some((false, true)));
+    assert_eq!(message.get_attribute::<ResponsePort>().unwrap().port(), Some(0x1234));
+    assert_eq!(message.get_attribute::<ChangedAddress>().unwrap().address(), "192.0.2.1:3479".parse().ok());
+    assert_eq!(SourceAddress::new(vec![0, 2, 0, 1, 0]).address(), None);
+}
+
 proptest! {
     #[test]
     fn any_attributes(attributes in proptest::collection::vec(any::<u8>(), 0..200), at in 0_usize..108, with in any::<u8>()) {
