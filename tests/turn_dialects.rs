@@ -26,8 +26,8 @@ fn teams_lends_an_address_in_mapped_address() {
     let Some((json, text)) = analyzed("nDPI__teams.pcap") else { return };
     let lent: Vec<_> = turns(&json)
         .into_iter()
-        .filter(|turn| turn["relayedPort"] == 3480)
-        .map(|turn| (turn["relayedAddress"].as_str().unwrap(), turn["mappedAddress"].as_str().unwrap()))
+        .flat_map(|turn| turn["allocations"].as_array().unwrap())
+        .map(|lent| (lent["relayedAddress"].as_str().unwrap(), lent["mappedAddress"].as_str().unwrap()))
         .collect();
     // Four Allocate requests are granted (tshark: 0x0103). What the peer of the call sees is 80.181.206.72 (packet 1418).
     assert_eq!(lent.len(), 4, "{lent:?}");

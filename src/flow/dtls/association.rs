@@ -282,26 +282,6 @@ impl Association {
         }
     }
 
-    /// Reads the start of a hello that was not captured to its end.
-    fn read_opening(&mut self, index: usize, handshake: &Handshake<'_>, seen: Seen) {
-        let snapped = handshake.body.len() < handshake.fragment_length as usize;
-        if !snapped || handshake.fragment_offset > 0 {
-            return;
-        }
-        match handshake.message_type {
-            handshake_type::CLIENT_HELLO if self.record.offer.is_none() => {
-                let is_client = self.record.client == Some(seen.direction);
-                let (Some(random), Some(version)) = (handshake.random(), handshake.legacy_version()) else { return };
-                self.record.offer = is_client.then(|| Offer { random: *random, version, ..Offer::default() });
-            }
-            handshake_type::SERVER_HELLO if self.record.choice.is_none() => {
-                let Ok(hello) = ServerHello::parse_opening(handshake.body) else { return };
-                self.server_hello(index, &hello);
-            }
-            _ => {}
-        }
-    }
-
     fn server_hello(&mut self, index: usize, hello: &ServerHello<'_>) {
         if hello.is_retry_request() {
             self.record.cookie_rounds = self.record.cookie_rounds.saturating_add(1);
