@@ -72,7 +72,6 @@ const KNOWN: &[Known] = &[
     ),
     ("nDPI__teams.pcap: RTCP: 12", "the scan has two DNS messages among its 14"),
     ("nDPI__teams.pcap: STUN", "six Data indications of MS-TURN have a type that tshark does not name"),
-    ("nDPI__stun_wa_call.pcapng: STUN", "requests of WhatsApp's own methods, which tshark does not name"),
     (
         "nDPI__telegram_videocall.pcapng: STUN",
         "tshark counts six messages that ICMP errors quote; a check and its answer inside indications are counted here",
