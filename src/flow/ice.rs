@@ -89,21 +89,20 @@ pub struct Record {
 }
 
 impl Ice {
-    /// Takes a message with the magic cookie.
-    pub fn push(&mut self, key: &FlowKey, datagram: &Datagram<'_>, message: &Message<'_>) {
+    /// Takes a message with the magic cookie, and what it says.
+    pub fn push(&mut self, key: &FlowKey, datagram: &Datagram<'_>, message: &Message<'_>, said: &Said<'_>) {
         let (direction, now) = (datagram.direction & 1, (datagram.time, datagram.id));
         if message.fingerprint() == Some(false) {
             self.record.bad_fingerprints += 1;
             self.record.first_bad_fingerprint.get_or_insert(datagram.id);
         }
-        let said = Said::of(message);
         // What MS-TURN sends in place of a Send indication is a request that nobody answers.
         if message.standard_type() != message.message_type() {
             return;
         }
         match message.class() {
-            Class::Request => self.push_request(message, &said, direction, now),
-            Class::Success | Class::Error => self.push_answer(key, message, &said, direction, now),
+            Class::Request => self.push_request(message, said, direction, now),
+            Class::Success | Class::Error => self.push_answer(key, message, said, direction, now),
             Class::Indication => {
                 if let (method::BINDING, Some(count)) = (message.method(), self.record.indications.get_mut(direction)) {
                     *count += 1;

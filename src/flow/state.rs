@@ -346,12 +346,13 @@ impl Flow {
             return self.push_classic_stun(datagram);
         };
         *self.stun_types.entry(message.standard_type().0).or_default() += 1;
+        let said = Said::of(&message);
         self.path.ice |= match message.method() {
-            method::BINDING => message.class() == Class::Request && Said::of(&message).is_check(),
+            method::BINDING => message.class() == Class::Request && said.is_check(),
             method => method == method::GOOG_PING,
         };
         if self.ice.is_some() || self.budget.take(ICE_BYTES) {
-            self.ice.get_or_insert_default().push(&self.key, datagram, &message);
+            self.ice.get_or_insert_default().push(&self.key, datagram, &message, &said);
         } else {
             self.refused += 1;
         }
@@ -371,7 +372,7 @@ impl Flow {
             method::BINDING => None,
             _ => self.push_turn(datagram, &message),
         };
-        (Protocol::Stun, Outcome { relayed, malformed: message.fault().or_else(|| message.value_fault()), copy: false })
+        (Protocol::Stun, Outcome { relayed, malformed: message.fault().or(said.fault), copy: false })
     }
 
     fn push_unassigned_stun<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {

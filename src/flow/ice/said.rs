@@ -1,7 +1,7 @@
 //! The attributes of a message that matter, gathered in one walk.
 
 use crate::wire::{
-    Endpoint,
+    Endpoint, Kind, Malformed,
     stun::{HEADER_LENGTH, Message, Value, kind, method},
 };
 
@@ -40,6 +40,8 @@ pub struct Said<'a> {
     pub nonce: Option<&'a [u8]>,
     /// LIFETIME in seconds.
     pub lifetime: Option<u32>,
+    /// The first value that has not the form that its attribute asks for.
+    pub fault: Option<Malformed>,
     /// Whether the capture cut attributes that may be those of a check.
     hides_check: bool,
 }
@@ -62,7 +64,13 @@ impl<'a> Said<'a> {
                 said.nonce = said.nonce.or(Some(attribute.value));
                 continue;
             }
-            let Ok(value) = attribute.value() else { continue };
+            let value = match attribute.value() {
+                Ok(value) => value,
+                Err(fault) => {
+                    said.fault = said.fault.or(Some(fault).filter(|fault| fault.kind != Kind::Snapped));
+                    continue;
+                }
+            };
             match (attribute.kind, value) {
                 (kind::USERNAME, Value::Text(text)) => said.user = said.user.or(Some(text)),
                 (kind::SOFTWARE, Value::Text(text)) => said.software = said.software.or(Some(text)),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{flow::key::Transport, time::NANOS_PER_MILLI};
+use crate::{flow::key::Transport, time::NANOS_PER_MILLI, wire::Kind};
 
 /// A message of one USERNAME and further attributes.
 fn message(kind: u16, id: u128, attributes: &[(u16, &[u8])]) -> Vec<u8> {
@@ -25,7 +25,8 @@ fn push(ice: &mut Ice, millis: i64, direction: usize, bytes: &[u8]) {
     let id = PacketId::new(0, u64::try_from(millis).unwrap() + 1);
     let time = Timestamp(millis * NANOS_PER_MILLI);
     let datagram = Datagram { time, id, bytes, length: bytes.len(), direction, holes: 0 };
-    ice.push(&key(), &datagram, &Message::parse(bytes).unwrap());
+    let message = Message::parse(bytes).unwrap();
+    ice.push(&key(), &datagram, &message, &Said::of(&message));
 }
 
 fn end(millis: i64) -> Timestamp {
@@ -89,6 +90,14 @@ fn a_restart_is_a_new_generation() {
     let (record, _) = ice.finish(end(1000), end(1000));
     assert_eq!(record.generations.len(), GENERATIONS);
     assert_eq!(record.generations[1].first.1.number(), 3);
+}
+
+#[test]
+fn a_value_of_the_wrong_form_is_a_fault() {
+    let fault = |bytes: &[u8]| Said::of(&Message::parse(bytes).unwrap()).fault.map(|fault| fault.kind);
+    assert_eq!(fault(&message(0x101, 1, &[MAPPED])), None);
+    // There is no address family 3.
+    assert_eq!(fault(&message(0x101, 1, &[(0x0020, &[0, 3, 1, 2, 3, 4, 5, 6])])), Some(Kind::BadValue));
 }
 
 #[test]
@@ -181,7 +190,8 @@ fn an_error_code_that_the_capture_cut_off() {
         let bytes = &answer[..captured];
         let (time, id) = (end(10), PacketId::new(0, 2));
         let datagram = Datagram { time, id, bytes, length: answer.len(), direction: 1, holes: 0 };
-        ice.push(&key(), &datagram, &Message::parse_captured(bytes, answer.len()).unwrap());
+        let message = Message::parse_captured(bytes, answer.len()).unwrap();
+        ice.push(&key(), &datagram, &message, &Said::of(&message));
         let turn = ice.finish(end(1000), end(1000)).1.unwrap();
         let [failure] = turn.errors.keys().copied().collect::<Vec<_>>()[..] else { panic!("one error") };
         assert_eq!((failure.code, failure.is_cut), (code, is_cut));

@@ -5,6 +5,9 @@ use super::{
     number::{by_count, bytes, counted, short_time},
 };
 
+/// So few records of DTLS 1.3 are acknowledgements, key updates or its end, which look like data.
+const FEW_RECORDS: u64 = 3;
+
 /// How the call was secured, or where that stopped.
 pub(super) fn words(securing: &Securing) -> Vec<String> {
     let mut words = Vec::new();
@@ -44,7 +47,7 @@ pub(super) fn words(securing: &Securing) -> Vec<String> {
         let is_cut = securing.handshake_records_cut > 0;
         let handshake = if is_cut { "handshake cut by the snap length" } else { "DTLS without its handshake" };
         words.push(format!("{handshake}: {}{records}", counted(dtls.packets, "datagram")));
-    } else if !securing.application_data.is_empty() {
+    } else if securing.application_data.iter().any(|data| data.packets > FEW_RECORDS) {
         let amount = securing.application_data.iter().map(|data| data.bytes).sum();
         words.push(format!("{} of application data", bytes(amount)));
     }
