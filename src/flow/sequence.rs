@@ -348,17 +348,20 @@ impl Sequence {
     }
 
     fn close_segment(&mut self) {
-        let mut number = self.highest + 1 - WINDOW;
+        let mut number = (self.highest + 1 - WINDOW).max(self.base);
         while number <= self.highest {
-            // Most streams miss few numbers, or none.
-            let is_whole = number.is_multiple_of(64) && number >= self.base && number + 63 <= self.highest;
-            if is_whole && self.window.get(word_of(number)) == Some(&u64::MAX) {
+            // From run to run: most streams miss few numbers, or none.
+            let word = self.window.get(word_of(number)).copied().unwrap_or_default() >> (number % 64);
+            let left = (64 - number % 64).min(self.highest - number + 1);
+            let arrived = u64::from(word.trailing_ones()).min(left);
+            if arrived > 0 {
                 self.end_run();
-                number += 64;
-                continue;
+                number += arrived;
+            } else {
+                let missing = u64::from(word.trailing_zeros()).min(left);
+                self.run += missing;
+                number += missing;
             }
-            self.leave(number);
-            number += 1;
         }
         self.end_run();
         self.closed_expected += self.highest - self.base + 1;
