@@ -107,7 +107,7 @@ pub struct FlowRecord {
     pub packets: [u64; 2],
     /// Payload bytes by direction, copies left out.
     pub bytes: [u64; 2],
-    /// Time to live (or hop limit) of the last packet in each direction; 0 where there was none.
+    /// Time to live (or hop limit) of the first packet in each direction; 0 where there was none.
     pub hop_limits: [u8; 2],
     /// Datagrams by [`Protocol`].
     pub protocols: [u64; PROTOCOLS],
@@ -207,8 +207,10 @@ impl Flow {
     #[inline]
     pub fn count(&mut self, datagram: &Datagram<'_>, hop_limit: u8) {
         let direction = datagram.direction & 1;
-        self.hop_limits[direction] = hop_limit;
         if let (Some(packets), Some(bytes)) = (self.packets.get_mut(direction), self.bytes.get_mut(direction)) {
+            if *packets == 0 {
+                self.hop_limits[direction] = hop_limit;
+            }
             *packets += 1;
             *bytes += datagram.length as u64;
         }

@@ -228,7 +228,8 @@ impl Stream {
             .sequence
             .push(arrival.sequence_number, |step| timing.continues(arrival.time, arrival.timestamp, rate, step));
         if let Step::Forward(step) = step {
-            if arrival.holes == self.holes {
+            // Datagrams have none.
+            if arrival.holes == 0 || arrival.holes == self.holes {
                 self.interval(arrival, step);
             } else {
                 // What is missing was not captured, and when it came is not known.
