@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
             for attribute in message.attributes() {
                 assert!(attribute.offset + 4 + attribute.value.len() <= data.len());
                 if let Ok(Value::Unknown(types)) = attribute.value() {
-                    drop(types.count());
+                    let _ = types.count();
                 }
             }
             let _ = (message.fault(), message.fingerprint());
