@@ -261,5 +261,12 @@ impl Seen {
     }
 }
 
+/// The CRC-32 that names a datagram or a record.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
 #[cfg(test)]
 mod tests;

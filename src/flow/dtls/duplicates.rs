@@ -29,7 +29,7 @@ impl Duplicates {
             Header::Unified { epoch: 2, sequence: Some(sequence), .. } => (2, u64::from(sequence)),
             Header::Unified { .. } => return false,
         };
-        record.content.len() == record.length && self.note((direction, epoch, sequence, crc32(record.content)))
+        record.content.len() == record.length && self.note((direction, epoch, sequence, super::crc32(record.content)))
     }
 
     fn note(&mut self, name: Name) -> bool {
@@ -43,12 +43,6 @@ impl Duplicates {
         self.next = (self.next + 1) % RECORDS;
         false
     }
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub struct Acknowledgements {
 impl InStun {
     /// Notes a datagram of `direction`: whether it had been sent before, byte for byte.
     pub fn sent(&mut self, direction: u8, bytes: &[u8]) -> bool {
-        let crc = crc32(bytes);
+        let crc = super::crc32(bytes);
         let [low, high] = &mut self.sent;
         let sent = if direction == 0 { low } else { high };
         if sent.iter().any(|sent| sent.crc == crc) {
@@ -68,12 +68,6 @@ impl InStun {
     pub const fn acknowledgements(&self) -> [Acknowledgements; 2] {
         self.acknowledgements
     }
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
 }
 
 #[cfg(test)]
