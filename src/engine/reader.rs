@@ -35,16 +35,15 @@ pub struct Item {
     pub place: Place,
     pub task: Task,
     pub direction: u8,
-    pub hop_limit: u8,
 }
 
 /// What to do with an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     /// Count the packet and look into it.
-    Datagram,
+    Datagram { hop_limit: u8 },
     /// Count the packet only: a TCP segment, another protocol.
-    Packet,
+    Packet { hop_limit: u8 },
     /// Look into a datagram whose packets are counted already: it was framed in TCP. Which of them brought its last
     /// byte, maybe one of an earlier batch, has this index.
     Framed(u32),
@@ -154,7 +153,6 @@ impl Work {
             place: origin.place,
             task,
             direction: direction as u8,
-            hop_limit: packet.hop_limit,
         }
     }
 
@@ -231,7 +229,7 @@ impl Reader {
         let origin = Origin { frame, index, place: Place::Frame, base: 0 };
         match parse_plain(frame.link, work.frames.bytes(frame)) {
             Some(packet) => {
-                let item = work.item(origin, &packet, Transport::Udp, Task::Datagram);
+                let item = work.item(origin, &packet, Transport::Udp, Task::Datagram { hop_limit: packet.hop_limit });
                 work.push(item);
             }
             None => self.read_unusual(work, origin),
@@ -247,12 +245,13 @@ impl Reader {
     }
 
     fn take(&mut self, work: &mut Work, origin: Origin<'_>, packet: &Packet) {
+        let hop_limit = packet.hop_limit;
         let (transport, task) = match packet.content {
-            Content::Udp => (Transport::Udp, Task::Datagram),
-            Content::Sctp => (Transport::Sctp, Task::Datagram),
-            Content::Tcp(_) => (Transport::Tcp, Task::Packet),
-            Content::Icmp { .. } | Content::IcmpError(_) => (Transport::Icmp, Task::Packet),
-            Content::Ip(protocol) => (Transport::Ip(protocol), Task::Packet),
+            Content::Udp => (Transport::Udp, Task::Datagram { hop_limit }),
+            Content::Sctp => (Transport::Sctp, Task::Datagram { hop_limit }),
+            Content::Tcp(_) => (Transport::Tcp, Task::Packet { hop_limit }),
+            Content::Icmp { .. } | Content::IcmpError(_) => (Transport::Icmp, Task::Packet { hop_limit }),
+            Content::Ip(protocol) => (Transport::Ip(protocol), Task::Packet { hop_limit }),
             Content::Fragment(fragment) => return self.take_fragment(work, origin, packet, fragment),
             Content::NotIp(_) => return,
         };

@@ -174,14 +174,14 @@ impl<'a> Revisit<'a> {
                 holes: 0,
             };
             match item.task {
-                Task::Datagram | Task::Packet => {
+                Task::Datagram { .. } | Task::Packet { .. } => {
                     if let Some(copies) =
                         copies.get_mut(&item.key).and_then(|both| both.get_mut(datagram.direction & 1))
                     {
                         let sort = Sort::of(item.key.transport, datagram.bytes);
                         visit.copy = copies.is_copy(frame.time, item.identity, item.fingerprint, sort);
                     }
-                    if item.task == Task::Packet {
+                    if matches!(item.task, Task::Packet { .. }) {
                         visit.label = known.flow(&item.key, &datagram).and_then(|flow| flow.record().label);
                         continue;
                     }

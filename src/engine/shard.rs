@@ -107,13 +107,13 @@ impl Shard {
         let flow = &mut slot.flow;
         match item.task {
             Task::Label(index) => return flow.set_label(work.label(index)),
-            Task::Framed(_) => {}
-            Task::Datagram | Task::Packet | Task::IcmpError(_) => {
+            Task::Framed(_) | Task::IcmpError(_) => {}
+            Task::Datagram { hop_limit } | Task::Packet { hop_limit } => {
                 if flow.is_copy(&datagram, item.identity, item.fingerprint) {
                     return self.count_copy(frame.file);
                 }
-                flow.count(&datagram, item.hop_limit);
-                if item.task == Task::Packet {
+                flow.count(&datagram, hop_limit);
+                if matches!(item.task, Task::Packet { .. }) {
                     return;
                 }
             }
