@@ -80,48 +80,65 @@ impl Shard {
     #[inline]
     pub fn push(&mut self, work: &Work, item: &Item) {
         let Some(frame) = work.frame(item) else { return };
-        let framed = if let Task::Framed(index) = item.task { work.framed(index) } else { None };
-        let ((time, id), holes) = framed.unwrap_or(((frame.time, PacketId::new(frame.file, frame.number)), 0));
         let datagram = Datagram {
-            time,
-            id,
+            time: frame.time,
+            id: PacketId::new(frame.file, frame.number),
             bytes: work.bytes(frame, item),
             length: item.length as usize,
             direction: usize::from(item.direction),
-            holes,
+            holes: 0,
         };
-        let known = self.find(&item.key, item.digest);
-        if let Task::IcmpError(error) = item.task {
-            let slot = known.and_then(|index| self.flows.get_mut(index));
-            if let (Some(slot), Some((sender, error))) = (slot, work.error(error)) {
-                slot.flow.push_icmp_error(sender, datagram.direction, error, (time, id));
-            }
-            return;
-        }
-        let Some(index) = known.or_else(|| self.insert(item.key, item.digest, &datagram)) else {
-            self.refused.packets += 1;
-            return;
+        let (Task::Datagram { hop_limit } | Task::Packet { hop_limit }) = item.task else {
+            return self.push_unusual(work, item, datagram);
         };
-        let Some(slot) = self.flows.get_mut(index) else { return };
-        slot.last = datagram.time;
-        let flow = &mut slot.flow;
-        match item.task {
-            Task::Label(index) => return flow.set_label(work.label(index)),
-            Task::Framed(_) | Task::IcmpError(_) => {}
-            Task::Datagram { hop_limit } | Task::Packet { hop_limit } => {
-                if flow.is_copy(&datagram, item.identity, item.fingerprint) {
-                    return self.count_copy(frame.file);
-                }
-                flow.count(&datagram, hop_limit);
-                if matches!(item.task, Task::Packet { .. }) {
-                    return;
-                }
-            }
+        let Some(flow) = self.flow(item, &datagram) else { return };
+        if flow.is_copy(&datagram, item.identity, item.fingerprint) {
+            return self.count_copy(frame.file);
         }
-        let outcome = flow.push(&datagram);
-        if outcome.malformed.is_some() || outcome.relayed.is_some() {
+        flow.count(&datagram, hop_limit);
+        if matches!(item.task, Task::Datagram { .. }) {
+            let outcome = flow.push(&datagram);
             self.follow(&datagram, outcome, RELAY_DEPTH);
         }
+    }
+
+    /// What is no packet of its flow: its datagram of `datagram`'s bytes, or what was learned of the flow.
+    #[cold]
+    fn push_unusual(&mut self, work: &Work, item: &Item, datagram: Datagram<'_>) {
+        match item.task {
+            Task::Datagram { .. } | Task::Packet { .. } => {}
+            Task::IcmpError(error) => {
+                let known = self.find(&item.key, item.digest).and_then(|index| self.flows.get_mut(index));
+                if let (Some(slot), Some((sender, error))) = (known, work.error(error)) {
+                    slot.flow.push_icmp_error(sender, datagram.direction, error, (datagram.time, datagram.id));
+                }
+            }
+            Task::Label(index) => {
+                if let Some(flow) = self.flow(item, &datagram) {
+                    flow.set_label(work.label(index));
+                }
+            }
+            Task::Framed(index) => {
+                let Some(((time, id), holes)) = work.framed(index) else { return };
+                let datagram = Datagram { time, id, holes, ..datagram };
+                let Some(flow) = self.flow(item, &datagram) else { return };
+                let outcome = flow.push(&datagram);
+                self.follow(&datagram, outcome, RELAY_DEPTH);
+            }
+        }
+    }
+
+    /// The flow of an item, made where it is new; none where there is no place for it.
+    #[inline]
+    fn flow(&mut self, item: &Item, datagram: &Datagram<'_>) -> Option<&mut Flow> {
+        let known = self.find(&item.key, item.digest);
+        let Some(index) = known.or_else(|| self.insert(item.key, item.digest, datagram)) else {
+            self.refused.packets += 1;
+            return None;
+        };
+        let slot = self.flows.get_mut(index)?;
+        slot.last = datagram.time;
+        Some(&mut slot.flow)
     }
 
     /// Ends all flows and gives what was found.
@@ -143,8 +160,15 @@ impl Shard {
     }
 
     /// Notes faults, and takes the datagram that one carried into its own flow.
-    #[cold]
+    #[inline]
     fn follow(&mut self, outer: &Datagram<'_>, outcome: Outcome<'_>, depth: usize) {
+        if outcome.malformed.is_some() || outcome.relayed.is_some() {
+            self.follow_on(outer, outcome, depth);
+        }
+    }
+
+    #[cold]
+    fn follow_on(&mut self, outer: &Datagram<'_>, outcome: Outcome<'_>, depth: usize) {
         if let Some(fault) = outcome.malformed {
             self.faults.record(outer.id, fault);
         }
@@ -162,9 +186,7 @@ impl Shard {
         // What the relay's header said is of its own path.
         slot.flow.count(&datagram, 0);
         let outcome = slot.flow.push(&datagram);
-        if outcome.malformed.is_some() || outcome.relayed.is_some() {
-            self.follow(&datagram, outcome, depth - 1);
-        }
+        self.follow(&datagram, outcome, depth - 1);
     }
 
     #[inline]
