@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     capture::{Capture, FileSummary, Interface, Progress, ReadError},
-    flow::{FlowRecord, tcp::Uncaptured},
+    flow::{FlowRecord, signalling::Signalling, tcp::Uncaptured},
     time::{PacketId, Timestamp},
     wire::{Kind, Layer, Malformed},
 };
@@ -51,6 +51,8 @@ pub struct Analysis {
     pub incomplete: u64,
     /// What the capture does not have of TCP connections that carry datagrams.
     pub uncaptured: Uncaptured,
+    /// The signalling of calls.
+    pub signalling: Signalling,
     /// What did not fit into bounded memory.
     pub refused: Refused,
     /// The earliest packet.
@@ -122,6 +124,7 @@ pub fn analyze(
         reassembled: vec![0; files.len()],
         incomplete: 0,
         uncaptured: Uncaptured::default(),
+        signalling: Signalling::default(),
         refused: Refused::default(),
         start: files.iter().filter_map(|file| file.first).min(),
         files,

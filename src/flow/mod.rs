@@ -17,6 +17,7 @@ pub mod media;
 pub mod rtcp;
 pub mod sctp;
 pub mod sequence;
+pub mod signalling;
 mod state;
 pub mod stream;
 pub mod tcp;

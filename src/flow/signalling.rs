@@ -1,0 +1,96 @@
+//! The signalling of calls: the messages of SIP, HTTP, WebSocket and RTSP that set them up, with the session
+//! descriptions and candidates in them, in capture order and bounded. What they mean is for the session to say.
+
+mod content;
+
+use crate::{
+    flow::{key::FlowKey, tcp::Mark},
+    time::PacketId,
+};
+
+pub use self::content::{
+    Candidate, Content, Context, Description, DescriptionKind, Dialog, HttpRequest, HttpResponse, RtspRequest,
+    RtspResponse, RtspTransport, SipRequest, SipResponse, TlsHello, WebSocketClosed, WebSocketOpened,
+};
+
+/// Signals that are kept.
+pub const SIGNALS: usize = 65_536;
+
+/// Bytes of text in them.
+pub const TEXT_BYTES: usize = 32 << 20;
+
+/// One thing that was signalled. A message gives as many signals as there are things in it, itself first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// The packet that brought its last byte.
+    pub mark: Mark,
+    /// The flow.
+    pub key: FlowKey,
+    /// The direction in its flow.
+    pub direction: usize,
+    /// What it came over.
+    pub via: Via,
+    /// Which connection of the capture, counted from 1: addresses and ports may be used again. 0 for UDP.
+    pub connection: u32,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What signalling comes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Via {
+    /// SIP over UDP.
+    SipUdp,
+    /// SIP over TCP.
+    SipTcp,
+    /// SIP over WebSocket (RFC 7118).
+    SipWebSocket,
+    /// HTTP/1.
+    Http,
+    /// Messages of a WebSocket.
+    WebSocket,
+    /// RTSP.
+    Rtsp,
+    /// TLS: nothing of what is inside.
+    Tls,
+}
+
+impl Via {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SipUdp => "sip-udp",
+            Self::SipTcp => "sip-tcp",
+            Self::SipWebSocket => "sip-ws",
+            Self::Http => "http",
+            Self::WebSocket => "websocket",
+            Self::Rtsp => "rtsp",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+/// All signalling of a capture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signalling {
+    /// What was signalled, in capture order.
+    pub signals: Vec<Signal>,
+    /// What is missing.
+    pub missing: Missing,
+}
+
+/// Signalling that was there, or may have been, and is not among the signals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Signals beyond [`SIGNALS`] or [`TEXT_BYTES`].
+    pub refused: u64,
+    /// Messages that were longer than is looked into.
+    pub oversized: u64,
+    /// Messages that could not be read: compressed with what was not captured, or against the rules of their protocol.
+    pub unreadable: u64,
+    /// Places where bytes of signalling connections were not captured.
+    pub holes: u64,
+    /// The packet behind the first of these places.
+    pub first_hole: Option<PacketId>,
+}
