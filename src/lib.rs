@@ -1,7 +1,7 @@
 //! rtcscope turns packets into a verdict on a WebRTC or VoIP call.
 //!
 //! The layers, each importing only what stands to its left:
-//! `time < wire < capture, flow, probe < engine < session < finding < report < cli`.
+//! `time < wire < sdp < capture, flow, probe < engine < session < finding < report < cli`.
 
 pub mod capture;
 pub mod cli;
@@ -10,6 +10,7 @@ pub mod finding;
 pub mod flow;
 pub mod probe;
 pub mod report;
+pub mod sdp;
 pub mod session;
 pub mod time;
 pub mod wire;

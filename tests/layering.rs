@@ -11,6 +11,7 @@ use std::{
 const LAYERS: &[&[&str]] = &[
     &["time"],
     &["wire"],
+    &["sdp"],
     &["capture", "flow", "probe"],
     &["engine"],
     &["session"],

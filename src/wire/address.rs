@@ -109,6 +109,46 @@ impl From<SocketAddr> for Endpoint {
     }
 }
 
+/// Where an address is valid. Addresses for documentation stand for public ones: captures are made anonymous with them.
+#[must_use]
+pub fn scope(address: IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(address) => scope_v4(address),
+        IpAddr::V6(address) => scope_v6(address),
+    }
+}
+
+fn scope_v4(address: Ipv4Addr) -> &'static str {
+    match address.octets() {
+        [0, ..] => "unspecified",
+        [127, ..] => "loopback",
+        // RFC 1918.
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => "private",
+        // RFC 6598: between a customer and the carrier's NAT.
+        [100, 64..=127, ..] => "cgn",
+        // RFC 3927.
+        [169, 254, ..] => "link-local",
+        [224..=239, ..] => "multicast",
+        [240..=255, ..] => "reserved",
+        _ => "public",
+    }
+}
+
+fn scope_v6(address: Ipv6Addr) -> &'static str {
+    let [first, second, ..] = address.segments();
+    match first {
+        _ if address.is_unspecified() => "unspecified",
+        _ if address.is_loopback() => "loopback",
+        // RFC 4291 sections 2.5.6 and 2.7, RFC 4193.
+        0xfe80..=0xfebf => "link-local",
+        0xfc00..=0xfdff => "unique-local",
+        0xff00..=0xffff => "multicast",
+        // RFC 6052: an IPv4 address behind NAT64.
+        0x0064 if second == 0xff9b => "nat64",
+        _ => "public",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +169,29 @@ mod tests {
         assert_eq!(Endpoint::v4([192, 0, 2, 1], 5004).to_string(), "192.0.2.1:5004");
         let address: SocketAddr = "[2001:db8:0:0:1:0:0:1]:443".parse().unwrap();
         assert_eq!(Endpoint::from(address).to_string(), "[2001:db8::1:0:0:1]:443");
+    }
+
+    #[test]
+    fn scopes_of_the_registries() {
+        // IANA's special-purpose address registries.
+        let scopes = [
+            ("10.1.0.2", "private"),
+            ("172.31.0.1", "private"),
+            ("172.32.0.1", "public"),
+            ("192.168.1.1", "private"),
+            ("100.64.0.1", "cgn"),
+            ("100.128.0.1", "public"),
+            ("169.254.3.4", "link-local"),
+            ("127.0.0.1", "loopback"),
+            ("224.0.0.251", "multicast"),
+            ("fe80::1", "link-local"),
+            ("fd12::1", "unique-local"),
+            ("::1", "loopback"),
+            ("64:ff9b::a00:1", "nat64"),
+            ("2001:db8::1", "public"),
+        ];
+        for (address, expected) in scopes {
+            assert_eq!(scope(address.parse().unwrap()), expected, "{address}");
+        }
     }
 }

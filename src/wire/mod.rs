@@ -30,7 +30,7 @@ pub mod stun;
 pub mod xr;
 pub mod zrtp;
 
-pub use address::Endpoint;
+pub use address::{Endpoint, scope};
 pub use entries::{Entries, Entry};
 pub use icmp::icmp_meaning;
 pub use inet::{parse, resume};

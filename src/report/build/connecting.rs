@@ -9,14 +9,17 @@ mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::address::{Place, scope};
+use self::address::Place;
 use super::{Context, status};
 use crate::{
     flow::{FlowRecord, Protocol, ice, transaction::Moment},
     report::document::{CandidatePair, Connecting, LocalName, MappedAddress, PairState, StunCounts, StunError},
     session::Steps,
     time::{NANOS_PER_SECOND, PacketId, seconds},
-    wire::stun::{MessageType, error_meaning, error_name, method},
+    wire::{
+        scope,
+        stun::{MessageType, error_meaning, error_name, method},
+    },
 };
 
 /// Pairs that are listed one by one; a hostile capture may hold many thousands.
