@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     capture::{Capture, FileSummary, Interface, Progress, ReadError},
-    flow::{FlowRecord, signalling::Signalling, tcp::Uncaptured},
+    flow::{FlowRecord, signalling::{Description, Signalling}, tcp::Uncaptured},
     time::{PacketId, Timestamp},
     wire::{Kind, Layer, Malformed},
 };
@@ -53,6 +53,8 @@ pub struct Analysis {
     pub uncaptured: Uncaptured,
     /// The signalling of calls.
     pub signalling: Signalling,
+    /// Descriptions that the user gave beside the capture.
+    pub given: Vec<Description>,
     /// What did not fit into bounded memory.
     pub refused: Refused,
     /// The earliest packet.
@@ -125,6 +127,7 @@ pub fn analyze(
         incomplete: 0,
         uncaptured: Uncaptured::default(),
         signalling: Signalling::default(),
+        given: Vec::new(),
         refused: Refused::default(),
         start: files.iter().filter_map(|file| file.first).min(),
         files,

@@ -20,6 +20,13 @@ impl Budget {
         Self(Arc::new(AtomicUsize::new(bytes)))
     }
 
+    /// Takes bytes of it that are only nice to have: so many must be left for the rest.
+    #[must_use]
+    pub fn take_above(&self, reserve: usize, bytes: usize) -> bool {
+        let take = |left: usize| left.checked_sub(bytes).filter(|left| *left >= reserve);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
     /// Takes bytes of it; takes nothing and tells so where fewer are left.
     #[must_use]
     pub fn take(&self, bytes: usize) -> bool {
@@ -41,6 +48,10 @@ mod tests {
     #[test]
     fn clones_share_what_is_left() {
         let budget = Budget::new(100);
+        let other = budget.clone();
+        assert!(!budget.take_above(50, 51) && budget.take_above(60, 20) && budget.take_above(40, 20));
+        let (budget, other) = (Budget::new(100), Budget::new(0));
+        assert!(!other.take(1));
         let other = budget.clone();
         assert!(budget.take(60) && !other.take(60) && other.take(40) && !budget.take(1));
     }

@@ -3,15 +3,18 @@
 
 mod checks;
 mod said;
+mod signed;
 
 use std::collections::BTreeMap;
 
 pub use self::checks::{Checks, Generation, Role};
+pub use self::signed::{Kept, Signed};
 pub(in crate::flow) use self::said::Said;
 
 use crate::{
     flow::{
         allocation::{self, Allocations},
+        budget::Budget,
         datagram::Datagram,
         key::FlowKey,
         transaction::{Answered, Moment, Open, Requests, Transactions},
@@ -84,14 +87,26 @@ pub struct Record {
     pub stray_successes: [u64; 2],
     /// Some of them: transaction and packet.
     pub stray_ids: Vec<(u128, PacketId)>,
+    /// Checks and answers whose MESSAGE-INTEGRITY can be computed.
+    pub signed: Kept,
     /// Some requests without an answer: transaction and packet.
     pub unanswered_ids: Vec<(u128, PacketId)>,
 }
 
 impl Ice {
     /// Takes a message with the magic cookie, and what it says.
-    pub fn push(&mut self, key: &FlowKey, datagram: &Datagram<'_>, message: &Message<'_>, said: &Said<'_>) {
+    pub fn push(
+        &mut self,
+        key: &FlowKey,
+        datagram: &Datagram<'_>,
+        message: &Message<'_>,
+        said: &Said<'_>,
+        budget: &Budget,
+    ) {
         let (direction, now) = (datagram.direction & 1, (datagram.time, datagram.id));
+        if message.method() == method::BINDING {
+            self.record.signed.push(message, direction, now, budget);
+        }
         if message.fingerprint() == Some(false) {
             self.record.bad_fingerprints += 1;
             self.record.first_bad_fingerprint.get_or_insert(datagram.id);

@@ -354,7 +354,7 @@ impl Flow {
             method => method == method::GOOG_PING,
         };
         if self.ice.is_some() || self.budget.take(ICE_BYTES) {
-            self.ice.get_or_insert_default().push(&self.key, datagram, &message, &said);
+            self.ice.get_or_insert_default().push(&self.key, datagram, &message, &said, &self.budget);
         } else {
             self.refused += 1;
         }

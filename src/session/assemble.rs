@@ -5,7 +5,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{agent, groups::Groups, nameless};
+use super::{
+    agent,
+    exchange::{self, Exchange, Joined},
+    groups::Groups,
+    nameless,
+};
 use crate::{
     engine::Analysis,
     flow::{
@@ -14,7 +19,7 @@ use crate::{
         stream::{Stream, media_kind},
     },
     session::{Omitted, Session, Sessions},
-    time::{NANOS_PER_SECOND, Timestamp},
+    time::{NANOS_PER_SECOND, PacketId, Timestamp},
     wire::{Endpoint, rtp::Media},
 };
 
@@ -47,14 +52,19 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
     agent::join_addresses(flows, &members, &mut groups);
     nameless::join(flows, &members, &mut groups);
     agent::join_questions(flows, &members, &mut groups);
+    let exchanges = exchange::gather(analysis);
+    let joined = Joined::new(&exchanges, flows, &members);
+    joined.join(&mut groups);
     let mut calls: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for index in &members {
         calls.entry(groups.find(*index)).or_default().push(*index);
     }
     calls.retain(|_, call| call.iter().any(|index| flows.get(*index).is_some_and(makes_call)));
-    let mut calls: Vec<Session> = calls.into_values().map(|flows| Session { flows }).collect();
+    let session = |flows: Vec<usize>| Session { exchanges: joined.of(&flows), flows };
+    let mut calls: Vec<Session> = calls.into_values().map(session).collect();
+    calls.extend(only_signalled(&exchanges, &calls));
     let omitted = omit(&mut calls, flows);
-    calls.sort_by_key(|call| call.flows.first().copied());
+    calls.sort_by_cached_key(|call| start(call, flows, &exchanges));
     let mut taken = vec![false; flows.len()];
     for index in calls.iter().flat_map(|call| &call.flows) {
         if let Some(taken) = taken.get_mut(*index) {
@@ -71,7 +81,22 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
         packets: omitted.iter().flat_map(|call| &call.flows).filter_map(|index| flows.get(*index)).map(total).sum(),
     };
     let others = taken.iter().enumerate().filter(|(_, taken)| !**taken).map(|(index, _)| index).collect();
-    Sessions { calls, others, omitted }
+    Sessions { calls, others, omitted, exchanges }
+}
+
+/// Calls that left no trace but their signalling.
+fn only_signalled(exchanges: &[Exchange], calls: &[Session]) -> Vec<Session> {
+    let taken: BTreeSet<usize> = calls.iter().flat_map(|call| call.exchanges.iter().copied()).collect();
+    let is_call = |(number, exchange): &(usize, &Exchange)| !taken.contains(number) && exchange.is_call();
+    let numbers = exchanges.iter().enumerate().filter(is_call).map(|(number, _)| number);
+    numbers.map(|number| Session { flows: Vec::new(), exchanges: vec![number] }).collect()
+}
+
+/// A call's first packet.
+fn start(call: &Session, flows: &[FlowRecord], exchanges: &[Exchange]) -> Option<(Timestamp, PacketId)> {
+    let flow = call.flows.first().and_then(|index| flows.get(*index)).map(|flow| (flow.first.0, flow.first.1));
+    let said = call.exchanges.iter().filter_map(|index| exchanges.get(*index)?.span).map(|(first, _)| first);
+    flow.into_iter().chain(said.filter(|_| call.flows.is_empty())).min()
 }
 
 /// Takes the smallest calls out where there are too many.

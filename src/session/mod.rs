@@ -3,13 +3,17 @@
 
 mod agent;
 mod assemble;
+mod exchange;
 mod groups;
+mod integrity;
 mod nameless;
 mod repair;
 mod steps;
 mod stream;
 
 pub use assemble::assemble;
+pub use exchange::{Dialog, Ending, Exchange, Party, Place, Round, Statement, Trickled};
+pub use integrity::Integrity;
 pub use repair::{Repair, StreamRole, repairs};
 pub use steps::{Outcome, Steps, association};
 pub use stream::{CallStream, streams};
@@ -21,10 +25,12 @@ use crate::{engine::Analysis, flow::FlowRecord};
 pub struct Session {
     /// Its flows by their first packet.
     pub flows: Vec<usize>,
+    /// What its two sides said to each other: as indices into [`Sessions::exchanges`].
+    pub exchanges: Vec<usize>,
 }
 
 /// All calls, and the flows of none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Sessions {
     /// Calls by their first packet.
     pub calls: Vec<Session>,
@@ -32,6 +38,8 @@ pub struct Sessions {
     pub others: Vec<usize>,
     /// Calls that were too many to keep.
     pub omitted: Omitted,
+    /// The signalling of calls.
+    pub exchanges: Vec<Exchange>,
 }
 
 /// Calls that are only counted.
@@ -47,5 +55,10 @@ impl Session {
     /// Its flows.
     pub fn flows<'a>(&'a self, analysis: &'a Analysis) -> impl Iterator<Item = &'a FlowRecord> + Clone {
         self.flows.iter().filter_map(|index| analysis.flows.get(*index))
+    }
+
+    /// Its signalling.
+    pub fn exchanges<'a>(&'a self, sessions: &'a Sessions) -> impl Iterator<Item = &'a Exchange> + Clone {
+        self.exchanges.iter().filter_map(|index| sessions.exchanges.get(*index))
     }
 }

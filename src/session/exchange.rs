@@ -1,0 +1,175 @@
+//! What two parties said to each other about one call: descriptions, candidates, and the protocol that carried them.
+//!
+//! A capture may show one message at several places: on its way to a server and from there to the peer, or sent again.
+//! It counts once. Which messages belong together is said by what they name (a SIP dialog, an HTTP resource, an origin,
+//! ICE credentials) and by which answer fits which offer, so that several peer connections over one WebSocket stay apart.
+
+mod flows;
+mod gather;
+mod pair;
+mod sip;
+
+use crate::{
+    flow::{
+        key::FlowKey,
+        signalling::{Context, DescriptionKind, RtspTransport, Via},
+        tcp::Mark,
+    },
+    sdp::{self, Description},
+    wire::Endpoint,
+};
+
+pub use self::sip::{Dialog, Ending};
+
+pub(super) use self::flows::Joined;
+pub(super) use self::gather::gather;
+
+/// One of the two that talk: the one whose offer came first is 0.
+pub type Party = usize;
+
+/// The signalling of one call, or of one peer connection.
+#[derive(Clone, Debug, Default)]
+pub struct Exchange {
+    /// What carried it; `None` where all of it was given beside the capture.
+    pub via: Option<Via>,
+    /// Descriptions in order.
+    pub statements: Vec<Statement>,
+    /// Which answered which.
+    pub rounds: Vec<Round>,
+    /// Candidates that were sent apart from descriptions.
+    pub candidates: Vec<Trickled>,
+    /// The SIP dialog, where SIP carried it.
+    pub dialog: Option<Dialog>,
+    /// The last refusal of HTTP or RTSP: method, status, packet.
+    pub refused: Option<(String, u16, Mark)>,
+    /// What RTSP chose, by the connection that said so; the client's direction in it.
+    pub transports: Vec<(FlowKey, usize, RtspTransport)>,
+    /// Its first and last message.
+    pub span: Option<(Mark, Mark)>,
+}
+
+/// An offer and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// The offer, by its index in [`Exchange::statements`].
+    pub offer: usize,
+    /// The answer that settles it; a provisional one until that comes.
+    pub answer: Option<usize>,
+}
+
+/// A description that was sent.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// Where it was seen, in order; nowhere when it was given beside the capture.
+    pub places: Vec<Place>,
+    /// What it is.
+    pub kind: DescriptionKind,
+    /// Who said it.
+    pub party: Party,
+    /// The text as it was sent.
+    pub text: String,
+    /// What it says.
+    pub description: Description,
+    context: Context,
+}
+
+/// Where a message was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The packet that completed it.
+    pub mark: Mark,
+    /// The flow.
+    pub key: FlowKey,
+    /// The direction in its flow.
+    pub direction: usize,
+    /// The connection, where it has one.
+    pub connection: u32,
+}
+
+/// A candidate that was sent apart from a description.
+#[derive(Clone, Debug)]
+pub struct Trickled {
+    /// Where it was seen first.
+    pub place: Place,
+    /// Whose it is.
+    pub party: Party,
+    /// The candidate as it was sent.
+    pub text: String,
+    /// What it says, where it can be read.
+    pub candidate: Option<sdp::Candidate>,
+    /// The media section that it is for.
+    pub mid: Option<String>,
+}
+
+impl Place {
+    /// Who sent the message here.
+    #[must_use]
+    pub const fn source(&self) -> Endpoint {
+        self.key.source(self.direction)
+    }
+
+    /// Who it was sent to.
+    #[must_use]
+    pub const fn destination(&self) -> Endpoint {
+        self.key.destination(self.direction)
+    }
+
+    /// Whether two messages ran over one connection, in opposite directions or in the same one.
+    fn is_beside(&self, other: &Self, same_direction: bool) -> bool {
+        self.key == other.key
+            && self.connection == other.connection
+            && (self.direction == other.direction) == same_direction
+    }
+}
+
+impl Statement {
+    /// The packet that completed it where it was first seen.
+    #[must_use]
+    pub fn mark(&self) -> Option<Mark> {
+        self.places.first().map(|place| place.mark)
+    }
+
+    /// ICE user fragments and passwords in it.
+    pub fn credentials(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let media = self.description.media.iter();
+        media.filter_map(|media| Some((media.ice_ufrag.as_deref()?, media.ice_pwd.as_deref())))
+    }
+}
+
+impl Exchange {
+    /// The descriptions of one party, the newest first.
+    pub fn of_party(&self, party: Party) -> impl Iterator<Item = &Statement> {
+        self.statements.iter().rev().filter(move |statement| statement.party == party)
+    }
+
+    /// Whether it is about a call by itself: two sides talked, or one was called.
+    #[must_use]
+    pub fn is_call(&self) -> bool {
+        self.dialog.as_ref().is_some_and(|dialog| dialog.invited.is_some() || dialog.accepted.is_some())
+            || self.rounds.iter().any(|round| round.answer.is_some()) && self.span.is_some()
+            || self.refused.is_some()
+            || !self.transports.is_empty()
+    }
+
+    /// The party that an ICE user fragment belongs to.
+    #[must_use]
+    pub fn party_of(&self, fragment: &str) -> Option<Party> {
+        let said = |statement: &&Statement| statement.credentials().any(|(own, _)| own == fragment);
+        self.statements.iter().rev().find(said).map(|statement| statement.party)
+    }
+
+    /// The passwords that go with a user fragment: as a rule one.
+    pub fn passwords<'a>(&'a self, fragment: &'a str) -> impl Iterator<Item = &'a str> {
+        let all = self.statements.iter().flat_map(Statement::credentials);
+        all.filter(move |(own, _)| *own == fragment).filter_map(|(_, password)| password)
+    }
+
+    /// The statements of the last round that was answered; of the last offer where none was.
+    #[must_use]
+    pub fn settled(&self) -> Option<(&Statement, Option<&Statement>)> {
+        let answered = self.rounds.iter().rev().find(|round| round.answer.is_some());
+        let round = answered.or_else(|| self.rounds.last())?;
+        let answer = round.answer.and_then(|answer| self.statements.get(answer));
+        Some((self.statements.get(round.offer)?, answer))
+    }
+}

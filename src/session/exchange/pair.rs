@@ -1,0 +1,67 @@
+//! Which answer answers which offer (RFC 3264, RFC 8829).
+
+use super::{Round, Statement};
+use crate::{flow::signalling::DescriptionKind, sdp::Media};
+
+/// Open offers that are looked at for one answer: several peer connections may begin at the same time.
+const OPEN: usize = 64;
+
+/// What a description without a kind is: an answer where it fits an offer of the other side that has none, else an offer.
+pub(super) fn kind_of(statement: &Statement, statements: &[Statement], rounds: &[Round]) -> DescriptionKind {
+    match find_offer(statement, statements, rounds, true) {
+        Some(_) => DescriptionKind::Answer,
+        None => DescriptionKind::Offer,
+    }
+}
+
+/// The round that a description answers: of those whose offer is from the other side of the same conversation and has the
+/// same media, the one with most in common, then the latest.
+pub(super) fn find_offer(
+    answer: &Statement,
+    statements: &[Statement],
+    rounds: &[Round],
+    only_open: bool,
+) -> Option<usize> {
+    let is_open = |round: &Round| {
+        let settled = round.answer.and_then(|answer| statements.get(answer));
+        settled.is_none_or(|settled| settled.kind == DescriptionKind::Pranswer)
+    };
+    let fits = |(index, round): (usize, &Round)| {
+        let offer = statements.get(round.offer)?;
+        let open = is_open(round);
+        let fits = (open || !only_open) && relates(offer, answer) && matches_media(offer, answer);
+        fits.then(|| (open, common_keys(offer, answer), index))
+    };
+    rounds.iter().enumerate().rev().take(OPEN).filter_map(fits).max().map(|(.., index)| index)
+}
+
+/// Whether two descriptions can be an offer and its answer by the way they came.
+fn relates(offer: &Statement, answer: &Statement) -> bool {
+    match (&offer.context.dialog, &answer.context.dialog) {
+        // An answer comes in the same transaction, or in the ACK of it: CSeq numbers are equal (RFC 3261 section 13.2).
+        (Some(one), Some(other)) => return one.call_id == other.call_id && one.cseq == other.cseq,
+        (None, None) => {}
+        _ => return false,
+    }
+    let back = |place| answer.places.iter().any(|other: &super::Place| other.is_beside(place, false));
+    let both_given = offer.places.is_empty() && answer.places.is_empty();
+    both_given && offer.context == answer.context || offer.places.iter().any(back)
+}
+
+/// An answer has as many media sections as its offer, of the same kinds (RFC 3264 section 6), and in WebRTC with the same
+/// identification tags.
+fn matches_media(offer: &Statement, answer: &Statement) -> bool {
+    let (offer, answer) = (&offer.description.media, &answer.description.media);
+    let same = |one: &Media, other: &Media| {
+        let same_mid = one.mid.is_none() || other.mid.is_none() || one.mid == other.mid;
+        one.kind == other.kind && same_mid
+    };
+    offer.len() == answer.len() && offer.iter().zip(answer).all(|(one, other)| same(one, other))
+}
+
+fn common_keys(one: &Statement, other: &Statement) -> usize {
+    one.context.keys.iter().filter(|(_, value)| other.context.keys.iter().any(|(_, own)| own == value)).count()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! What SIP says of a call beside the media (RFC 3261 sections 13 to 15).
+
+use std::collections::BTreeMap;
+
+use crate::flow::{
+    signalling::{SipRequest, SipResponse},
+    tcp::Mark,
+};
+
+/// Methods and status codes that are counted by name.
+const NAMES: usize = 64;
+
+/// A SIP call: all dialogs of one Call-ID that an INVITE made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dialog {
+    /// Its Call-ID.
+    pub call_id: String,
+    /// Who calls: the address of From in the first request.
+    pub from: String,
+    /// Who is called.
+    pub to: String,
+    /// The tag of the caller.
+    pub caller_tag: Option<String>,
+    /// Requests by method, sent again ones included.
+    pub requests: BTreeMap<String, u64>,
+    /// Responses by status code, sent again ones included.
+    pub responses: BTreeMap<u16, u64>,
+    /// The first INVITE.
+    pub invited: Option<Mark>,
+    /// The first 180 or 183.
+    pub ringing: Option<Mark>,
+    /// The first success of an INVITE.
+    pub accepted: Option<Mark>,
+    /// The last refusal of an INVITE: status, phrase, Reason or Warning.
+    pub refused: Option<(u16, String, Option<String>, Mark)>,
+    /// How it ended.
+    pub ended: Option<Ending>,
+    /// Tags of those that accepted: more than one is a fork.
+    pub branches: Vec<String>,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// `BYE` or `CANCEL`.
+    pub method: &'static str,
+    /// Whether the caller sent it.
+    pub by_caller: bool,
+    /// Its Reason (RFC 3326).
+    pub reason: Option<String>,
+    /// The packet.
+    pub mark: Mark,
+}
+
+impl Dialog {
+    pub(super) fn push_request(&mut self, request: &SipRequest, mark: Mark) {
+        if self.call_id.is_empty() {
+            self.call_id.clone_from(&request.dialog.call_id);
+            self.from.clone_from(&request.dialog.from);
+            self.to.clone_from(&request.dialog.to);
+            self.caller_tag.clone_from(&request.dialog.from_tag);
+        }
+        if self.requests.len() < NAMES || self.requests.contains_key(&request.method) {
+            *self.requests.entry(request.method.clone()).or_default() += 1;
+        }
+        let method = match request.method.as_str() {
+            "INVITE" => {
+                self.invited.get_or_insert(mark);
+                return;
+            }
+            "BYE" => "BYE",
+            "CANCEL" => "CANCEL",
+            _ => return,
+        };
+        let by_caller = request.dialog.from_tag == self.caller_tag;
+        self.ended.get_or_insert(Ending { method, by_caller, reason: request.reason.clone(), mark });
+    }
+
+    pub(super) fn push_response(&mut self, response: &SipResponse, mark: Mark) {
+        if self.call_id.is_empty() {
+            self.call_id.clone_from(&response.dialog.call_id);
+            self.from.clone_from(&response.dialog.from);
+            self.to.clone_from(&response.dialog.to);
+            self.caller_tag.clone_from(&response.dialog.from_tag);
+        }
+        if self.responses.len() < NAMES || self.responses.contains_key(&response.status) {
+            *self.responses.entry(response.status).or_default() += 1;
+        }
+        if response.dialog.cseq_method != "INVITE" {
+            return;
+        }
+        match response.status {
+            180 | 183 => {
+                self.ringing.get_or_insert(mark);
+            }
+            200..=299 => {
+                self.accepted.get_or_insert(mark);
+                if let Some(tag) = response.dialog.to_tag.as_ref().filter(|tag| !self.branches.contains(tag))
+                    && self.branches.len() < NAMES
+                {
+                    self.branches.push(tag.clone());
+                }
+            }
+            300.. => {
+                let why = response.reason.clone().or_else(|| response.warning.clone());
+                self.refused = Some((response.status, response.phrase.clone(), why, mark));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the call came to nothing: refused, and not accepted. What asks for credentials, or names another place, is
+    /// no refusal where the caller went on.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        self.accepted.is_none() && matches!(self.refused, Some((400.., ..)))
+    }
+}
