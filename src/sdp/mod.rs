@@ -11,6 +11,7 @@ pub mod candidate;
 pub mod codec;
 pub mod description;
 pub mod fragment;
+pub mod input;
 
 mod line;
 pub mod lint;
