@@ -11,7 +11,11 @@ pub mod candidate;
 pub mod codec;
 pub mod description;
 pub mod fragment;
+pub mod input;
+
 mod line;
+pub mod lint;
+pub mod negotiation;
 mod note;
 mod read;
 pub mod security;
@@ -26,5 +30,6 @@ pub use description::{
 };
 pub use fragment::{Fragment, FragmentMedia};
 pub use line::Line;
+pub use lint::{Dialect, Role, lint};
 pub use note::{Lint, Severity};
 pub use security::{Crypto, Fingerprint, Secret, Setup};

@@ -25,7 +25,10 @@ use crate::wire::rtp::static_payload_type;
 const MOST_LINTS: usize = 1000;
 
 /// Media sections that are read; an SFU's description of a large conference has some hundreds.
-const MOST_MEDIA: usize = 1024;
+const MOST_MEDIA: usize = 512;
+
+/// Groups that are kept.
+const MOST_GROUPS: usize = 64;
 
 /// Members of any list of one section.
 const MOST_MEMBERS: usize = 512;
@@ -299,8 +302,11 @@ impl Reader {
         }
         match name.as_str() {
             "group" => {
-                let group = tolerant::group(value, number)?;
-                push(&mut self.description.groups, group);
+                let mut group = tolerant::group(value, number)?;
+                group.mids.truncate(MOST_MEMBERS);
+                if self.description.groups.len() < MOST_GROUPS {
+                    self.description.groups.push(group);
+                }
             }
             "candidate" => {
                 let (candidate, fault) = Candidate::read(value);
