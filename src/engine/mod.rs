@@ -13,7 +13,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     capture::{Capture, FileSummary, Interface, Progress, ReadError},
-    flow::{FlowRecord, signalling::{Description, Signalling}, tcp::Uncaptured},
+    flow::{
+        FlowRecord,
+        signalling::{Description, Signalling},
+        tcp::Uncaptured,
+    },
     time::{PacketId, Timestamp},
     wire::{Kind, Layer, Malformed},
 };

@@ -8,8 +8,8 @@ mod signed;
 use std::collections::BTreeMap;
 
 pub use self::checks::{Checks, Generation, Role};
-pub use self::signed::{Kept, Signed};
 pub(in crate::flow) use self::said::Said;
+pub use self::signed::{Kept, Signed};
 
 use crate::{
     flow::{

@@ -148,6 +148,11 @@ impl Media {
         self.packets += 1;
         if let Some(stream) = self.streams.get_mut(index) {
             stream.push(&arrival);
+            if stream.has_new_extensions(&arrival)
+                && let Ok(header) = Header::parse(datagram.bytes, datagram.length)
+            {
+                stream.note_extensions(&header);
+            }
             if arrival.csrc_count > 0
                 && let Ok(header) = Header::parse(datagram.bytes, datagram.length)
             {

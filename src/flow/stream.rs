@@ -8,8 +8,11 @@ use crate::{
         timing::{Advance, Timing},
     },
     time::{NANOS_PER_MILLI, PacketId, Timestamp},
-    wire::rtp::{Media as MediaKind, static_payload_type},
+    wire::rtp::{Header, Media as MediaKind, static_payload_type},
 };
+
+/// Values of header extensions that are kept: what names a stream is shorter.
+const LONGEST_EXTENSION_VALUE: usize = 64;
 
 /// Contributing sources that are listed; RFC 3550 allows 15 in a packet.
 const CSRCS: usize = 16;
@@ -130,6 +133,11 @@ pub struct Stream {
     pub widest_step: (u16, PacketId),
     /// Packets with each header-extension element id.
     pub extensions: [u32; 16],
+    /// The first value of each header-extension element, in the order in which they came: what identifies a stream (MID
+    /// and RID, RFC 8843 section 15 and RFC 8852) is the same in all its packets.
+    pub extension_values: Vec<(u8, Box<[u8]>)>,
+    /// The ids of these, as bits.
+    known_extensions: u16,
     /// Contributing sources.
     pub csrcs: Vec<u32>,
     /// Packets whose timestamp is one of another stream's, and that stream.
@@ -200,6 +208,8 @@ impl Stream {
             outage_end: None,
             widest_step: (1, arrival.id),
             extensions: [0; 16],
+            extension_values: Vec::new(),
+            known_extensions: 0,
             csrcs: Vec::new(),
             repairs: Repairs::default(),
             payload_types: Vec::new(),
@@ -299,6 +309,26 @@ impl Stream {
         {
             self.repairs.ssrc = ssrc;
             self.repairs.matched += 1;
+        }
+    }
+
+    /// Whether a packet has an element of an id that no packet had before.
+    #[inline]
+    #[must_use]
+    pub const fn has_new_extensions(&self, arrival: &Arrival) -> bool {
+        arrival.extensions & !self.known_extensions != 0
+    }
+
+    /// Notes the value of each element of a new id.
+    #[cold]
+    pub fn note_extensions(&mut self, header: &Header<'_>) {
+        let Some(extension) = header.extension() else { return };
+        self.known_extensions |= extension.ids();
+        for element in extension.elements().filter(|element| element.id < 16) {
+            let is_new = self.extension_values.iter().all(|(id, _)| *id != element.id);
+            if is_new && element.data.len() <= LONGEST_EXTENSION_VALUE {
+                self.extension_values.push((element.id, element.data.into()));
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod groups;
 mod integrity;
 mod nameless;
 mod repair;
+mod signalled;
 mod steps;
 mod stream;
 
@@ -15,6 +16,7 @@ pub use assemble::assemble;
 pub use exchange::{Dialog, Ending, Exchange, Party, Place, Round, Statement, Trickled};
 pub use integrity::Integrity;
 pub use repair::{Repair, StreamRole, repairs};
+pub use signalled::{Proof, Sides, Signalled};
 pub use steps::{Outcome, Steps, association};
 pub use stream::{CallStream, streams};
 

@@ -81,6 +81,11 @@ impl Stream {
         self.outages.add(next.outages);
         self.widest_step = if next.widest_step.0 > self.widest_step.0 { next.widest_step } else { self.widest_step };
         self.extensions.iter_mut().zip(next.extensions).for_each(|(sum, count)| *sum += count);
+        for (id, value) in &next.extension_values {
+            if self.extension_values.iter().all(|(known, _)| known != id) {
+                self.extension_values.push((*id, value.clone()));
+            }
+        }
         self.note_csrcs(next.csrcs.iter().copied());
         self.repairs.add(next.repairs);
         add_run(&mut self.payload_types, self.run);

@@ -101,7 +101,8 @@ impl Index {
                 self.by_connection.insert(*key, number);
             }
             let start = exchange.span.map_or(Timestamp(i64::MIN), |((time, _), _)| time);
-            let ends = [(transport.client_port, key.source(*client), 0), (transport.server_port, key.destination(*client), 1)];
+            let ends =
+                [(transport.client_port, key.source(*client), 0), (transport.server_port, key.destination(*client), 1)];
             for (ports, end, party) in ends {
                 for port in ports.into_iter().flat_map(|(first, last)| [first, last]) {
                     note(self.by_address.entry(end.with_port(port)).or_default(), (number, party, start));
@@ -112,7 +113,10 @@ impl Index {
 
     fn find(&self, exchanges: &[Exchange], flow: &FlowRecord) -> Option<usize> {
         let connection = || self.by_connection.get(&flow.key).copied();
-        self.by_fragments(flow).or_else(connection).or_else(|| self.by_addresses(exchanges, flow)).or_else(|| self.by_sources(flow))
+        self.by_fragments(flow)
+            .or_else(connection)
+            .or_else(|| self.by_addresses(exchanges, flow))
+            .or_else(|| self.by_sources(flow))
     }
 
     /// Both user fragments, of two parties of one exchange; or one that is no other exchange's.
@@ -144,7 +148,8 @@ impl Index {
         let (low, high) = (known(&flow.key.low), known(&flow.key.high));
         let fits = |(number, party, start): &(usize, Party, Timestamp)| {
             let ended = exchanges.get(*number).and_then(Exchange::ended).unwrap_or(Timestamp(i64::MAX));
-            let in_time = start.0 <= flow.last.0.0.saturating_add(EARLY) && flow.first.0.0 <= ended.0.saturating_add(LATE);
+            let in_time =
+                start.0 <= flow.last.0.0.saturating_add(EARLY) && flow.first.0.0 <= ended.0.saturating_add(LATE);
             let both = low.iter().chain(high).any(|(other, side, _)| other == number && *side != *party);
             in_time.then_some((both, *start, *number))
         };

@@ -157,8 +157,7 @@ impl Gatherer {
             for candidate in media.candidates {
                 let text = said.sdp.lines().find(|line| line.contains(&*candidate.foundation)).unwrap_or_default();
                 let text = text.trim_start_matches("a=").to_owned();
-                let trickled =
-                    Trickled { place, party: 0, text, candidate: Some(candidate), mid: media.mid.clone() };
+                let trickled = Trickled { place, party: 0, text, candidate: Some(candidate), mid: media.mid.clone() };
                 self.candidates.push((said.context.clone(), trickled, ufrag.clone()));
             }
         }
@@ -238,9 +237,7 @@ impl Gatherer {
         let rounds: Vec<Round> = self.rounds.clone();
         for round in rounds {
             let Some(root) = groups.get(round.offer).copied() else { continue };
-            let own_names = |statement: &Statement| -> Vec<String> {
-                party_names(statement).collect()
-            };
+            let own_names = |statement: &Statement| -> Vec<String> { party_names(statement).collect() };
             let Some(offer) = self.statements.get(round.offer) else { continue };
             if offer.context.dialog.is_some() {
                 continue;

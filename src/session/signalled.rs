@@ -1,0 +1,206 @@
+//! What the descriptions say of the flows and streams of a call: who is who, and what each stream is.
+
+use std::net::IpAddr;
+
+use crate::{
+    flow::{FlowRecord, dtls},
+    sdp::{Codec, Media},
+    session::{CallStream, Exchange, Party, Statement},
+    wire::Endpoint,
+};
+
+/// Header extensions that name a stream (RFC 8843 section 15, RFC 8852).
+const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+const REPAIRED_RID: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
+
+/// A flow whose ends are known as the parties of an exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Sides<'a> {
+    /// The exchange.
+    pub exchange: &'a Exchange,
+    /// The party at the flow's lower endpoint.
+    pub low: Party,
+}
+
+/// What was signalled of one stream.
+#[derive(Clone, Debug)]
+pub struct Signalled<'a> {
+    /// The sender's media section.
+    pub media: &'a Media,
+    /// What its main payload type stands for.
+    pub codec: Option<&'a Codec>,
+    /// Its restriction identifier, or that of the stream it repairs.
+    pub rid: Option<String>,
+    /// The stream and track that the sender announced for it.
+    pub msid: Option<String>,
+    sides: Sides<'a>,
+    sender: Party,
+}
+
+/// What comparing a certificate with the descriptions gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A fingerprint of its sender is its hash.
+    Matches,
+    /// Its sender announced others.
+    Differs,
+}
+
+impl<'a> Sides<'a> {
+    /// Who is who in a flow: by ICE user fragments, else by addresses.
+    #[must_use]
+    pub fn of(flow: &FlowRecord, exchanges: &[&'a Exchange]) -> Option<Self> {
+        let by_fragments = |exchange: &&'a Exchange| {
+            let mut generations = flow.ice.iter().flat_map(|ice| ice.generations.iter().rev());
+            generations.find_map(|generation| {
+                let high = || exchange.party_of(&generation.high).map(|party| party ^ 1);
+                exchange.party_of(&generation.low).or_else(high)
+            })
+        };
+        let by_addresses = |exchange: &&'a Exchange| {
+            let high = || exchange.party_at(flow.key.high).map(|party| party ^ 1);
+            exchange.party_at(flow.key.low).or_else(high)
+        };
+        let find = |party: &dyn Fn(&&'a Exchange) -> Option<Party>| {
+            exchanges.iter().find_map(|exchange| Some(Self { exchange, low: party(exchange)? }))
+        };
+        find(&by_fragments).or_else(|| find(&by_addresses))
+    }
+
+    /// The party that sends in a direction of the flow.
+    #[must_use]
+    pub const fn sender(&self, direction: usize) -> Party {
+        self.low ^ (direction & 1)
+    }
+
+    /// What was signalled of a stream that is sent in `direction`.
+    #[must_use]
+    pub fn stream(&self, found: &CallStream<'_>, direction: usize) -> Option<Signalled<'a>> {
+        let sender = self.sender(direction);
+        let payload_types = found.stream.payload_types();
+        let payload_type = payload_types.first()?.payload_type;
+        let media = self.media_of(found, sender, payload_type)?;
+        let value = |uris: &[&str]| {
+            let mut wanted = media.extensions.iter().filter(|extension| uris.contains(&&*extension.uri));
+            wanted.find_map(|extension| value_of(found, extension.id))
+        };
+        let source = media.sources.iter().find(|source| source.ssrc == found.stream.ssrc);
+        let track = || {
+            let msid = media.msids.first()?;
+            Some(msid.track.as_ref().map_or_else(|| msid.stream.clone(), |track| format!("{} {track}", msid.stream)))
+        };
+        let signalled = Signalled {
+            media,
+            codec: None,
+            rid: value(&[RID, REPAIRED_RID]),
+            msid: source.and_then(|source| source.msid.clone()).or_else(track),
+            sides: *self,
+            sender,
+        };
+        Some(Signalled { codec: signalled.codec_of(payload_type), ..signalled })
+    }
+
+    /// The media section of its sender that a stream belongs to: by its SSRC, by its MID, by the port it is sent to, else
+    /// the only one with its payload type.
+    fn media_of(&self, found: &CallStream<'_>, sender: Party, payload_type: u8) -> Option<&'a Media> {
+        let exchange: &'a Exchange = self.exchange;
+        let sections = || exchange.of_party(sender).flat_map(|said| &said.description.media);
+        let announces = |media: &Media| media.sources.iter().any(|source| source.ssrc == found.stream.ssrc);
+        let named = |media: &Media| {
+            let mids = media.extensions.iter().filter(|extension| extension.uri == MID);
+            let mut values = mids.filter_map(|extension| value_of(found, extension.id));
+            values.any(|value| media.mid.as_ref() == Some(&value))
+        };
+        let own = sections().find(|media| announces(media)).or_else(|| sections().find(|media| named(media)));
+        if own.is_some() {
+            return own;
+        }
+        // What the receiver says of its port and of payload types counts for what it is sent.
+        let theirs: Option<&Statement> = exchange.of_party(sender ^ 1).next();
+        let wanted = theirs.and_then(|theirs| {
+            let media = &theirs.description.media;
+            let at_port = |media: &&Media| media.port > 9 && media.port == found.destination().port();
+            let fits = |media: &&Media| media.is_rtp() && has_codec(media, payload_type);
+            let mut by_type = media.iter().filter(fits);
+            media.iter().find(at_port).or_else(|| by_type.next().filter(|_| by_type.next().is_none()))
+        });
+        let index = wanted.map(|media| media.index);
+        if let Some(own) = sections().find(|media| Some(media.index) == index) {
+            return Some(own);
+        }
+        let fits = |media: &Media| media.is_rtp() && has_codec(media, payload_type);
+        exchange.of_party(sender).find_map(|said| {
+            let mut fitting = said.description.media.iter().filter(|media| fits(media));
+            fitting.next().filter(|_| fitting.next().is_none())
+        })
+    }
+
+    /// Whether a certificate that was sent in `direction` is one that its sender announced (RFC 8122 section 5); `None`
+    /// where no SHA-256 was.
+    #[must_use]
+    pub fn proof(&self, certificate: &dtls::Certificate) -> Option<Proof> {
+        let party = self.sender(usize::from(certificate.direction));
+        let media = self.exchange.of_party(party).flat_map(|said| &said.description.media);
+        let all = media.flat_map(|media| &media.fingerprints);
+        let mut said = all.filter(|fingerprint| fingerprint.hash.eq_ignore_ascii_case("sha-256")).peekable();
+        said.peek()?;
+        let matches = said.any(|fingerprint| fingerprint.value == certificate.fingerprint);
+        Some(if matches { Proof::Matches } else { Proof::Differs })
+    }
+}
+
+impl<'a> Signalled<'a> {
+    /// What a payload type of the stream stands for: its receiver says what it wants to be sent (RFC 3264 section 5.1).
+    #[must_use]
+    pub fn codec_of(&self, payload_type: u8) -> Option<&'a Codec> {
+        let exchange: &'a Exchange = self.sides.exchange;
+        let of_party = |party: Party| {
+            let same = |said: &'a Statement| said.description.media.get(self.media.index);
+            exchange.of_party(party).filter_map(same).find_map(|media| media.codec(payload_type))
+        };
+        of_party(self.sender ^ 1).or_else(|| of_party(self.sender))
+    }
+
+    /// What a header-extension element of the stream is.
+    #[must_use]
+    pub fn extension(&self, id: u8) -> Option<&'a str> {
+        let known = self.media.extensions.iter().find(|extension| extension.id == u16::from(id));
+        known.map(|extension| extension.uri.as_str())
+    }
+}
+
+impl Exchange {
+    /// The party that wants its media at this address; else the one that has the only address of this host.
+    fn party_at(&self, end: Endpoint) -> Option<Party> {
+        let at = |exact: bool| {
+            self.statements.iter().rev().find_map(|said| {
+                let fits = |media: &&Media| {
+                    let address: Option<IpAddr> =
+                        media.connection.as_ref().and_then(|connection| connection.address.ip());
+                    let port = media.port == end.port() || media.port.checked_add(1) == Some(end.port());
+                    address == Some(end.ip()) && (port || !exact)
+                };
+                said.description.media.iter().find(fits).map(|_| said.party)
+            })
+        };
+        let chosen = self.transports.iter().find_map(|(key, client, _)| {
+            let party = |ip: IpAddr| (ip == end.ip()).then_some(1);
+            party(key.source(*client).ip()).or_else(|| party(key.destination(*client).ip()).map(|party| party ^ 1))
+        });
+        at(true).or(chosen).or_else(|| at(false))
+    }
+}
+
+fn has_codec(media: &Media, payload_type: u8) -> bool {
+    media.codec(payload_type).is_some()
+}
+
+/// The text of a header-extension element, where it is text.
+fn value_of(found: &CallStream<'_>, id: u16) -> Option<String> {
+    let value =
+        found.stream.extension_values.iter().find(|(known, _)| u16::from(*known) == id).map(|(_, value)| value)?;
+    let text = std::str::from_utf8(value).ok()?.trim_end_matches('\0');
+    let is_token = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_token.then(|| text.to_owned())
+}
