@@ -7,6 +7,7 @@ use crate::{
         copies::fingerprint,
         fragment::{Outcome, Reassembler},
         key::{FlowKey, Transport},
+        signalling::{Collector, Datagrams, Signal, TextDatagram},
         tcp::{Connections, Mark, Segment},
     },
     time::PacketId,
@@ -156,6 +157,12 @@ impl Work {
         }
     }
 
+    fn push_label(&mut self, item: &Item, label: &'static str) {
+        let index = self.labels.len() as u16;
+        self.labels.push(label);
+        self.push(Item { task: Task::Label(index), ..*item });
+    }
+
     #[inline(always)]
     fn push(&mut self, item: Item) {
         match self.items.as_mut_slice() {
@@ -199,6 +206,8 @@ pub struct Reader {
     connections: Connections,
     faults: Faults,
     reassembled: Vec<u64>,
+    datagrams: Datagrams,
+    signals: Collector,
 }
 
 impl Reader {
@@ -212,7 +221,10 @@ impl Reader {
     }
 
     /// Gives what was counted.
-    pub fn report(self, analysis: &mut Analysis) {
+    pub fn report(mut self, analysis: &mut Analysis) {
+        self.connections.end().into_iter().for_each(|signal| self.signals.add(signal));
+        self.signals.miss(self.connections.missing());
+        analysis.signalling = self.signals.finish();
         let counters = self.fragments.counters();
         analysis.faults.merge(self.faults);
         for (total, count) in analysis.reassembled.iter_mut().zip(self.reassembled) {
@@ -223,6 +235,11 @@ impl Reader {
         analysis.uncaptured = self.connections.uncaptured();
     }
 
+    /// The signals since this was asked last.
+    pub fn take_signals(&mut self) -> Vec<Signal> {
+        self.signals.take()
+    }
+
     /// Finds the datagrams that the frame at `index` of `work` completes.
     #[inline(always)]
     pub fn read_frame(&mut self, work: &mut Work, frame: &Frame, index: u32) {
@@ -231,6 +248,9 @@ impl Reader {
             Some(packet) => {
                 let item = work.item(origin, &packet, Transport::Udp, Task::Datagram { hop_limit: packet.hop_limit });
                 work.push(item);
+                if Datagrams::may_be_text(work.slice(frame, item.place, item.start, item.captured)) {
+                    self.take_text(work, frame, &item);
+                }
             }
             None => self.read_unusual(work, origin),
         }
@@ -259,6 +279,9 @@ impl Reader {
         work.push(item);
         match packet.content {
             Content::Tcp(header) => self.take_segment(work, origin.frame, &item, header),
+            Content::Udp if Datagrams::may_be_text(work.slice(origin.frame, item.place, item.start, item.captured)) => {
+                self.take_text(work, origin.frame, &item);
+            }
             Content::IcmpError(error) => take_icmp_error(work, &item, packet.source, error),
             _ => {}
         }
@@ -290,6 +313,24 @@ impl Reader {
     }
 
     #[cold]
+    #[inline(never)]
+    fn take_text(&mut self, work: &mut Work, frame: &Frame, item: &Item) {
+        let datagram = TextDatagram {
+            key: item.key,
+            direction: usize::from(item.direction),
+            mark: (frame.time, PacketId::new(frame.file, frame.number)),
+            bytes: work.slice(frame, item.place, item.start, item.captured),
+            length: item.length as usize,
+            fingerprint: item.fingerprint,
+            identity: item.identity,
+        };
+        if let Some(signals) = self.datagrams.push(&datagram) {
+            work.push_label(item, "sip");
+            signals.into_iter().for_each(|signal| self.signals.add(signal));
+        }
+    }
+
+    #[cold]
     fn take_segment(&mut self, work: &mut Work, frame: &Frame, item: &Item, header: TcpHeader) {
         let payload = work.slice(frame, item.place, item.start, item.captured);
         let length = item.length as usize;
@@ -297,10 +338,9 @@ impl Reader {
         let direction = usize::from(item.direction);
         let findings = self.connections.push(item.key, &Segment { mark, direction, header, payload, length });
         if let Some(label) = findings.label {
-            let index = work.labels.len() as u16;
-            work.labels.push(label);
-            work.push(Item { task: Task::Label(index), ..*item });
+            work.push_label(item, label);
         }
+        findings.signals.into_iter().for_each(|signal| self.signals.add(signal));
         for message in findings.datagrams {
             let (start, captured) = (work.buffer.len() as u32, message.bytes.len() as u32);
             work.buffer.extend_from_slice(&message.bytes);

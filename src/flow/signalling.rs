@@ -1,7 +1,20 @@
 //! The signalling of calls: the messages of SIP, HTTP, WebSocket and RTSP that set them up, with the session
 //! descriptions and candidates in them, in capture order and bounded. What they mean is for the session to say.
 
+mod body;
 mod content;
+mod datagrams;
+mod head;
+mod http;
+mod json;
+mod out;
+mod recognise;
+mod rtsp;
+mod sip;
+mod stream;
+mod talk;
+mod tls;
+mod websocket;
 
 use crate::{
     flow::{key::FlowKey, tcp::Mark},
@@ -11,6 +24,11 @@ use crate::{
 pub use self::content::{
     Candidate, Content, Context, Description, DescriptionKind, Dialog, HttpRequest, HttpResponse, RtspRequest,
     RtspResponse, RtspTransport, SipRequest, SipResponse, TlsHello, WebSocketClosed, WebSocketOpened,
+};
+pub use self::datagrams::{Datagrams, TextDatagram};
+pub(in crate::flow) use self::{
+    out::Out,
+    talk::{Recognition, Talk},
 };
 
 /// Signals that are kept.
@@ -93,4 +111,53 @@ pub struct Missing {
     pub holes: u64,
     /// The packet behind the first of these places.
     pub first_hole: Option<PacketId>,
+}
+
+impl Missing {
+    /// Adds what another place counted, later.
+    pub fn add(&mut self, next: Self) {
+        self.refused += next.refused;
+        self.oversized += next.oversized;
+        self.unreadable += next.unreadable;
+        self.holes += next.holes;
+        self.first_hole = self.first_hole.or(next.first_hole);
+    }
+}
+
+/// Collects signals as they come, up to [`SIGNALS`] and [`TEXT_BYTES`].
+#[derive(Debug, Default)]
+pub struct Collector {
+    found: Signalling,
+    text_bytes: usize,
+}
+
+impl Collector {
+    /// Adds a signal.
+    pub fn add(&mut self, signal: Signal) {
+        let bytes = signal.content.text_bytes();
+        if self.found.signals.len() >= SIGNALS || self.text_bytes + bytes > TEXT_BYTES {
+            self.found.missing.refused += 1;
+            return;
+        }
+        self.text_bytes += bytes;
+        self.found.signals.push(signal);
+    }
+
+    /// Counts what is missing.
+    pub fn miss(&mut self, missing: Missing) {
+        self.found.missing.add(missing);
+    }
+
+    /// The signals since this was asked last.
+    pub fn take(&mut self) -> Vec<Signal> {
+        self.text_bytes = 0;
+        std::mem::take(&mut self.found.signals)
+    }
+
+    /// All that was found, in capture order.
+    #[must_use]
+    pub fn finish(mut self) -> Signalling {
+        self.found.signals.sort_by_key(|signal| signal.mark.1);
+        self.found
+    }
 }

@@ -277,3 +277,59 @@ pub struct TlsHello {
     /// The newest version offered, as TLS writes it: 0x0303 is TLS 1.2, 0x0304 TLS 1.3.
     pub version: u16,
 }
+
+impl Content {
+    /// Bytes of text that it holds: what a cap counts.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        match self {
+            Self::Description(description) => description.sdp.len() + description.context.text_bytes(),
+            Self::Candidate(candidate) => {
+                candidate.candidate.len()
+                    + of(&candidate.sdp_mid)
+                    + of(&candidate.username_fragment)
+                    + candidate.context.text_bytes()
+            }
+            Self::EndOfCandidates(context) => context.text_bytes(),
+            Self::SipRequest(request) => {
+                let texts = [&request.contact, &request.user_agent, &request.reason, &request.content_type];
+                let rest: usize = texts.into_iter().map(of).sum();
+                request.method.len() + request.uri.len() + request.dialog.text_bytes() + rest
+            }
+            Self::SipResponse(response) => {
+                let texts = [&response.contact, &response.user_agent, &response.reason, &response.warning];
+                let rest: usize = texts.into_iter().map(of).sum();
+                response.phrase.len() + response.dialog.text_bytes() + rest + of(&response.content_type)
+            }
+            Self::HttpRequest(request) => {
+                request.method.len() + request.target.len() + of(&request.host) + of(&request.content_type)
+            }
+            Self::HttpResponse(response) => {
+                let texts = [&response.method, &response.location, &response.etag, &response.content_type];
+                let servers: usize = response.ice_servers.iter().map(String::len).sum();
+                texts.into_iter().map(of).sum::<usize>() + servers
+            }
+            Self::RtspRequest(request) => request.method.len() + request.url.len() + of(&request.session),
+            Self::RtspResponse(response) => response.phrase.len() + of(&response.method) + of(&response.session),
+            Self::WebSocketOpened(opened) => opened.path.len() + of(&opened.host) + of(&opened.protocol),
+            Self::WebSocketClosed(closed) => closed.reason.len(),
+            Self::Tls(hello) => of(&hello.server_name) + hello.alpn.iter().map(String::len).sum::<usize>(),
+        }
+    }
+}
+
+impl Context {
+    /// A dialog that several signals share counts once, with its message.
+    fn text_bytes(&self) -> usize {
+        self.keys.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+}
+
+impl Dialog {
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.from_tag, &self.to_tag, &self.branch];
+        let tags: usize = texts.into_iter().flatten().map(String::len).sum();
+        self.call_id.len() + self.from.len() + self.to.len() + self.cseq_method.len() + tags
+    }
+}

@@ -130,6 +130,18 @@ impl Frames {
         &self.buffer
     }
 
+    /// Takes the bytes that wait, packet by packet.
+    pub fn take_pieces(&mut self) -> Vec<(Mark, Vec<u8>)> {
+        let (buffer, marks) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.marks));
+        let mut start = 0;
+        let piece = |(up_to, mark): (usize, Mark)| {
+            let bytes = buffer.get(start..up_to).unwrap_or_default().to_vec();
+            start = up_to;
+            (mark, bytes)
+        };
+        marks.into_iter().map(piece).collect()
+    }
+
     /// Drops the bytes that wait.
     pub fn clear(&mut self) {
         self.buffer.clear();

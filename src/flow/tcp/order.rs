@@ -126,6 +126,12 @@ impl Order {
         }
     }
 
+    /// Whether all bytes before `sequence` came.
+    #[must_use]
+    pub fn is_at(&self, sequence: u32) -> bool {
+        self.next == Some(sequence)
+    }
+
     /// Drops what is held.
     pub fn let_go(&mut self) {
         self.held.clear();

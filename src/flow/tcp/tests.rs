@@ -303,7 +303,7 @@ proptest! {
         for message in &wire.messages {
             prop_assert!(message.bytes.len() <= message.length);
         }
-        let held: usize = wire.connections.table.values().map(Connection::held_bytes).sum();
+        let held: usize = wire.connections.table.slots().iter().map(|slot| slot.connection.held_bytes()).sum();
         prop_assert_eq!(held, wire.connections.held_bytes);
     }
 }

@@ -228,11 +228,23 @@ impl<'a> ClientHello<'a> {
     /// # Errors
     /// When a length inside does not fit.
     pub fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
+        Self::parse_with(body, true)
+    }
+
+    /// A ClientHello of TLS (RFC 8446 section 4.1.2): that of DTLS without a cookie. Versions are those of TLS.
+    ///
+    /// # Errors
+    /// When the bytes end early.
+    pub fn parse_tls(body: &'a [u8]) -> Result<Self, Malformed> {
+        Self::parse_with(body, false)
+    }
+
+    fn parse_with(body: &'a [u8], has_cookie: bool) -> Result<Self, Malformed> {
         let mut reader = Reader::new(Layer::Dtls, body);
         let version = reader.u16()?;
         let random = random(&mut reader)?;
         let session_id = list(&mut reader, 1)?;
-        let legacy_cookie = list(&mut reader, 1)?;
+        let legacy_cookie = if has_cookie { list(&mut reader, 1)? } else { &[] };
         let cipher_suites = list(&mut reader, 2)?;
         let _compression_methods = list(&mut reader, 1)?;
         let extensions = Checked::read(&mut reader)?;

@@ -1,0 +1,380 @@
+//! Messages in the bytes of one direction: a head, and a body of the length that the head says. HTTP, SIP and RTSP share
+//! this. Behind bytes that the capture does not have, reading goes on where the length of a body leads to the next
+//! message, or else where a segment starts one.
+
+use super::{
+    head::{self, Head},
+    recognise,
+};
+
+/// Bytes of a head.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// Bytes of a body that are looked into.
+pub const BODY_BYTES: usize = 1 << 20;
+
+/// Header fields of a head.
+const FIELDS: usize = 256;
+
+/// Whose messages they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// HTTP/1 (RFC 9112).
+    Http,
+    /// SIP over TCP (RFC 3261 section 18.3).
+    Sip,
+    /// RTSP, with interleaved data (RFC 2326 section 10.12, RFC 7826 section 14).
+    Rtsp,
+}
+
+/// How the length of a body is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// So many bytes.
+    Known(u64),
+    /// Chunk by chunk (RFC 9112 section 7.1).
+    Chunked,
+    /// Up to the end of the connection.
+    ToTheEnd,
+    /// What follows is no message any more.
+    Tunnel,
+}
+
+/// What the bytes show.
+#[derive(Debug)]
+pub enum Event {
+    /// A head; [`Messages::begin_body`] must say how long its body is.
+    Head(Head),
+    /// The body ended: its bytes, where it was wanted, fits and was captured whole.
+    End(Option<Vec<u8>>),
+    /// A datagram that was interleaved with RTSP.
+    Interleaved {
+        /// Its captured bytes.
+        bytes: Vec<u8>,
+        /// Its bytes on the wire.
+        length: usize,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Head,
+    Body(u64),
+    ToTheEnd,
+    ChunkHead,
+    Chunk(u64),
+    Trailers,
+    Interleaved(usize),
+    Tunnel,
+    /// It is not known where the next message starts.
+    Lost,
+}
+
+/// The messages of one direction.
+#[derive(Debug)]
+pub struct Messages {
+    syntax: Syntax,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that were read.
+    taken: usize,
+    phase: Phase,
+    body: Vec<u8>,
+    is_wanted: bool,
+    /// Whether bytes of the body are missing.
+    is_damaged: bool,
+    /// Whether the body is longer than is looked into.
+    is_oversized: bool,
+    /// Bodies that were longer than is looked into.
+    pub oversized: u64,
+    /// Whether reading waits for what the other direction says.
+    pub is_waiting: bool,
+}
+
+impl Messages {
+    /// One of a direction of which nothing was read.
+    pub const fn new(syntax: Syntax) -> Self {
+        Self {
+            syntax,
+            buffer: Vec::new(),
+            taken: 0,
+            phase: Phase::Head,
+            body: Vec::new(),
+            is_wanted: false,
+            is_damaged: false,
+            is_oversized: false,
+            oversized: 0,
+            is_waiting: false,
+        }
+    }
+
+    /// Takes the next bytes, a segment's.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.phase == Phase::Lost {
+            if !recognise::starts_message(self.syntax, bytes) {
+                return;
+            }
+            self.phase = Phase::Head;
+        }
+        if self.phase == Phase::Tunnel {
+            return;
+        }
+        self.buffer.drain(..self.taken);
+        self.taken = 0;
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// What comes next in the bytes so far; `None` where more are needed.
+    pub fn next(&mut self) -> Option<Event> {
+        loop {
+            if self.is_waiting {
+                return None;
+            }
+            match self.phase {
+                Phase::Head => {
+                    let rest = self.rest();
+                    match (self.syntax, rest) {
+                        (_, []) => return None,
+                        // Keep-alive and empty lines (RFC 5626 section 4.4.1, RFC 9112 section 2.2).
+                        (_, [b'\r' | b'\n', ..]) => self.taken += 1,
+                        (Syntax::Rtsp, [b'$', _, high, low, ..]) => {
+                            let length = usize::from(u16::from_be_bytes([*high, *low]));
+                            self.taken += 4;
+                            self.phase = Phase::Interleaved(length);
+                        }
+                        (Syntax::Rtsp, [b'$', ..]) => return None,
+                        _ => return self.next_head(),
+                    }
+                }
+                Phase::Body(left) => {
+                    let left = left - self.take_body(left);
+                    self.phase = Phase::Body(left);
+                    if left > 0 {
+                        return None;
+                    }
+                    return Some(self.end_body());
+                }
+                Phase::ToTheEnd => {
+                    self.take_body(u64::MAX);
+                    return None;
+                }
+                Phase::ChunkHead => match httparse::parse_chunk_size(self.rest()) {
+                    Ok(httparse::Status::Complete((length, size))) => {
+                        self.taken += length;
+                        self.phase = if size == 0 { Phase::Trailers } else { Phase::Chunk(size) };
+                    }
+                    Ok(httparse::Status::Partial) if self.rest().len() < HEAD_BYTES => return None,
+                    _ => self.lose(),
+                },
+                Phase::Chunk(left) => {
+                    let left = left - self.take_body(left);
+                    self.phase = Phase::Chunk(left);
+                    if left > 0 {
+                        return None;
+                    }
+                    match self.rest() {
+                        [b'\r', b'\n', ..] => self.taken += 2,
+                        [] | [b'\r'] => return None,
+                        _ => {
+                            self.lose();
+                            continue;
+                        }
+                    }
+                    self.phase = Phase::ChunkHead;
+                }
+                Phase::Trailers => match self.rest() {
+                    [b'\r', b'\n', ..] => {
+                        self.taken += 2;
+                        return Some(self.end_body());
+                    }
+                    [] | [b'\r'] => return None,
+                    rest => match head::end(rest) {
+                        Some(length) => {
+                            self.taken += length;
+                            return Some(self.end_body());
+                        }
+                        None if rest.len() < HEAD_BYTES => return None,
+                        None => self.lose(),
+                    },
+                },
+                Phase::Interleaved(length) => {
+                    let bytes = self.rest().get(..length)?.to_vec();
+                    self.taken += length;
+                    self.phase = Phase::Head;
+                    return Some(Event::Interleaved { bytes, length });
+                }
+                Phase::Tunnel | Phase::Lost => return None,
+            }
+        }
+    }
+
+    /// Says how long the body is whose head came last, and whether it is looked into.
+    pub fn begin_body(&mut self, length: Length, is_wanted: bool) {
+        self.is_wanted = is_wanted;
+        self.phase = match length {
+            Length::Known(length) => Phase::Body(length),
+            Length::Chunked => Phase::ChunkHead,
+            Length::ToTheEnd => Phase::ToTheEnd,
+            Length::Tunnel => Phase::Tunnel,
+        };
+        if let Length::Known(length) = length
+            && length > BODY_BYTES as u64
+        {
+            self.give_up_body();
+        }
+    }
+
+    /// Goes on behind `count` bytes that were not captured. Gives a datagram that they cut; tells by `true` that a
+    /// message is missing.
+    pub fn skip(&mut self, count: usize) -> (Option<Event>, bool) {
+        let rest = self.rest().len();
+        match self.phase {
+            Phase::Body(left) if left >= count as u64 && rest == 0 => {
+                self.phase = Phase::Body(left - count as u64);
+                return (None, self.damage());
+            }
+            // The chunk's end must be captured.
+            Phase::Chunk(left) if left > count as u64 && rest == 0 => {
+                self.phase = Phase::Chunk(left - count as u64);
+                return (None, self.damage());
+            }
+            Phase::ToTheEnd if rest == 0 => return (None, self.damage()),
+            Phase::Interleaved(length) => {
+                let bytes = self.rest().to_vec();
+                self.clear();
+                self.phase = match (length - bytes.len()).checked_sub(count) {
+                    Some(0) => Phase::Head,
+                    Some(left) => Phase::Body(left as u64),
+                    None => Phase::Lost,
+                };
+                self.is_wanted = false;
+                let event = (!bytes.is_empty()).then_some(Event::Interleaved { bytes, length });
+                return (event, false);
+            }
+            Phase::Tunnel => return (None, false),
+            _ => {}
+        }
+        let was_lost = self.phase == Phase::Lost;
+        self.lose();
+        (None, !was_lost)
+    }
+
+    /// Takes the end of the connection.
+    pub fn end(&mut self) -> Option<Event> {
+        (self.phase == Phase::ToTheEnd).then(|| self.end_body())
+    }
+
+    /// What was not read yet.
+    pub fn rest(&self) -> &[u8] {
+        self.buffer.get(self.taken..).unwrap_or_default()
+    }
+
+    /// Whether it is not known where the next message starts.
+    pub fn is_lost(&self) -> bool {
+        self.phase == Phase::Lost
+    }
+
+    /// Whether no more messages come.
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Tunnel
+    }
+
+    /// Bytes that are held.
+    pub const fn held_bytes(&self) -> usize {
+        self.buffer.len() + self.body.len()
+    }
+
+    /// Gives up where it is: the next segment that starts a message goes on.
+    pub fn lose(&mut self) {
+        self.clear();
+        self.phase = Phase::Lost;
+        self.is_waiting = false;
+        self.is_damaged = false;
+        self.is_oversized = false;
+        self.body = Vec::new();
+    }
+
+    fn next_head(&mut self) -> Option<Event> {
+        let rest = self.rest();
+        let parsed = match self.syntax {
+            Syntax::Http => http_head(rest),
+            Syntax::Sip | Syntax::Rtsp if !recognise::may_start(self.syntax, rest) => Err(()),
+            Syntax::Sip | Syntax::Rtsp => Ok(Head::parse(rest)),
+        };
+        match parsed {
+            Ok(Some((head, length))) => {
+                self.taken += length;
+                Some(Event::Head(head))
+            }
+            Ok(None) if rest.len() < HEAD_BYTES => None,
+            _ => {
+                self.lose();
+                None
+            }
+        }
+    }
+
+    fn take_body(&mut self, limit: u64) -> u64 {
+        let rest = self.buffer.get(self.taken..).unwrap_or_default();
+        let count = usize::try_from(limit).unwrap_or(usize::MAX).min(rest.len());
+        let bytes = rest.get(..count).unwrap_or_default();
+        self.taken += count;
+        if self.is_wanted && !self.is_oversized && self.body.len() + count > BODY_BYTES {
+            self.give_up_body();
+        } else if self.is_wanted && !self.is_oversized && !self.is_damaged {
+            self.body.extend_from_slice(bytes);
+        }
+        count as u64
+    }
+
+    fn give_up_body(&mut self) {
+        self.oversized += u64::from(self.is_wanted && !self.is_oversized);
+        self.is_oversized = true;
+        self.body = Vec::new();
+    }
+
+    /// Notes that bytes of the body are missing; tells whether they were wanted.
+    fn damage(&mut self) -> bool {
+        let is_news = self.is_wanted && !self.is_damaged;
+        self.is_damaged = true;
+        self.body = Vec::new();
+        is_news
+    }
+
+    fn end_body(&mut self) -> Event {
+        let is_here = self.is_wanted && !self.is_damaged && !self.is_oversized;
+        let body = std::mem::take(&mut self.body);
+        self.phase = Phase::Head;
+        self.is_damaged = false;
+        self.is_oversized = false;
+        Event::End(is_here.then_some(body))
+    }
+
+    fn clear(&mut self) {
+        self.buffer.clear();
+        self.taken = 0;
+    }
+}
+
+/// The head of an HTTP message and its length; an error where the bytes are none.
+fn http_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, ()> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+    let mut head = Head::default();
+    let (status, fields) = if bytes.starts_with(b"HTTP/") {
+        let mut response = httparse::Response::new(&mut fields);
+        let status = response.parse(bytes).map_err(drop)?;
+        head.start = format!("HTTP/1.{} {} ", response.version.unwrap_or(1), response.code.unwrap_or_default());
+        (status, response.headers)
+    } else {
+        let mut request = httparse::Request::new(&mut fields);
+        let status = request.parse(bytes).map_err(drop)?;
+        let (method, path) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
+        head.start = format!("{method} {path} HTTP/1.{}", request.version.unwrap_or(1));
+        (status, request.headers)
+    };
+    let httparse::Status::Complete(length) = status else { return Ok(None) };
+    for field in fields.iter() {
+        head.push(field.name, &String::from_utf8_lossy(field.value));
+    }
+    Ok(Some((head, length)))
+}
