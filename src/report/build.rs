@@ -5,6 +5,7 @@ mod connecting;
 mod other;
 mod rtcp;
 mod securing;
+mod signalling;
 mod streams;
 
 use std::{cmp::Reverse, collections::BTreeMap};
@@ -17,7 +18,7 @@ use crate::{
     report::document::{
         self, Capture, OtherFlow, PacketRef, Report, Session, SessionEndpoint, StepStatus, Tool, Verdict,
     },
-    session::{self, Outcome, Sessions, Steps},
+    session::{self, Exchange, Outcome, Sessions, Steps},
     time::{PacketId, Timestamp},
     wire::{Endpoint, Kind, Layer},
 };
@@ -42,7 +43,11 @@ pub fn build(analysis: &Analysis, sessions: &Sessions) -> Report {
         }
     }
     let verdict_of = |id| verdicts.get(&id).copied().unwrap_or(Verdict::Pass);
-    let calls = (1..).zip(&sessions.calls).map(|(id, call)| session(&context, id, call, verdict_of(id))).collect();
+    let describe = |(id, call): (u32, &session::Session)| {
+        let exchanges: Vec<&Exchange> = call.exchanges(sessions).collect();
+        session(&context, id, call, &exchanges, verdict_of(id))
+    };
+    let calls = (1..).zip(&sessions.calls).map(describe).collect();
     let (other_flows, other_flows_omitted) = others(&context, sessions);
     Report {
         schema_version: document::SCHEMA_VERSION,
@@ -188,10 +193,18 @@ const fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-fn session(context: &Context<'_>, id: u32, call: &session::Session, verdict: Verdict) -> Session {
+fn session(
+    context: &Context<'_>,
+    id: u32,
+    call: &session::Session,
+    exchanges: &[&Exchange],
+    verdict: Verdict,
+) -> Session {
     let flows: Vec<&FlowRecord> = call.flows(context.analysis).collect();
-    let start = flows.iter().map(|flow| flow.first.0).min().unwrap_or_default();
-    let end = flows.iter().map(|flow| flow.last.0).max().unwrap_or_default();
+    let said = || exchanges.iter().filter_map(|exchange| exchange.span);
+    let starts = flows.iter().map(|flow| flow.first.0).chain(said().map(|((first, _), _)| first));
+    let ends = flows.iter().map(|flow| flow.last.0).chain(said().map(|(_, (last, _))| last));
+    let (start, end) = (starts.min().unwrap_or_default(), ends.max().unwrap_or_default());
     let steps = Steps::new(context.analysis, flows.iter().copied());
     Session {
         id,
@@ -199,10 +212,10 @@ fn session(context: &Context<'_>, id: u32, call: &session::Session, verdict: Ver
         endpoints: endpoints(&flows),
         start_time: context.seconds(start),
         duration: end.seconds_since(start),
-        signalling: document::Signalling::default(),
+        signalling: signalling::signalling(context, exchanges, &flows),
         connecting: connecting::connecting(context, &steps, &flows),
         securing: securing::securing(context, &steps, &flows),
-        communicating: communicating::communicating(context, &steps, &flows),
+        communicating: communicating::communicating(context, &steps, &flows, exchanges),
     }
 }
 

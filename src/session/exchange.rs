@@ -16,6 +16,7 @@ use crate::{
         tcp::Mark,
     },
     sdp::{self, Description},
+    session::Outcome,
     wire::Endpoint,
 };
 
@@ -171,5 +172,24 @@ impl Exchange {
         let round = answered.or_else(|| self.rounds.last())?;
         let answer = round.answer.and_then(|answer| self.statements.get(answer));
         Some((self.statements.get(round.offer)?, answer))
+    }
+}
+
+impl Exchange {
+    /// Whether the two came to an agreement. An offer whose answer is not in the capture is no failure.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let answered = self.rounds.iter().any(|round| round.answer.is_some());
+        let refuses = |statement: &Statement| statement.description.media.iter().all(|media| media.rejected);
+        let refused = matches!(self.settled(), Some((_, Some(answer))) if refuses(answer));
+        let accepted = self.dialog.as_ref().is_some_and(|dialog| dialog.accepted.is_some());
+        let has_failed = self.dialog.as_ref().is_some_and(Dialog::has_failed);
+        if has_failed || refused || !answered && self.transports.is_empty() && self.refused.is_some() {
+            Outcome::Failed
+        } else if answered || accepted || !self.transports.is_empty() {
+            Outcome::Ok
+        } else {
+            Outcome::NotSeen
+        }
     }
 }

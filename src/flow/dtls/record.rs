@@ -250,6 +250,13 @@ pub struct Stop {
 }
 
 impl Record {
+    /// Each side's own certificate: the first of its chain (RFC 5246 section 7.4.2).
+    pub fn leaves(&self) -> impl Iterator<Item = &Certificate> {
+        let first =
+            |direction: u8| self.certificates.iter().find(move |certificate| certificate.direction == direction);
+        [first(0), first(1)].into_iter().flatten()
+    }
+
     /// Whether the handshake came to its end. DTLS 1.2: both ends sent their Finished. DTLS 1.3: the client's encrypted
     /// flight followed the server's and something of epoch 3 followed. What the ends made of it is encrypted.
     #[must_use]

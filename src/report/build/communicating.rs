@@ -12,14 +12,19 @@ use crate::{
         build::{Context, rtcp, status, streams},
         document::{Communicating, Sctp, SctpCause},
     },
-    session::Steps,
+    session::{Exchange, Steps},
     time::seconds,
     wire::sctp::{cause_name, chunk_name},
 };
 
 /// Media, RTCP and SCTP of the call's flows.
-pub fn communicating(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord]) -> Communicating {
-    let rtp_streams = streams::streams(context, flows);
+pub fn communicating(
+    context: &Context<'_>,
+    steps: &Steps<'_>,
+    flows: &[&FlowRecord],
+    exchanges: &[&Exchange],
+) -> Communicating {
+    let rtp_streams = streams::streams(context, flows, exchanges);
     let rtcp = rtcp::rtcp(context, flows);
     let associations = flows.iter().filter_map(|flow| flow.sctp.as_ref().map(|record| (*flow, record)));
     let busiest = associations.max_by_key(|(flow, _)| flow.count(Protocol::Sctp));

@@ -223,7 +223,7 @@ impl Ends<'_> {
         let moment = |seconds: i64| Timestamp(seconds.saturating_mul(NANOS_PER_SECOND)).to_rfc3339();
         Certificate {
             sender: self.end(certificate.direction),
-            fingerprint: certificate.fingerprint.map(|byte| format!("{byte:02X}")).join(":"),
+            fingerprint: fingerprint_text(&certificate.fingerprint),
             key_type: contents.map(|contents| contents.key_type),
             key_bits: contents.and_then(|contents| contents.key_bits),
             subject: contents.map(|contents| contents.subject.clone()),
@@ -277,6 +277,12 @@ fn version_number(number: u16) -> String {
 
 fn word(number: u16, name: fn(u16) -> Option<&'static str>) -> String {
     name(number).map_or_else(|| format!("0x{number:04x}"), str::to_owned)
+}
+
+/// As `a=fingerprint` has it (RFC 8122 section 5).
+pub(super) fn fingerprint_text(fingerprint: &[u8]) -> String {
+    let bytes: Vec<String> = fingerprint.iter().map(|byte| format!("{byte:02X}")).collect();
+    bytes.join(":")
 }
 
 fn hex(bytes: &[u8]) -> String {

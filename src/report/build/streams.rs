@@ -8,13 +8,14 @@ use crate::{
         key::FlowKey,
         rtcp::Rtcp,
         sequence::{Bursts, Counters},
-        stream::{self, Stream, clock_rate, media_kind},
+        stream::{self, PayloadTypeCount, Stream, clock_rate, media_kind},
     },
     report::{
         build::{Context, rtcp},
         document::{self, HeaderExtension, Inferred, LossBursts, PayloadType, RtpStream, StreamPath, StreamRole},
     },
-    session::{self, CallStream, Repair, repairs},
+    sdp,
+    session::{self, CallStream, Exchange, Repair, Sides, Signalled, repairs},
     time::{NANOS_PER_SECOND, seconds},
     wire::rtp::{Media, static_payload_type},
 };
@@ -32,7 +33,7 @@ const SHORTEST_FOR_FRAME_RATE: i64 = NANOS_PER_SECOND;
 const MENTIONS: usize = 64;
 
 /// The streams of a call by their first packet.
-pub fn streams(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<RtpStream> {
+pub fn streams(context: &Context<'_>, flows: &[&FlowRecord], exchanges: &[&Exchange]) -> Vec<RtpStream> {
     let all = session::streams(flows.iter().copied());
     let roles = repairs(&all);
     // The stream that repairs another, by the other's index; the earliest, should there be several.
@@ -47,7 +48,9 @@ pub fn streams(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<RtpStream> {
         let repaired = role.of.and_then(|index| all.get(index)).map(|found| &*found.stream);
         let rtx = repairs_of.get(&index).copied();
         let flows = mentions.get(&found.stream.ssrc).map_or(&[][..], Vec::as_slice);
-        Parts { context, found, flow: found.flow, flows, stream: &found.stream, role, repaired, rtx }.describe()
+        let direction = found.parts.last().map_or(found.stream.direction, |(_, part)| part.direction);
+        let said = Sides::of(found.flow, exchanges).and_then(|sides| sides.stream(found, direction));
+        Parts { context, found, flow: found.flow, flows, stream: &found.stream, role, repaired, rtx, said }.describe()
     });
     found.collect()
 }
@@ -81,6 +84,8 @@ struct Parts<'a> {
     role: Repair,
     repaired: Option<&'a Stream>,
     rtx: Option<&'a Stream>,
+    /// What was signalled of it.
+    said: Option<Signalled<'a>>,
 }
 
 impl Parts<'_> {
@@ -88,8 +93,11 @@ impl Parts<'_> {
         let Self { context, found, flow, stream, .. } = self;
         let counters = stream.sequence();
         let is_media = self.role.role == session::StreamRole::Media;
-        let (rate, inferred) = clock_rate(self.repaired.unwrap_or(stream));
-        let rate = rate.filter(|_| is_media || self.repaired.is_some());
+        let (rate, inferred) = match self.said.as_ref().and_then(|said| said.codec?.clock_rate) {
+            Some(rate) => (Some(rate), false),
+            None => clock_rate(self.repaired.unwrap_or(stream)),
+        };
+        let rate = rate.filter(|_| is_media || self.repaired.is_some() || !inferred);
         let jitter = rate.filter(|_| is_media).and_then(|rate| stream.timing().jitter(rate));
         let kind = self.kind();
         let length = stream.last.0.since(stream.first.0);
@@ -100,14 +108,14 @@ impl Parts<'_> {
             transport: flow.key.transport.name(),
             relay: flow.key.relay.map(|relay| relay.to_string()),
             previous_paths: self.previous_paths(),
-            payload_types: payload_types(stream),
+            payload_types: self.payload_types(),
             kind,
             role: match self.role.role {
                 session::StreamRole::Media => StreamRole::Media,
                 session::StreamRole::Retransmission => StreamRole::Retransmission,
                 session::StreamRole::Probe => StreamRole::Probe,
             },
-            codec: stream.payload_types().first().and_then(|count| codec(count.payload_type)),
+            codec: stream.payload_types().first().and_then(|count| self.codec(count.payload_type)),
             clock_rate: rate,
             clock_rate_inferred: rate.is_some() && inferred,
             packets_received: stream.packets,
@@ -139,7 +147,7 @@ impl Parts<'_> {
                 .flatten(),
             padding_packets: self.padding_packets(),
             csrcs: stream.csrcs.clone(),
-            header_extensions: header_extensions(stream),
+            header_extensions: self.header_extensions(),
             clock_drift_ppm: rate
                 .filter(|_| is_media)
                 .and_then(|rate| stream.timing().drift_ppb(rate))
@@ -148,6 +156,9 @@ impl Parts<'_> {
             encrypted: self.encrypted(),
             ssrc_collision: self.collides(),
             seen_before: found.is_seen_before,
+            mid: self.said.as_ref().and_then(|said| said.media.mid.clone()),
+            rid: self.said.as_ref().and_then(|said| said.rid.clone()),
+            msid: self.said.as_ref().and_then(|said| said.msid.clone()),
             rtx_ssrc: self.rtx.map(|rtx| rtx.ssrc),
             repairs_ssrc: self.repaired.map(|repaired| repaired.ssrc),
             first_sequence_number: stream.first.2,
@@ -176,6 +187,14 @@ impl Parts<'_> {
     }
 
     fn kind(&self) -> Option<&'static str> {
+        if let Some(said) = &self.said {
+            match said.media.kind {
+                sdp::Kind::Audio => return Some("audio"),
+                sdp::Kind::Video => return Some("video"),
+                sdp::Kind::Text => return Some("text"),
+                _ => {}
+            }
+        }
         if self.role.role == session::StreamRole::Probe {
             return None;
         }
@@ -237,6 +256,32 @@ impl Parts<'_> {
             })
     }
 
+    fn payload_types(&self) -> Vec<PayloadType> {
+        let counts = self.stream.payload_types().into_iter();
+        let describe = |count: PayloadTypeCount| PayloadType {
+            payload_type: count.payload_type,
+            packets: count.packets,
+            codec: self.codec(count.payload_type),
+        };
+        counts.map(describe).collect()
+    }
+
+    /// The codec of a payload type: as signalled, else of the static ones.
+    fn codec(&self, payload_type: u8) -> Option<String> {
+        let said = self.said.as_ref().and_then(|said| said.codec_of(payload_type)?.name.clone());
+        said.or_else(|| static_payload_type(payload_type).map(|known| known.name.to_owned()))
+    }
+
+    fn header_extensions(&self) -> Vec<HeaderExtension> {
+        let used = self.stream.extensions.iter().zip(0_u8..).filter(|(packets, _)| **packets > 0);
+        let describe = |(packets, id): (&u32, u8)| HeaderExtension {
+            id,
+            packets: u64::from(*packets),
+            uri: self.said.as_ref().and_then(|said| said.extension(id)).map(str::to_owned),
+        };
+        used.map(describe).collect()
+    }
+
     fn inferred(&self, counters: &Counters) -> Option<Inferred> {
         // What was lost before the tap was asked for too: only the rest was lost behind it.
         let asked = rtcp::nacked(self.flows, self.stream.ssrc).map(|asked| asked.saturating_sub(counters.lost));
@@ -248,26 +293,6 @@ impl Parts<'_> {
             retransmission_matches: matches,
         })
     }
-}
-
-fn payload_types(stream: &Stream) -> Vec<PayloadType> {
-    let counts = stream.payload_types().into_iter();
-    counts
-        .map(|count| PayloadType {
-            payload_type: count.payload_type,
-            packets: count.packets,
-            codec: codec(count.payload_type),
-        })
-        .collect()
-}
-
-fn codec(payload_type: u8) -> Option<String> {
-    static_payload_type(payload_type).map(|known| known.name.to_owned())
-}
-
-fn header_extensions(stream: &Stream) -> Vec<HeaderExtension> {
-    let used = stream.extensions.iter().zip(0_u8..).filter(|(packets, _)| **packets > 0);
-    used.map(|(packets, id)| HeaderExtension { id, packets: u64::from(*packets) }).collect()
 }
 
 const fn loss_bursts(bursts: &Bursts) -> LossBursts {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Communicating, Connecting, Securing, StepStatus, Verdict};
+use super::{Communicating, Connecting, Securing, Signalling, Verdict};
 
 /// A call: the four steps of one conversation between two ends.
 #[derive(Clone, Debug, Serialize)]
@@ -39,20 +39,4 @@ pub struct SessionEndpoint {
     pub channel: Option<u16>,
     /// `peer` or `relay`.
     pub role: &'static str,
-}
-
-/// The signalling step.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Signalling {
-    /// Whether it was seen and worked.
-    pub status: StepStatus,
-    /// What carried it; `null` when it was not seen.
-    pub transport: Option<String>,
-    /// Offers, in order.
-    pub offers: Vec<serde_json::Value>,
-    /// Answers, in order.
-    pub answers: Vec<serde_json::Value>,
-    /// What was agreed for each media section.
-    pub media: Vec<serde_json::Value>,
 }

@@ -44,6 +44,12 @@ pub struct RtpStream {
     pub role: StreamRole,
     /// Codec of the main payload type, where it is certain (static payload types, signalling); else `null`.
     pub codec: Option<String>,
+    /// The media section that it belongs to (`a=mid`), where signalling tells.
+    pub mid: Option<String>,
+    /// The restriction identifier (RFC 8852) of a simulcast layer, or of the layer that it repairs.
+    pub rid: Option<String>,
+    /// The stream and track that its sender announced (`a=msid`).
+    pub msid: Option<String>,
     /// RTP clock in Hz.
     pub clock_rate: Option<u32>,
     /// Whether the clock rate was inferred from the packets' timing.
@@ -165,6 +171,8 @@ pub struct HeaderExtension {
     pub id: u8,
     /// Packets with it.
     pub packets: u64,
+    /// What it is, where signalling tells (`a=extmap`).
+    pub uri: Option<String>,
 }
 
 /// Runs of lost packets by their length.

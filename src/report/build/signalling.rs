@@ -1,0 +1,287 @@
+//! What the two sides of a call agreed on.
+
+use super::{Context, status};
+use crate::{
+    flow::{FlowRecord, signalling::DescriptionKind, tcp::Mark},
+    report::document::{
+        AgreedMedia, FingerprintCheck, MessageIntegrity, Mismatch, SessionDescription, SignalledCandidate, Signalling,
+        SipCall,
+    },
+    sdp::{
+        self, Media,
+        negotiation::{self, Agreed, Security, Side, negotiate},
+    },
+    session::{Dialog, Exchange, Integrity, Outcome, Party, Place, Proof, Sides, Statement},
+    wire::Endpoint,
+};
+
+/// Candidates that are listed.
+const CANDIDATES: usize = 256;
+
+/// The signalling step of a call.
+pub fn signalling(context: &Context<'_>, exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Signalling {
+    let Some(main) = exchanges.first() else { return Signalling::default() };
+    let statements = || exchanges.iter().flat_map(|exchange| &exchange.statements);
+    let list = |wanted: fn(DescriptionKind) -> bool| {
+        let wanted = statements().filter(|statement| wanted(statement.kind));
+        wanted.map(|statement| description(context, statement)).collect()
+    };
+    let (media, mismatches) = agreed(main);
+    let outcomes = || exchanges.iter().map(|exchange| exchange.outcome());
+    let outcome = outcomes().find(|outcome| *outcome != Outcome::NotSeen).unwrap_or_default();
+    Signalling {
+        status: status(outcome),
+        transport: Some(main.via.map_or("file", |via| via.name()).to_owned()),
+        answer_duration: answer_duration(main),
+        offers: list(|kind| kind == DescriptionKind::Offer),
+        answers: list(|kind| kind != DescriptionKind::Offer),
+        media,
+        mismatches,
+        candidates: exchanges
+            .iter()
+            .flat_map(|exchange| candidates(context, exchange, flows))
+            .take(CANDIDATES)
+            .collect(),
+        message_integrity: message_integrity(context, exchanges, flows),
+        fingerprints: fingerprints(context, exchanges, flows),
+        sip: exchanges.iter().find_map(|exchange| exchange.dialog.as_ref()).map(sip),
+        refused: main
+            .refused
+            .as_ref()
+            .filter(|_| outcome == Outcome::Failed)
+            .map(|(method, status, _)| format!("{method} {status}")),
+    }
+}
+
+const fn party_name(party: Party) -> &'static str {
+    if party == 0 { "offerer" } else { "answerer" }
+}
+
+const fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Offerer => "offerer",
+        Side::Answerer => "answerer",
+    }
+}
+
+fn description(context: &Context<'_>, statement: &Statement) -> SessionDescription {
+    let place = statement.places.first();
+    let has_key = |media: &Media| !media.crypto.is_empty();
+    let text = if statement.description.media.iter().any(has_key) || statement.text.contains("\nk=") {
+        let lines = statement.description.lines.iter().map(|line| line.shown() + "\r\n");
+        lines.collect()
+    } else {
+        statement.text.clone()
+    };
+    SessionDescription {
+        kind: statement.kind.name(),
+        party: party_name(statement.party),
+        source: place.map(|place| place.source().to_string()),
+        destination: place.map(|place| place.destination().to_string()),
+        time: place.map(|place| context.seconds(place.mark.0)),
+        packet: place.map(|place| context.packet(place.mark.1)),
+        copies: statement.places.len() as u64,
+        sdp: text,
+    }
+}
+
+fn answer_duration(exchange: &Exchange) -> Option<f64> {
+    let round = exchange.rounds.iter().find(|round| round.answer.is_some())?;
+    let mark = |index: usize| -> Option<Mark> { exchange.statements.get(index)?.mark() };
+    Some(mark(round.answer?)?.0.seconds_since(mark(round.offer)?.0))
+}
+
+fn agreed(exchange: &Exchange) -> (Vec<AgreedMedia>, Vec<Mismatch>) {
+    let Some((offer, answer)) = exchange.settled() else { return (Vec::new(), Vec::new()) };
+    let Some(answer) = answer else {
+        return (offer.description.media.iter().map(offered_media).collect(), Vec::new());
+    };
+    let negotiation = negotiate(&offer.description, &answer.description);
+    let protocol =
+        |index: usize| answer.description.media.get(index).map_or_else(String::new, |media| media.protocol.clone());
+    let media = negotiation.media.iter().map(|agreed| agreed_media(agreed, protocol(agreed.index))).collect();
+    (media, negotiation.mismatches.iter().map(mismatch).collect())
+}
+
+fn mismatch(found: &negotiation::Mismatch) -> Mismatch {
+    Mismatch {
+        code: found.code,
+        severity: match found.severity {
+            sdp::Severity::Error => "error",
+            sdp::Severity::Warning => "warning",
+            sdp::Severity::Info => "info",
+        },
+        media: found.media,
+        message: found.message.clone(),
+    }
+}
+
+fn offered_media(media: &Media) -> AgreedMedia {
+    AgreedMedia {
+        mid: media.mid.clone(),
+        kind: media.kind.name().to_owned(),
+        codecs: media.codecs.iter().map(sdp::Codec::encoding).collect(),
+        direction: media.direction.name(),
+        protocol: media.protocol.clone(),
+        rejected_by: None,
+        security: None,
+        dtls_client: None,
+    }
+}
+
+fn agreed_media(agreed: &Agreed, protocol: String) -> AgreedMedia {
+    AgreedMedia {
+        mid: agreed.mid.clone(),
+        kind: agreed.kind.name().to_owned(),
+        codecs: agreed.codecs.iter().map(|codec| codec.encoding.clone()).collect(),
+        direction: agreed.direction.name(),
+        protocol,
+        rejected_by: agreed.rejected_by.map(side_name),
+        security: Some(match &agreed.security {
+            Security::None => "none".to_owned(),
+            Security::Dtls => "dtls".to_owned(),
+            Security::Sdes(suite) => suite.clone(),
+        }),
+        dtls_client: agreed.dtls_client.map(side_name),
+    }
+}
+
+fn candidates(context: &Context<'_>, exchange: &Exchange, flows: &[&FlowRecord]) -> Vec<SignalledCandidate> {
+    let mut list: Vec<SignalledCandidate> = Vec::new();
+    let mut add = |candidate: SignalledCandidate| {
+        let same = |known: &SignalledCandidate| {
+            known.party == candidate.party && known.candidate == candidate.candidate && known.mid == candidate.mid
+        };
+        if list.len() < CANDIDATES && !list.iter().any(same) {
+            list.push(candidate);
+        }
+    };
+    for statement in &exchange.statements {
+        for media in &statement.description.media {
+            for candidate in &media.candidates {
+                let line = statement.description.lines.iter().find(|line| line.number == candidate.line);
+                let text = line.map_or_else(String::new, |line| line.value().to_owned());
+                let place = statement.places.first();
+                let read = Read { party: statement.party, text, mid: media.mid.clone(), trickled: false, place };
+                add(signalled_candidate(context, &read, Some(candidate), flows));
+            }
+        }
+    }
+    for trickled in &exchange.candidates {
+        let (text, mid) = (trickled.text.clone(), trickled.mid.clone());
+        let read = Read { party: trickled.party, text, mid, trickled: true, place: Some(&trickled.place) };
+        add(signalled_candidate(context, &read, trickled.candidate.as_ref(), flows));
+    }
+    list
+}
+
+/// A candidate's text and where it stood.
+struct Read<'a> {
+    party: Party,
+    text: String,
+    mid: Option<String>,
+    trickled: bool,
+    place: Option<&'a Place>,
+}
+
+fn signalled_candidate(
+    context: &Context<'_>,
+    read: &Read<'_>,
+    candidate: Option<&sdp::Candidate>,
+    flows: &[&FlowRecord],
+) -> SignalledCandidate {
+    let name = candidate.and_then(|candidate| match &candidate.address {
+        sdp::Address::Mdns(name) => Some(name),
+        _ => None,
+    });
+    let resolved = name.and_then(|name| {
+        let known = context.names.iter().find(|known| known.name.eq_ignore_ascii_case(name))?;
+        known.addresses.first().copied()
+    });
+    let ip = candidate.and_then(|candidate| candidate.address.ip()).or(resolved);
+    let end = ip.zip(candidate.map(|candidate| candidate.port));
+    SignalledCandidate {
+        party: party_name(read.party),
+        candidate: read.text.clone(),
+        mid: read.mid.clone(),
+        kind: candidate.map(|candidate| candidate.kind.name().to_owned()),
+        address: candidate.map(|candidate| candidate.address.to_string()),
+        port: candidate.map(|candidate| candidate.port),
+        transport: candidate.map(|candidate| candidate.transport.name().to_owned()),
+        scope: candidate.map(|candidate| candidate.address.scope()),
+        trickled: read.trickled,
+        packet: read.place.map(|place| context.packet(place.mark.1)),
+        resolved_address: resolved.map(|address| address.to_string()),
+        checks: end.map_or("not-seen", |(ip, port)| checks(Endpoint::from(std::net::SocketAddr::new(ip, port)), flows)),
+    }
+}
+
+/// What became of an address: checks from it or to it.
+fn checks(end: Endpoint, flows: &[&FlowRecord]) -> &'static str {
+    let of_end = flows.iter().filter(|flow| flow.key.low == end || flow.key.high == end);
+    let ices = || of_end.clone().filter_map(|flow| flow.ice.as_deref()).filter(|ice| ice.is_ice());
+    match (ices().any(|ice| ice.is_connected()), ices().next()) {
+        (true, _) => "answered",
+        (false, Some(_)) => "tried",
+        (false, None) => "not-seen",
+    }
+}
+
+fn message_integrity(
+    context: &Context<'_>,
+    exchanges: &[&Exchange],
+    flows: &[&FlowRecord],
+) -> Option<MessageIntegrity> {
+    let found = Integrity::new(flows, exchanges);
+    let Integrity { verified, failed, unknown, unchecked, failures } = found;
+    (verified + failed > 0).then(|| MessageIntegrity {
+        verified,
+        failed,
+        unknown,
+        unchecked,
+        failed_packets: failures.iter().map(|(packet, _)| context.packet(*packet)).collect(),
+    })
+}
+
+fn fingerprints(context: &Context<'_>, exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Vec<FingerprintCheck> {
+    let mut list: Vec<FingerprintCheck> = Vec::new();
+    for flow in flows {
+        let Some(sides) = Sides::of(flow, exchanges) else { continue };
+        for certificate in flow.dtls.iter().flat_map(|record| record.leaves()) {
+            let Some(proof) = sides.proof(certificate) else { continue };
+            let check = FingerprintCheck {
+                party: party_name(sides.sender(usize::from(certificate.direction))),
+                fingerprint: super::securing::fingerprint_text(&certificate.fingerprint),
+                matches: proof == Proof::Matches,
+                packet: certificate.at.map(|step| context.packet(step.packet)),
+            };
+            if !list.iter().any(|known| known.party == check.party && known.fingerprint == check.fingerprint) {
+                list.push(check);
+            }
+        }
+    }
+    list
+}
+
+fn sip(dialog: &Dialog) -> SipCall {
+    let refused = dialog.refused.as_ref().filter(|_| dialog.accepted.is_none());
+    SipCall {
+        call_id: dialog.call_id.clone(),
+        from: dialog.from.clone(),
+        to: dialog.to.clone(),
+        requests: dialog.requests.clone(),
+        responses: dialog.responses.iter().map(|(status, count)| (status.to_string(), *count)).collect(),
+        refused: refused.map(|(status, phrase, ..)| format!("{status} {phrase}").trim_end().to_owned()),
+        reason: dialog
+            .ended
+            .as_ref()
+            .and_then(|ending| ending.reason.clone())
+            .or_else(|| refused.and_then(|(_, _, reason, _)| reason.clone())),
+        accepted: dialog.accepted.is_some(),
+        branches: dialog.branches.len() as u64,
+        ended: dialog.ended.as_ref().map(|ending| {
+            let who = if ending.by_caller { "the caller" } else { "the called" };
+            format!("{} by {who}", ending.method)
+        }),
+    }
+}

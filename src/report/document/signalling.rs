@@ -1,0 +1,183 @@
+//! What the two sides of a call agreed on.
+
+use serde::Serialize;
+
+use super::{PacketRef, StepStatus};
+
+/// The signalling step.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Signalling {
+    /// Whether it was seen and worked.
+    pub status: StepStatus,
+    /// What carried it: `sip-udp`, `sip-tcp`, `sip-ws`, `http`, `websocket`, `rtsp`; `file` where it was given beside the
+    /// capture, `null` when it was not seen.
+    pub transport: Option<String>,
+    /// Seconds from the first offer to its answer.
+    pub answer_duration: Option<f64>,
+    /// Offers, in order.
+    pub offers: Vec<SessionDescription>,
+    /// Answers, provisional ones too, in order.
+    pub answers: Vec<SessionDescription>,
+    /// What was agreed for each media section by the last round that was answered; what was offered where none was.
+    pub media: Vec<AgreedMedia>,
+    /// Where the answer does not fit the offer.
+    pub mismatches: Vec<Mismatch>,
+    /// Candidates in descriptions and sent apart from them, by party.
+    pub candidates: Vec<SignalledCandidate>,
+    /// MESSAGE-INTEGRITY of connectivity checks, computed with the passwords in the descriptions; `null` where there
+    /// are none.
+    pub message_integrity: Option<MessageIntegrity>,
+    /// Certificates in clear against the fingerprints of their senders.
+    pub fingerprints: Vec<FingerprintCheck>,
+    /// The SIP call; `null` where it was none.
+    pub sip: Option<SipCall>,
+    /// The refusal that HTTP or RTSP ended with: `POST 403`.
+    pub refused: Option<String>,
+}
+
+/// A description as it was sent.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionDescription {
+    /// `offer`, `answer` or `pranswer`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Whose it is: `offerer` or `answerer` of the call's first offer.
+    pub party: &'static str,
+    /// Who sent it where it was first seen: `address:port`; `null` where it was given beside the capture.
+    pub source: Option<String>,
+    /// Who it was sent to.
+    pub destination: Option<String>,
+    /// When, in seconds.
+    pub time: Option<f64>,
+    /// The packet that completed it.
+    pub packet: Option<PacketRef>,
+    /// How often it was seen: on its way to a server and from there, or sent again.
+    pub copies: u64,
+    /// The text as it was sent, the keys of `a=crypto` left out.
+    pub sdp: String,
+}
+
+/// One media section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgreedMedia {
+    /// Its identification tag.
+    pub mid: Option<String>,
+    /// `audio`, `video`, `application` ...
+    pub kind: String,
+    /// Codecs of both, in the order of the answer: `opus/48000/2`.
+    pub codecs: Vec<String>,
+    /// Which way it flows, as the offerer sees it: `sendrecv`, `sendonly`, `recvonly`, `inactive`.
+    pub direction: &'static str,
+    /// The protocol as written: `UDP/TLS/RTP/SAVPF`.
+    pub protocol: String,
+    /// Who refused it: `offerer` or `answerer`.
+    pub rejected_by: Option<&'static str>,
+    /// How it is secured: `dtls`, the SDES suite, or `none`; `null` while it is not answered.
+    pub security: Option<String>,
+    /// Who is to send the DTLS ClientHello: `offerer` or `answerer`.
+    pub dtls_client: Option<&'static str>,
+}
+
+/// Where an answer does not fit its offer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mismatch {
+    /// The rule's code.
+    pub code: &'static str,
+    /// `error`, `warning` or `info`.
+    pub severity: &'static str,
+    /// The media section, from 0; `null` of the whole.
+    pub media: Option<usize>,
+    /// What it is, in one sentence.
+    pub message: String,
+}
+
+/// A candidate that one side told the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignalledCandidate {
+    /// Whose: `offerer` or `answerer`.
+    pub party: &'static str,
+    /// The candidate as it was sent, from `candidate:` on.
+    pub candidate: String,
+    /// The media section that it is for.
+    pub mid: Option<String>,
+    /// `host`, `srflx`, `prflx`, `relay`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Its address, or name.
+    pub address: Option<String>,
+    /// Its port.
+    pub port: Option<u16>,
+    /// `udp` or `tcp`.
+    pub transport: Option<String>,
+    /// Where its address is valid: `public`, `private`, `mdns` ...
+    pub scope: Option<&'static str>,
+    /// Whether it was sent apart from a description.
+    pub trickled: bool,
+    /// The packet that brought it first.
+    pub packet: Option<PacketRef>,
+    /// What its name was found to be over multicast DNS.
+    pub resolved_address: Option<String>,
+    /// Whether checks to or from its address were seen: `answered`, `tried`, `not-seen`.
+    pub checks: &'static str,
+}
+
+/// MESSAGE-INTEGRITY of a call's connectivity checks (RFC 8445 section 7.2.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageIntegrity {
+    /// Messages signed with the password of their receiver; of answers, of their sender.
+    pub verified: u64,
+    /// Messages not signed with it, though it is known.
+    pub failed: u64,
+    /// Messages whose password no description tells.
+    pub unknown: u64,
+    /// Messages beyond those that are kept to be checked.
+    pub unchecked: u64,
+    /// The first that failed.
+    pub failed_packets: Vec<PacketRef>,
+}
+
+/// A certificate against the fingerprints that its sender announced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FingerprintCheck {
+    /// Whose certificate: `offerer` or `answerer`.
+    pub party: &'static str,
+    /// SHA-256 of it.
+    pub fingerprint: String,
+    /// Whether it was announced.
+    pub matches: bool,
+    /// The packet that completed it.
+    pub packet: Option<PacketRef>,
+}
+
+/// What SIP says of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SipCall {
+    /// Its Call-ID.
+    pub call_id: String,
+    /// Who called.
+    pub from: String,
+    /// Who was called.
+    pub to: String,
+    /// Requests by method.
+    pub requests: std::collections::BTreeMap<String, u64>,
+    /// Responses by status code.
+    pub responses: std::collections::BTreeMap<String, u64>,
+    /// The status of the last final response to an INVITE that was no success, with its phrase: `486 Busy Here`.
+    pub refused: Option<String>,
+    /// What its Reason or Warning says.
+    pub reason: Option<String>,
+    /// Whether it was accepted.
+    pub accepted: bool,
+    /// How many ends accepted: more than one is a fork.
+    pub branches: u64,
+    /// How it ended: `BYE by the caller`, `CANCEL by the caller`.
+    pub ended: Option<String>,
+}
