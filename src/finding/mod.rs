@@ -4,9 +4,15 @@ mod communicating;
 mod connecting;
 mod input;
 mod outcome;
+mod signalling;
 pub(crate) mod words;
 
-use crate::{engine::Analysis, session::Sessions, time::PacketId};
+use crate::{
+    engine::Analysis,
+    flow::FlowRecord,
+    session::{Exchange, Sessions},
+    time::PacketId,
+};
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +47,9 @@ pub struct Finding {
 pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
     let mut findings = input::judge(analysis, sessions);
     for (number, session) in (1..).zip(&sessions.calls) {
+        let exchanges: Vec<&Exchange> = session.exchanges(sessions).collect();
+        let flows: Vec<&FlowRecord> = session.flows(analysis).collect();
+        findings.extend(signalling::judge(number, &exchanges, &flows));
         findings.extend(communicating::judge(analysis, number, session));
     }
     findings.sort_by_key(|finding| (finding.severity, finding.session.is_none()));

@@ -206,14 +206,15 @@ fn session(
     let ends = flows.iter().map(|flow| flow.last.0).chain(said().map(|(_, (last, _))| last));
     let (start, end) = (starts.min().unwrap_or_default(), ends.max().unwrap_or_default());
     let steps = Steps::new(context.analysis, flows.iter().copied());
+    let connecting = connecting::connecting(context, &steps, &flows);
     Session {
         id,
         verdict,
         endpoints: endpoints(&flows),
         start_time: context.seconds(start),
         duration: end.seconds_since(start),
-        signalling: signalling::signalling(context, exchanges, &flows),
-        connecting: connecting::connecting(context, &steps, &flows),
+        signalling: signalling::signalling(context, exchanges, &flows, &connecting.candidate_pairs),
+        connecting,
         securing: securing::securing(context, &steps, &flows),
         communicating: communicating::communicating(context, &steps, &flows, exchanges),
     }

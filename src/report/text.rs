@@ -22,6 +22,7 @@ mod number;
 mod overview;
 mod page;
 mod securing;
+mod signalling;
 mod stream;
 mod summary;
 mod turn;

@@ -10,8 +10,11 @@ use crate::{
     },
     session::Exchange,
     time::PacketId,
-    wire::stun::{Message, Value, codec, kind},
+    wire::stun::{Message, Value, codec, kind, method},
 };
+
+/// What a check with a wrong password is refused with.
+const UNAUTHORIZED: u16 = 401;
 
 /// Packets that are cited.
 const CITED: usize = 16;
@@ -23,6 +26,11 @@ pub struct Integrity {
     pub verified: u64,
     /// Messages that were not, though that password is known.
     pub failed: u64,
+    /// Checks that were signed with the password in the description of their receiver, which refused them all the same
+    /// (401, RFC 8489 section 9.1.3): the password in the description is not the receiver's own.
+    pub refused: u64,
+    /// The user fragments of those receivers, and the first refusal of each.
+    pub refusals: Vec<(PacketId, String)>,
     /// Messages whose password no description tells.
     pub unknown: u64,
     /// Messages that were not kept, so many were there.
@@ -42,6 +50,8 @@ impl Integrity {
         }
         integrity.failures.sort();
         integrity.failures.truncate(CITED);
+        integrity.refusals.sort();
+        integrity.refusals.truncate(CITED);
         integrity
     }
 
@@ -55,6 +65,7 @@ impl Integrity {
                 asked.insert(message.transaction, receiver);
             }
         }
+        let mut last_verified: [Option<&String>; 2] = [None, None];
         for message in &ice.signed.messages {
             let Some(fragment) = asked.get(&message.transaction) else {
                 self.unknown += 1;
@@ -65,6 +76,9 @@ impl Integrity {
                 passwords.filter_map(|password| codec::is_signed_with(&message.bytes, password)).collect();
             if results.contains(&true) {
                 self.verified += 1;
+                if let Some(last) = last_verified.get_mut(message.direction).filter(|_| message.is_request) {
+                    *last = Some(fragment);
+                }
             } else if results.is_empty() {
                 self.unknown += 1;
             } else {
@@ -72,6 +86,13 @@ impl Integrity {
                 if self.failures.len() < CITED * 4 {
                     self.failures.push((message.at.1, fragment.clone()));
                 }
+            }
+        }
+        for (direction, fragment) in last_verified.iter().enumerate() {
+            let refused = ice.errors.get(&(method::BINDING, UNAUTHORIZED, direction));
+            if let (Some((count, first)), Some(fragment)) = (refused, fragment) {
+                self.refused += count;
+                self.refusals.push((*first, (*fragment).clone()));
             }
         }
     }

@@ -162,6 +162,18 @@ impl<'a> Signalled<'a> {
         of_party(self.sender ^ 1).or_else(|| of_party(self.sender))
     }
 
+    /// Codecs that its receiver wants to be sent, the most wanted first.
+    pub fn agreed(&self) -> impl Iterator<Item = &'a Codec> {
+        let exchange: &'a Exchange = self.sides.exchange;
+        let index = self.media.index;
+        let theirs = exchange.of_party(self.sender ^ 1).find_map(|said| said.description.media.get(index));
+        let own = self.media;
+        let both = move |codec: &&Codec| {
+            own.codecs.iter().any(|known| codec.name.as_deref().is_some_and(|name| known.is_named(name)))
+        };
+        theirs.into_iter().flat_map(|media| &media.codecs).filter(both)
+    }
+
     /// What a header-extension element of the stream is.
     #[must_use]
     pub fn extension(&self, id: u8) -> Option<&'a str> {

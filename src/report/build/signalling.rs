@@ -1,25 +1,31 @@
 //! What the two sides of a call agreed on.
 
+use std::net::IpAddr;
+
 use super::{Context, status};
 use crate::{
     flow::{FlowRecord, signalling::DescriptionKind, tcp::Mark},
     report::document::{
-        AgreedMedia, FingerprintCheck, MessageIntegrity, Mismatch, SessionDescription, SignalledCandidate, Signalling,
-        SipCall,
+        self, AgreedMedia, CandidateChecks, CandidatePair, FingerprintCheck, MessageIntegrity, Mismatch, PairState,
+        SessionDescription, SignalledCandidate, Signalling, SipCall,
     },
     sdp::{
         self, Media,
         negotiation::{self, Agreed, Security, Side, negotiate},
     },
     session::{Dialog, Exchange, Integrity, Outcome, Party, Place, Proof, Sides, Statement},
-    wire::Endpoint,
 };
 
 /// Candidates that are listed.
 const CANDIDATES: usize = 256;
 
 /// The signalling step of a call.
-pub fn signalling(context: &Context<'_>, exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Signalling {
+pub fn signalling(
+    context: &Context<'_>,
+    exchanges: &[&Exchange],
+    flows: &[&FlowRecord],
+    pairs: &[CandidatePair],
+) -> Signalling {
     let Some(main) = exchanges.first() else { return Signalling::default() };
     let statements = || exchanges.iter().flat_map(|exchange| &exchange.statements);
     let list = |wanted: fn(DescriptionKind) -> bool| {
@@ -39,7 +45,7 @@ pub fn signalling(context: &Context<'_>, exchanges: &[&Exchange], flows: &[&Flow
         mismatches,
         candidates: exchanges
             .iter()
-            .flat_map(|exchange| candidates(context, exchange, flows))
+            .flat_map(|exchange| candidates(context, exchange, pairs))
             .take(CANDIDATES)
             .collect(),
         message_integrity: message_integrity(context, exchanges, flows),
@@ -146,7 +152,7 @@ fn agreed_media(agreed: &Agreed, protocol: String) -> AgreedMedia {
     }
 }
 
-fn candidates(context: &Context<'_>, exchange: &Exchange, flows: &[&FlowRecord]) -> Vec<SignalledCandidate> {
+fn candidates(context: &Context<'_>, exchange: &Exchange, pairs: &[CandidatePair]) -> Vec<SignalledCandidate> {
     let mut list: Vec<SignalledCandidate> = Vec::new();
     let mut add = |candidate: SignalledCandidate| {
         let same = |known: &SignalledCandidate| {
@@ -163,14 +169,14 @@ fn candidates(context: &Context<'_>, exchange: &Exchange, flows: &[&FlowRecord])
                 let text = line.map_or_else(String::new, |line| line.value().to_owned());
                 let place = statement.places.first();
                 let read = Read { party: statement.party, text, mid: media.mid.clone(), trickled: false, place };
-                add(signalled_candidate(context, &read, Some(candidate), flows));
+                add(signalled_candidate(context, &read, Some(candidate), pairs));
             }
         }
     }
     for trickled in &exchange.candidates {
         let (text, mid) = (trickled.text.clone(), trickled.mid.clone());
         let read = Read { party: trickled.party, text, mid, trickled: true, place: Some(&trickled.place) };
-        add(signalled_candidate(context, &read, trickled.candidate.as_ref(), flows));
+        add(signalled_candidate(context, &read, trickled.candidate.as_ref(), pairs));
     }
     list
 }
@@ -188,7 +194,7 @@ fn signalled_candidate(
     context: &Context<'_>,
     read: &Read<'_>,
     candidate: Option<&sdp::Candidate>,
-    flows: &[&FlowRecord],
+    pairs: &[CandidatePair],
 ) -> SignalledCandidate {
     let name = candidate.and_then(|candidate| match &candidate.address {
         sdp::Address::Mdns(name) => Some(name),
@@ -199,7 +205,10 @@ fn signalled_candidate(
         known.addresses.first().copied()
     });
     let ip = candidate.and_then(|candidate| candidate.address.ip()).or(resolved);
-    let end = ip.zip(candidate.map(|candidate| candidate.port));
+    let own = ip.zip(candidate.map(|candidate| candidate.port));
+    // A server reflexive candidate's checks leave from its base.
+    let base = candidate.filter(|candidate| candidate.kind == sdp::CandidateType::Srflx);
+    let base = base.and_then(|candidate| candidate.related_address.as_ref()?.ip().zip(candidate.related_port));
     SignalledCandidate {
         party: party_name(read.party),
         candidate: read.text.clone(),
@@ -212,19 +221,20 @@ fn signalled_candidate(
         trickled: read.trickled,
         packet: read.place.map(|place| context.packet(place.mark.1)),
         resolved_address: resolved.map(|address| address.to_string()),
-        checks: end.map_or("not-seen", |(ip, port)| checks(Endpoint::from(std::net::SocketAddr::new(ip, port)), flows)),
+        checks: [own, base].into_iter().flatten().map(|end| checks(end, pairs)).max().unwrap_or_default(),
     }
 }
 
 /// What became of an address: checks from it or to it.
-fn checks(end: Endpoint, flows: &[&FlowRecord]) -> &'static str {
-    let of_end = flows.iter().filter(|flow| flow.key.low == end || flow.key.high == end);
-    let ices = || of_end.clone().filter_map(|flow| flow.ice.as_deref()).filter(|ice| ice.is_ice());
-    match (ices().any(|ice| ice.is_connected()), ices().next()) {
-        (true, _) => "answered",
-        (false, Some(_)) => "tried",
-        (false, None) => "not-seen",
-    }
+fn checks((address, port): (IpAddr, u16), pairs: &[CandidatePair]) -> CandidateChecks {
+    let address = address.to_string();
+    let is_at = |end: &document::Candidate| end.address.as_ref() == Some(&address) && end.port == Some(port);
+    let of_end = pairs.iter().filter(|pair| is_at(&pair.local) || is_at(&pair.remote));
+    let states = of_end.map(|pair| match pair.state {
+        PairState::Succeeded => CandidateChecks::Answered,
+        _ => CandidateChecks::Tried,
+    });
+    states.max().unwrap_or_default()
 }
 
 fn message_integrity(
@@ -233,13 +243,14 @@ fn message_integrity(
     flows: &[&FlowRecord],
 ) -> Option<MessageIntegrity> {
     let found = Integrity::new(flows, exchanges);
-    let Integrity { verified, failed, unknown, unchecked, failures } = found;
+    let Integrity { verified, failed, refused, unknown, unchecked, failures, refusals } = found;
     (verified + failed > 0).then(|| MessageIntegrity {
         verified,
         failed,
+        refused,
         unknown,
         unchecked,
-        failed_packets: failures.iter().map(|(packet, _)| context.packet(*packet)).collect(),
+        failed_packets: failures.iter().chain(&refusals).map(|(packet, _)| context.packet(*packet)).collect(),
     })
 }
 

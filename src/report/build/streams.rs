@@ -98,6 +98,7 @@ impl Parts<'_> {
             None => clock_rate(self.repaired.unwrap_or(stream)),
         };
         let rate = rate.filter(|_| is_media || self.repaired.is_some() || !inferred);
+        let (main_codec, codec_inferred) = self.main_codec();
         let jitter = rate.filter(|_| is_media).and_then(|rate| stream.timing().jitter(rate));
         let kind = self.kind();
         let length = stream.last.0.since(stream.first.0);
@@ -115,7 +116,8 @@ impl Parts<'_> {
                 session::StreamRole::Retransmission => StreamRole::Retransmission,
                 session::StreamRole::Probe => StreamRole::Probe,
             },
-            codec: stream.payload_types().first().and_then(|count| self.codec(count.payload_type)),
+            codec: main_codec,
+            codec_inferred,
             clock_rate: rate,
             clock_rate_inferred: rate.is_some() && inferred,
             packets_received: stream.packets,
@@ -270,6 +272,23 @@ impl Parts<'_> {
     fn codec(&self, payload_type: u8) -> Option<String> {
         let said = self.said.as_ref().and_then(|said| said.codec_of(payload_type)?.name.clone());
         said.or_else(|| static_payload_type(payload_type).map(|known| known.name.to_owned()))
+    }
+
+    /// The codec of the main payload type. What redundancy (RFC 2198) or SRTP hides is taken from the stream's other
+    /// packets, else from what was agreed first: then it is inferred.
+    fn main_codec(&self) -> (Option<String>, bool) {
+        let counts = self.stream.payload_types();
+        let said = |count: &PayloadTypeCount| self.said.as_ref().and_then(|said| said.codec_of(count.payload_type));
+        let main = counts.first().and_then(said);
+        if main.is_some_and(|codec| codec.role == sdp::CodecRole::Red) {
+            let is_media = |codec: &&sdp::Codec| codec.role == sdp::CodecRole::Media;
+            let seen = counts.iter().filter_map(said).find(is_media);
+            let agreed = || self.said.as_ref().and_then(|said| said.agreed().find(is_media));
+            if let Some(name) = seen.or_else(agreed).and_then(|codec| codec.name.clone()) {
+                return (Some(name), true);
+            }
+        }
+        (counts.first().and_then(|count| self.codec(count.payload_type)), false)
     }
 
     fn header_extensions(&self) -> Vec<HeaderExtension> {

@@ -44,6 +44,8 @@ pub struct RtpStream {
     pub role: StreamRole,
     /// Codec of the main payload type, where it is certain (static payload types, signalling); else `null`.
     pub codec: Option<String>,
+    /// Whether that codec was inferred: redundancy (RFC 2198) and SRTP hide what is in a packet.
+    pub codec_inferred: bool,
     /// The media section that it belongs to (`a=mid`), where signalling tells.
     pub mid: Option<String>,
     /// The restriction identifier (RFC 8852) of a simulcast layer, or of the layer that it repairs.

@@ -122,8 +122,21 @@ pub struct SignalledCandidate {
     pub packet: Option<PacketRef>,
     /// What its name was found to be over multicast DNS.
     pub resolved_address: Option<String>,
-    /// Whether checks to or from its address were seen: `answered`, `tried`, `not-seen`.
-    pub checks: &'static str,
+    /// What became of its address.
+    pub checks: CandidateChecks,
+}
+
+/// Whether checks to or from a signalled candidate's address were seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CandidateChecks {
+    /// None was.
+    #[default]
+    NotSeen,
+    /// Some were, and none succeeded.
+    Tried,
+    /// One succeeded.
+    Answered,
 }
 
 /// MESSAGE-INTEGRITY of a call's connectivity checks (RFC 8445 section 7.2.2).
@@ -134,11 +147,14 @@ pub struct MessageIntegrity {
     pub verified: u64,
     /// Messages not signed with it, though it is known.
     pub failed: u64,
+    /// Checks that were signed with the password in the description of their receiver, and refused (401) all the same:
+    /// the password in the description is not the receiver's own.
+    pub refused: u64,
     /// Messages whose password no description tells.
     pub unknown: u64,
     /// Messages beyond those that are kept to be checked.
     pub unchecked: u64,
-    /// The first that failed.
+    /// The first that failed, or were refused.
     pub failed_packets: Vec<PacketRef>,
 }
 

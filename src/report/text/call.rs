@@ -7,7 +7,7 @@ use super::{
     connecting,
     number::{bitrate, by_count, bytes, counted, duration, grouped, moment, short_time},
     page::{Label, Page, Tone},
-    securing, stream, verdict_sign, verdict_tone,
+    securing, signalling, stream, verdict_sign, verdict_tone,
 };
 
 /// Addresses that a heading names one by one.
@@ -109,7 +109,7 @@ impl SessionEndpoint {
 
 fn steps(session: &Session, page: &mut Page<'_>) -> io::Result<()> {
     let Session { signalling, connecting, securing, communicating, .. } = session;
-    step("Signalling", signalling.status, signalled(session), page)?;
+    step("Signalling", signalling.status, signalling::words(signalling), page)?;
     step("Connecting", connecting.status, connecting::words(connecting, page), page)?;
     connecting::write(connecting, page)?;
     step("Securing", securing.status, securing::words(&session.securing), page)?;
@@ -128,24 +128,12 @@ fn step(name: &str, status: StepStatus, words: Vec<String>, page: &mut Page<'_>)
         (StepStatus::Ok, true) => text.push_str("seen"),
         (StepStatus::Failed, true) => text.push_str("failed"),
         (StepStatus::Failed, false) => text.insert_str(0, "failed: "),
-        (StepStatus::NotSeen, true) if name == "Signalling" => text.push_str("not read yet"),
         (StepStatus::NotSeen, true) => text.push_str("not in the capture"),
         (StepStatus::Ok | StepStatus::NotSeen, false) => {}
     }
     let label = format!("{sign} {name}");
     let text_tone = if status == StepStatus::NotSeen { Tone::Faint } else { Tone::Plain };
     page.paragraph(&Label { indent: 2, text: &label, width: STEP_WIDTH + 2, tone }, text_tone, &text)
-}
-
-fn signalled(session: &Session) -> Vec<String> {
-    let signalling = &session.signalling;
-    let mut words: Vec<String> = signalling.transport.iter().map(|transport| format!("over {transport}")).collect();
-    for (list, noun) in [(&signalling.offers, "offer"), (&signalling.answers, "answer")] {
-        if !list.is_empty() {
-            words.push(counted(list.len() as u64, noun));
-        }
-    }
-    words
 }
 
 fn communicated(session: &Session) -> Vec<String> {

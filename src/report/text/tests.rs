@@ -54,7 +54,7 @@ fn a_lossy_call_tells_its_story() {
                 "Verdict: ✗ FAIL, 1 error, 1 warning",
                 "media-loss-before-tap, packets 1041 1055 1102",
                 "✗ Call 1: 10.1.0.2:49152 ⇄ 10.2.0.2:50000, 37.2 s from 0.412 s",
-                "· Signalling not read yet",
+                "· Signalling not in the capture",
                 "✓ Connecting STUN: 60 messages",
                 "DTLS 1.3",
                 "From 10.1.0.2:49152 to 10.2.0.2:50000",

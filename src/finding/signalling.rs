@@ -1,0 +1,147 @@
+//! What the two sides said to each other, against what they did.
+
+use crate::{
+    finding::{Finding, Severity, words::counted},
+    flow::FlowRecord,
+    sdp::negotiation::negotiate,
+    session::{Exchange, Integrity, Outcome, Proof, Sides},
+    time::PacketId,
+};
+
+/// The rules about the signalling of a call.
+pub(super) fn judge(number: u32, exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = exchanges.iter().filter_map(|exchange| refusal(exchange)).collect();
+    findings.extend(password(exchanges, flows));
+    findings.extend(certificate(exchanges, flows));
+    findings.extend(exchanges.iter().flat_map(|exchange| mismatches(exchange)));
+    for finding in &mut findings {
+        finding.session = Some(number);
+    }
+    findings
+}
+
+/// "The call was refused with 486 Busy Here."
+fn refusal(exchange: &Exchange) -> Option<Finding> {
+    if exchange.outcome() != Outcome::Failed {
+        return None;
+    }
+    let sip = exchange.dialog.as_ref().and_then(|dialog| dialog.refused.as_ref());
+    let (message, advice, severity, packet) = match (sip, &exchange.refused) {
+        (Some((status, phrase, reason, (_, packet))), _) => {
+            let reason = reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+            let message = format!("The call was refused: SIP {status} {phrase}{reason}");
+            // What a person decides, or a caller who gives up, is no fault.
+            let severity =
+                if matches!(status, 480 | 486 | 487 | 600 | 603) { Severity::Warning } else { Severity::Error };
+            (message, sip_advice(*status), severity, *packet)
+        }
+        (None, Some((method, status, (_, packet)))) => (
+            format!("The {method} that was to set up the call was refused with status {status}"),
+            "The server's log says why; 401 and 403 are about its credentials, 404 about its address, 406 and 415 about the offer.",
+            Severity::Error,
+            *packet,
+        ),
+        (None, None) => {
+            let (_, answer) = exchange.settled()?;
+            let (_, packet) = answer?.mark()?;
+            (
+                "The answer refuses every media of the offer".to_owned(),
+                "Compare their codecs and protocols.",
+                Severity::Error,
+                packet,
+            )
+        }
+    };
+    Some(finding("SIG001", severity, message, advice, vec![packet]))
+}
+
+const fn sip_advice(status: u16) -> &'static str {
+    match status {
+        401 | 403 | 407 => "The server does not accept the caller's credentials, or does not let it call there.",
+        404 | 410 | 484 | 604 => "Nobody is known under the address that was called.",
+        408 | 480 => "The called end did not answer in time, or is not registered.",
+        415 | 488 | 606 => "The called end takes none of the offered media: compare codecs and protocols.",
+        486 | 600 | 603 => "The called end is busy or declined.",
+        487 => "The caller gave up before the call was accepted.",
+        500..=599 => "The server failed: its log says why.",
+        _ => "RFC 3261 section 21 says what this status means.",
+    }
+}
+
+/// "277 checks that were signed with the password of the description were refused as wrong: ..."
+fn password(exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Option<Finding> {
+    let integrity = Integrity::new(flows, exchanges);
+    // One bad message among good ones is damage, not a wrong password.
+    if integrity.refused > 0 {
+        let fragments: Vec<&str> = integrity.refusals.iter().map(|(_, fragment)| fragment.as_str()).collect();
+        let message = format!(
+            "The ICE password that was sent for user fragment {} is not the one its owner has: {} signed with it {} refused with 401",
+            fragments.first()?,
+            counted(integrity.refused, "check"),
+            if integrity.refused == 1 { "was" } else { "were" },
+        );
+        let packets = integrity.refusals.iter().map(|(packet, _)| *packet).collect();
+        return Some(finding("SIG002", Severity::Error, message, PASSWORD_ADVICE, packets));
+    }
+    if integrity.failed == 0 {
+        return None;
+    }
+    let (packet, fragment) = integrity.failures.first()?;
+    let severity = if integrity.failed > integrity.verified { Severity::Error } else { Severity::Warning };
+    let message = format!(
+        "{} for user fragment {fragment} {} not signed with the ICE password that was sent for it",
+        counted(integrity.failed, "check"),
+        if integrity.failed == 1 { "is" } else { "are" },
+    );
+    Some(finding("SIG002", severity, message, PASSWORD_ADVICE, vec![*packet]))
+}
+
+const PASSWORD_ADVICE: &str = "The description was altered on its way, or is of another call: compare a=ice-pwd where it is made and where it arrives.";
+
+/// "The certificate that 10.1.0.2:5000 presented is not the one announced."
+fn certificate(exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Option<Finding> {
+    flows.iter().find_map(|flow| {
+        let sides = Sides::of(flow, exchanges)?;
+        let mut leaves = flow.dtls.iter().flat_map(|record| record.leaves());
+        let wrong = leaves.find(|certificate| sides.proof(certificate) == Some(Proof::Differs))?;
+        let sender = flow.key.name_of(flow.key.source(usize::from(wrong.direction)));
+        let packets: Vec<PacketId> = wrong.at.iter().map(|step| step.packet).collect();
+        Some(finding(
+            "SIG003",
+            Severity::Error,
+            format!("The certificate of {sender} is not one that its description announces (a=fingerprint)"),
+            "Somebody stands between the two, or the description is of another certificate: never ignore this.",
+            packets,
+        ))
+    })
+}
+
+/// What the answer has that the offer does not allow.
+fn mismatches(exchange: &Exchange) -> Vec<Finding> {
+    let Some((offer, Some(answer))) = exchange.settled() else { return Vec::new() };
+    let packets: Vec<PacketId> =
+        [offer, answer].iter().filter_map(|said| said.mark()).map(|(_, packet)| packet).collect();
+    let found = negotiate(&offer.description, &answer.description).mismatches;
+    let errors = found.into_iter().filter(|mismatch| mismatch.severity == crate::sdp::Severity::Error);
+    let describe = |mismatch: crate::sdp::negotiation::Mismatch| {
+        let message = format!("Offer and answer do not fit: {}", mismatch.message.trim_end_matches('.'));
+        finding(
+            "SIG004",
+            Severity::Warning,
+            message,
+            "`rtcscope sdp OFFER ANSWER` shows both side by side.",
+            packets.clone(),
+        )
+    };
+    errors.map(describe).collect()
+}
+
+const fn finding(
+    rule: &'static str,
+    severity: Severity,
+    message: String,
+    advice: &'static str,
+    packets: Vec<PacketId>,
+) -> Finding {
+    Finding { rule, severity, session: None, message, advice: Some(advice), packets }
+}

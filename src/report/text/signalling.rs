@@ -1,0 +1,112 @@
+//! The signalling step in words.
+
+use super::{
+    super::document::{AgreedMedia, Signalling, StepStatus},
+    number::{counted, short_time},
+};
+
+/// Codecs of one media that are named.
+const FEW_CODECS: usize = 2;
+
+/// Who offered, over what, how soon it was answered, what was agreed, and what is wrong with it.
+pub(super) fn words(signalling: &Signalling) -> Vec<String> {
+    let mut words = Vec::new();
+    if signalling.status == StepStatus::Failed {
+        words.extend(failure(signalling));
+    }
+    words.extend(opening(signalling));
+    words.extend(signalling.answer_duration.map(|seconds| format!("answered after {}", short_time(seconds))));
+    let rounds = signalling.offers.len().saturating_sub(1) as u64;
+    words.extend((rounds > 0).then(|| counted(rounds, "new offer")));
+    if signalling.answers.is_empty() && !signalling.offers.is_empty() && signalling.status == StepStatus::NotSeen {
+        words.push("its answer is not in the capture".to_owned());
+    }
+    words.extend(signalling.media.iter().filter(|media| media.rejected_by.is_none()).map(media));
+    words.extend(signalling.media.iter().filter_map(refused));
+    words.extend(problems(signalling));
+    if let Some(sip) = &signalling.sip {
+        words.extend((sip.branches > 1).then(|| format!("accepted by {} ends", sip.branches)));
+        words.extend(sip.ended.as_ref().filter(|_| sip.accepted).map(|ended| format!("ended by {ended}")));
+    }
+    words
+}
+
+/// `486 Busy Here`, `POST 403`.
+fn failure(signalling: &Signalling) -> Option<String> {
+    let sip = signalling.sip.as_ref();
+    let refused = sip.and_then(|sip| sip.refused.clone()).or_else(|| signalling.refused.clone());
+    let reason = sip.and_then(|sip| sip.reason.as_ref()).map_or_else(String::new, |reason| format!(" ({reason})"));
+    let rejected = || {
+        let all = !signalling.media.is_empty() && signalling.media.iter().all(|media| media.rejected_by.is_some());
+        all.then(|| "every media was refused".to_owned())
+    };
+    refused.map(|refused| format!("{refused}{reason}")).or_else(rejected)
+}
+
+/// `10.1.0.2:34668 offered over WebSocket`.
+fn opening(signalling: &Signalling) -> Option<String> {
+    let transport = signalling.transport.as_deref()?;
+    let over = match transport {
+        "sip-udp" => "SIP over UDP",
+        "sip-tcp" => "SIP over TCP",
+        "sip-ws" => "SIP over WebSocket",
+        "http" => "HTTP",
+        "websocket" => "WebSocket",
+        "rtsp" => "RTSP",
+        "file" => "a file",
+        other => other,
+    };
+    let caller = || signalling.sip.as_ref().map(|sip| format!("{} called {} over {over}", sip.from, sip.to));
+    let offerer = signalling.offers.first().and_then(|offer| offer.source.as_ref());
+    Some(match offerer {
+        _ if transport == "file" => "from a file".to_owned(),
+        Some(_) | None if signalling.sip.is_some() => caller().unwrap_or_default(),
+        Some(source) => format!("{source} offered over {over}"),
+        None => format!("over {over}"),
+    })
+}
+
+/// `audio opus and G722`, `video VP8 sendonly`, `data channels`.
+fn media(media: &AgreedMedia) -> String {
+    if media.kind == "application" {
+        return "data channels".to_owned();
+    }
+    let helpers = ["rtx", "red", "ulpfec", "flexfec-03", "telephone-event", "CN"];
+    let names = media.codecs.iter().map(|codec| codec.split('/').next().unwrap_or(codec));
+    let mut names: Vec<&str> =
+        names.filter(|name| !helpers.iter().any(|helper| helper.eq_ignore_ascii_case(name))).collect();
+    names.dedup();
+    let more = names.len().saturating_sub(FEW_CODECS);
+    names.truncate(FEW_CODECS);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let direction = if media.direction == "sendrecv" { String::new() } else { format!(" {}", media.direction) };
+    let mut text = media.kind.clone();
+    if !names.is_empty() {
+        text.push_str(&format!(" {}{more}", names.join("/")));
+    }
+    text + &direction
+}
+
+fn refused(media: &AgreedMedia) -> Option<String> {
+    Some(format!("{} refused by the {}", media.kind, media.rejected_by?))
+}
+
+/// What proves that the two did not understand each other.
+fn problems(signalling: &Signalling) -> Vec<String> {
+    let mut problems = Vec::new();
+    if let Some(integrity) = &signalling.message_integrity {
+        if integrity.failed > 0 {
+            problems
+                .push(format!("{} not signed with the ICE password that was sent", counted(integrity.failed, "check")));
+        }
+        if integrity.refused > 0 {
+            let checks = counted(integrity.refused, "check");
+            problems.push(format!("{checks} signed with the ICE password that was sent, and refused as wrong"));
+        }
+    }
+    let wrong = signalling.fingerprints.iter().filter(|check| !check.matches);
+    problems.extend(wrong.map(|check| format!("the {}'s certificate is not the one it announced", check.party)));
+    let errors = signalling.mismatches.iter().filter(|mismatch| mismatch.severity == "error");
+    problems.extend(errors.map(|mismatch| mismatch.message.trim_end_matches('.').to_owned()));
+    problems
+}
