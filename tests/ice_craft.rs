@@ -168,6 +168,133 @@ fn a_path_switch() {
     assert_eq!(run.report["verdict"], "pass");
 }
 
+/// RFC 8445 section 8.1.1 lets the controlling agent go back: one stream each way, and nothing is lost.
+#[test]
+fn a_path_left_and_taken_again() {
+    let other = Peer { address: ([10, 8, 0, 1], 5002), ..A };
+    for (what, back) in [("twice", vec![8.0, 12.0]), ("four times", vec![4.0, 6.0, 9.0, 12.0])] {
+        let mut dialogue = Dialogue::default();
+        dialogue.connect(0.0, &A, &B);
+        dialogue.handshake(0.2, B.address, A.address, 7);
+        let mut from = 0.4;
+        for (order, until) in back.iter().copied().chain([16.0]).enumerate() {
+            let end = if order % 2 == 0 { &A } else { &other };
+            dialogue.media(from, until, end.address, B.address, 0xa1);
+            dialogue.media(from, until, B.address, end.address, 0xa2);
+            if order % 2 == 0 {
+                dialogue.check(until - 0.2, [&other, &B], &nominate(), Answer::Success);
+            } else {
+                dialogue.check(until - 0.2, [&A, &B], &nominate(), Answer::Success);
+            }
+            from = until;
+        }
+        let run = dialogue.run();
+        let call = only(&run);
+        let connecting = &call["connecting"];
+        assert_eq!(
+            (&connecting["pathSwitches"], &connecting["iceRestarts"]),
+            (&back.len().into(), &0.into()),
+            "{what}"
+        );
+        assert_eq!(pair(call, [A.address, B.address])["selected"], true, "{what}");
+        let selections = list(&connecting["selections"]);
+        assert_eq!(selections.len(), back.len() + 1, "{what}");
+        for (selection, began) in selections.iter().zip([&[0.4], &*back].concat()) {
+            near(&selection["time"], began + 0.001);
+        }
+        let at = |index: usize| ["local", "remote"].map(|side| end(&selections[index][side]));
+        assert!(at(0).contains(&name(A.address)) && at(1).contains(&name(other.address)), "{what}");
+        assert!(at(back.len()).contains(&name(A.address)), "{what}");
+        let streams = streams(call);
+        assert_eq!(streams.len(), 2, "{what}");
+        for stream in streams.values() {
+            let counts = ["packetsReceived", "packetsExpected", "packetsLost", "restarts", "longestLossBurst"];
+            assert_eq!(counts.map(|key| &stream[key]), [780, 780, 0, 0, 0], "{what}");
+            assert_eq!(stream["outages"]["count"], 0, "{what}");
+            near(&stream["maxGap"], 0.02);
+            assert_eq!(list(&stream["previousPaths"]).len(), 1, "{what}");
+        }
+        assert_eq!(run.report["verdict"], "pass", "{what}: {}", run.report["findings"]);
+    }
+}
+
+/// What is lost on either path, and at the change, stays lost.
+#[test]
+fn loss_beside_a_path_taken_again() {
+    let other = Peer { address: ([10, 8, 0, 1], 5002), ..A };
+    let mut dialogue = Dialogue::default();
+    dialogue.call(0.0, 4.0, &A, &B, 0xa1);
+    dialogue.connect(3.8, &other, &B);
+    // 20 packets of one stream are lost on A, 30 at the change and 10 on the other path.
+    dialogue.media(4.4, 8.0, A.address, B.address, 0xa1);
+    dialogue.media(4.0, 8.0, B.address, A.address, 0xa2);
+    dialogue.media(8.6, 10.0, other.address, B.address, 0xa1);
+    dialogue.media(10.2, 12.0, other.address, B.address, 0xa1);
+    dialogue.media(8.0, 12.0, B.address, other.address, 0xa2);
+    dialogue.media(12.0, 16.0, A.address, B.address, 0xa1);
+    dialogue.media(12.0, 16.0, B.address, A.address, 0xa2);
+    let run = dialogue.run();
+    let call = only(&run);
+    assert_eq!(call["connecting"]["pathSwitches"], 2);
+    let streams = streams(call);
+    let counts = |ssrc: u64| {
+        let keys = ["packetsExpected", "packetsLost", "burstLossCount", "longestLossBurst"];
+        keys.map(|key| unsigned(&streams[&ssrc][key]))
+    };
+    assert_eq!((counts(0xa1), counts(0xa2)), ([780, 60, 3, 30], [780, 0, 0, 0]));
+    near(&streams[&0xa1]["maxGap"], 0.62);
+    // Only the two longer silences are so much longer than what is usual.
+    assert_eq!(streams[&0xa1]["outages"]["longest"], streams[&0xa1]["maxGap"]);
+}
+
+/// More than half of all sequence numbers went over the other path: no new start.
+#[test]
+fn a_path_taken_again_after_many_packets() {
+    let other = Peer { address: ([10, 8, 0, 1], 5002), ..A };
+    let mut dialogue = Dialogue::default();
+    dialogue.call(0.0, 20.0, &A, &B, 0xa1);
+    dialogue.connect(19.8, &other, &B);
+    dialogue.media(20.0, 820.0, other.address, B.address, 0xa1);
+    dialogue.media(20.0, 820.0, B.address, other.address, 0xa2);
+    dialogue.media(820.0, 830.0, A.address, B.address, 0xa1);
+    dialogue.media(820.0, 830.0, B.address, A.address, 0xa2);
+    let run = dialogue.run();
+    let call = only(&run);
+    assert_eq!(call["connecting"]["pathSwitches"], 2);
+    let streams = streams(call);
+    assert_eq!(streams.len(), 2);
+    for stream in streams.values() {
+        // 0.4 to 830 s at 50 a second.
+        let counts = ["packetsExpected", "packetsLost", "restarts", "longestLossBurst"];
+        assert_eq!(counts.map(|key| &stream[key]), [41_480, 0, 0, 0]);
+    }
+}
+
+/// The old pair carried far more, and nothing for less than a second.
+#[test]
+fn a_switch_just_before_the_end() {
+    let other = Peer { address: ([10, 8, 0, 1], 5002), ..A };
+    let mut dialogue = Dialogue::default();
+    dialogue.call(0.0, 8.0, &A, &B, 0xa1);
+    dialogue.connect(7.8, &other, &B);
+    dialogue.media(8.0, 8.6, other.address, B.address, 0xa1);
+    dialogue.media(8.0, 8.6, B.address, other.address, 0xa2);
+    dialogue.check(8.5, [&A, &B], &[], Answer::Success);
+    let run = dialogue.run();
+    let call = only(&run);
+    assert_eq!(pair(call, [other.address, B.address])["selected"], true);
+    assert_eq!(pair(call, [A.address, B.address])["selected"], false);
+    assert_eq!(call["connecting"]["pathSwitches"], 1);
+    // A pair that is only kept alive is none that is used.
+    let mut dialogue = Dialogue::default();
+    dialogue.call(0.0, 8.0, &A, &B, 0xa1);
+    dialogue.connect(5.0, &other, &B);
+    dialogue.check(7.9, [&other, &B], &[], Answer::Success);
+    let run = dialogue.run();
+    assert_eq!(pair(only(&run), [A.address, B.address])["selected"], true);
+    assert_eq!(only(&run)["connecting"]["pathSwitches"], 0);
+}
+
 #[test]
 fn a_lite_agent_never_asks() {
     let mut dialogue = Dialogue::default();

@@ -20,6 +20,9 @@ const RESTART_CONFIRMATION: u16 = 8;
 /// packets in a row, the sender started anew near where it was.
 const REPEATS_OF_RESTART: u16 = 16;
 
+/// Longest runs of lost packets that are remembered by their length.
+const LONGER: usize = 8;
+
 const WORDS: usize = (WINDOW / 64) as usize;
 
 /// Runs of lost packets by length: 1, 2, 3-5, 6-10, more.
@@ -29,22 +32,58 @@ pub struct Bursts {
     pub by_length: [u64; 5],
     /// Packets in the longest run.
     pub longest: u64,
+    /// Packets in the longest runs, from the longest on: what is left where some turn out not to be lost.
+    longer: [u64; LONGER],
 }
 
 impl Bursts {
     fn record(&mut self, length: u64) {
-        let class = match length {
-            0 => return,
-            1 => 0,
-            2 => 1,
-            3..=5 => 2,
-            6..=10 => 3,
-            _ => 4,
-        };
-        if let Some(count) = self.by_length.get_mut(class) {
+        if let Some(count) = class(length).and_then(|class| self.by_length.get_mut(class)) {
             *count += 1;
         }
         self.longest = self.longest.max(length);
+        self.rank(length);
+    }
+
+    /// Takes a run out that is not lost.
+    fn remove(&mut self, length: u64) {
+        if let Some(count) = class(length).and_then(|class| self.by_length.get_mut(class)) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(index) = self.longer.iter().position(|known| *known == length)
+            && let Some(rest) = self.longer.get_mut(index..)
+        {
+            rest.rotate_left(1);
+            if let Some(last) = rest.last_mut() {
+                *last = 0;
+            }
+        }
+        let [longest, ..] = self.longer;
+        self.longest = longest;
+    }
+
+    /// Those of both.
+    fn with(&self, next: &Self) -> Self {
+        let mut sum = *self;
+        sum.by_length.iter_mut().zip(next.by_length).for_each(|(sum, count)| *sum += count);
+        sum.longest = sum.longest.max(next.longest);
+        next.longer.iter().for_each(|length| sum.rank(*length));
+        sum
+    }
+
+    #[inline]
+    fn rank(&mut self, length: u64) {
+        let [.., shortest] = self.longer;
+        if length <= shortest {
+            return;
+        }
+        let index = self.longer.partition_point(|known| *known >= length);
+        if let Some(rest) = self.longer.get_mut(index..) {
+            rest.rotate_right(1);
+            if let Some(slot) = rest.first_mut() {
+                *slot = length;
+            }
+        }
     }
 
     /// All runs.
@@ -52,6 +91,31 @@ impl Bursts {
     pub fn count(&self) -> u64 {
         self.by_length.iter().sum()
     }
+}
+
+/// The class of a run's length; `None` of none.
+const fn class(length: u64) -> Option<usize> {
+    match length {
+        0 => None,
+        1 => Some(0),
+        2 => Some(1),
+        3..=5 => Some(2),
+        6..=10 => Some(3),
+        _ => Some(4),
+    }
+}
+
+/// What joins the numbers of one source on two paths that took turns.
+#[derive(Clone, Debug, Default)]
+pub struct Joints {
+    /// Numbers that one path went over while the other carried them, each time.
+    pub passed: Vec<u64>,
+    /// Numbers between the last on one path and the first on the other, each time; negative where they crossed.
+    pub between: Vec<i64>,
+    /// New starts that were none.
+    pub restarts: u64,
+    /// Wraps of the 16-bit number between the paths, less those on the way over what the other path carried.
+    pub wraps: i64,
 }
 
 /// What a packet's sequence number meant.
@@ -88,6 +152,8 @@ pub struct Sequence {
     received: u64,
     /// Expected numbers of segments that ended with a restart.
     closed_expected: u64,
+    /// Runs that another path carried, and that are not lost.
+    carried_elsewhere: Vec<u64>,
     counters: Counters,
 }
 
@@ -119,9 +185,6 @@ pub struct Counters {
 impl Counters {
     /// The sums with those of the numbers behind; `expected` and `lost` are not counted while numbers still come.
     fn with(&self, next: &Self) -> Self {
-        let classes = self.bursts.by_length.iter().zip(next.bursts.by_length);
-        let mut by_length = [0; 5];
-        by_length.iter_mut().zip(classes).for_each(|(sum, (count, more))| *sum = count + more);
         Self {
             expected: 0,
             lost: 0,
@@ -132,7 +195,7 @@ impl Counters {
             strays: self.strays + next.strays,
             restarts: self.restarts + next.restarts,
             wraps: self.wraps + next.wraps,
-            bursts: Bursts { by_length, longest: self.bursts.longest.max(next.bursts.longest) },
+            bursts: self.bursts.with(&next.bursts),
         }
     }
 }
@@ -152,6 +215,7 @@ impl Sequence {
             repeated: (0, 0),
             received: 1,
             closed_expected: 0,
+            carried_elsewhere: Vec::new(),
             counters: Counters::default(),
         };
         sequence.mark(base);
@@ -189,6 +253,7 @@ impl Sequence {
         counters.expected = closing.closed_expected.saturating_sub(counters.uncaptured);
         counters.lost = counters.expected.saturating_sub(closing.received);
         counters.strays += u64::from(closing.stray.is_some());
+        closing.carried_elsewhere.iter().for_each(|run| counters.bursts.remove(*run));
         counters
     }
 
@@ -218,8 +283,40 @@ impl Sequence {
             closed_expected: closed,
             counters: counters.with(&next.counters),
             first: self.first,
+            carried_elsewhere: [self.carried_elsewhere.as_slice(), &next.carried_elsewhere].concat(),
             ..next.clone()
         };
+    }
+
+    /// Goes on with the numbers of `later`, which took turns with these on another path and ended after them.
+    pub fn interleave(&mut self, later: &Self, first: u16, joints: &Joints) {
+        self.close_segment();
+        let last_segment = later.highest - later.base + 1;
+        let passed: u64 = joints.passed.iter().sum();
+        let between: i64 = joints.between.iter().sum();
+        let expected = (self.closed_expected + later.closed_expected + last_segment).saturating_sub(passed);
+        let received = self.received + later.received;
+        let expected = expected.saturating_add_signed(between).max(received);
+        let mut counters = self.counters.with(&later.counters);
+        counters.restarts = counters.restarts.saturating_sub(joints.restarts);
+        counters.wraps = counters.wraps.saturating_add_signed(joints.wraps);
+        for between in &joints.between {
+            counters.bursts.record(u64::try_from(*between).unwrap_or_default());
+        }
+        *self = Self {
+            received,
+            closed_expected: expected.saturating_sub(last_segment),
+            counters,
+            first,
+            carried_elsewhere: [self.carried_elsewhere.as_slice(), &later.carried_elsewhere, &joints.passed].concat(),
+            ..later.clone()
+        };
+    }
+
+    /// The first number since the numbers last started anew.
+    #[must_use]
+    pub const fn segment_start(&self) -> u16 {
+        self.base as u16
     }
 
     /// The first number, and the highest, which is the last of them but for packets out of order.

@@ -31,6 +31,9 @@ pub struct Connecting {
     pub selected_pair: Option<Box<CandidatePair>>,
     /// How often the call's traffic moved to another nominated pair.
     pub path_switches: u64,
+    /// The pairs that carried the traffic one after the other, where it moved; the first 64. A pair that was left and
+    /// taken again is there twice.
+    pub selections: Vec<SelectedPair>,
     /// The agents' likely candidates, as far as the pairs, servers and allocations show them.
     pub candidates: Vec<Candidate>,
     /// How often both ends took new user fragments (RFC 8445 section 9).
@@ -59,6 +62,20 @@ pub struct Connecting {
     pub turn: Vec<TurnServer>,
     /// Names asked for over multicast DNS by the call's ends, or answered with their addresses.
     pub mdns: Vec<LocalName>,
+}
+
+/// A pair from when it carried the call's traffic.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SelectedPair {
+    /// When the traffic came to it, in seconds.
+    pub time: f64,
+    /// The first packet of that traffic.
+    pub packet: PacketRef,
+    /// Its local end.
+    pub local: Candidate,
+    /// Its remote end.
+    pub remote: Candidate,
 }
 
 /// An ICE restart: both ends took new user fragments.
