@@ -2,7 +2,7 @@
 
 use crate::{
     engine::Analysis,
-    finding::{Finding, Severity, connecting, outcome},
+    finding::{Finding, Severity, connecting, outcome, securing},
     flow::FlowRecord,
     session::{CallStream, Session, Steps, StreamRole, repairs, streams},
     time::{NANOS_PER_SECOND, seconds},
@@ -22,6 +22,7 @@ pub fn judge(analysis: &Analysis, number: u32, session: &Session) -> Vec<Finding
     let flows: Vec<&FlowRecord> = session.flows(analysis).collect();
     let steps = Steps::new(analysis, flows.iter().copied());
     let mut findings: Vec<Finding> = outcome::judge(number, &steps, &flows).into_iter().collect();
+    findings.extend(securing::judge(number, &steps, &flows));
     findings.extend(one_direction(number, &steps, &flows));
     findings.extend(connecting::judge(number, &steps, &flows));
     let streams = streams(flows.iter().copied());

@@ -4,6 +4,7 @@ mod communicating;
 mod connecting;
 mod input;
 mod outcome;
+mod securing;
 pub(crate) mod words;
 
 use crate::{engine::Analysis, session::Sessions, time::PacketId};

@@ -9,6 +9,7 @@ mod certificate;
 mod duplicates;
 mod encrypted_flight;
 mod finished;
+mod halves;
 mod hello;
 mod in_stun;
 mod reassembly;

@@ -551,7 +551,7 @@ mod tests {
             let counters = sequence.counters();
             assert_eq!((counters.lost, counters.uncaptured), (3, uncaptured.into()));
             assert_eq!(counters.expected, 20 + 3000);
-            assert_eq!(counters.bursts, Bursts { by_length: [1, 1, 0, 0, 0], longest: 2 });
+            assert_eq!((counters.bursts.by_length, counters.bursts.longest), ([1, 1, 0, 0, 0], 2));
         }
     }
 
@@ -560,7 +560,7 @@ mod tests {
         let lost = [5, 8, 9, 20, 21, 22, 40, 41, 42, 43, 44, 45];
         let counters = run((0..100).filter(|number| !lost.contains(number)));
         assert_eq!((counters.expected, counters.lost), (100, 12));
-        assert_eq!(counters.bursts, Bursts { by_length: [1, 1, 1, 1, 0], longest: 6 });
+        assert_eq!((counters.bursts.by_length, counters.bursts.longest), ([1, 1, 1, 1, 0], 6));
     }
 
     #[test]

@@ -6,12 +6,14 @@ mod assemble;
 mod groups;
 mod nameless;
 mod repair;
+mod secured;
 mod steps;
 mod stream;
 
 pub use assemble::assemble;
 pub use repair::{Repair, StreamRole, repairs};
-pub use steps::{Outcome, Steps, association};
+pub use secured::{Association, association, associations};
+pub use steps::{Outcome, Steps};
 pub use stream::{CallStream, streams};
 
 use crate::{engine::Analysis, flow::FlowRecord};
