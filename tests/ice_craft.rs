@@ -332,6 +332,9 @@ fn a_role_conflict() {
     // One refusal, and perhaps the change that followed it.
     assert!((1..=2).contains(&unsigned(&call["connecting"]["roleConflicts"])));
     let pair = &pairs(call)[0];
+    let changes = if side(pair, A.address) == "local" { [1, 0] } else { [0, 1] };
+    assert_eq!(["roleChanges", "roleChangesRemote"].map(|key| unsigned(&pair[key])), changes);
+    assert_eq!(call["connecting"]["roleChanges"], 1);
     let errors = list(&pair["errors"]);
     assert_eq!(errors.len(), 1);
     assert_eq!((&errors[0]["code"], &errors[0]["name"]), (&487.into(), &"Role Conflict".into()));

@@ -4,6 +4,12 @@
 //! it leaves the window, so a packet that comes hundreds of packets late still fills its hole. Runs of lost numbers are
 //! counted as they leave, in order.
 
+mod bursts;
+mod turns;
+
+pub use bursts::Bursts;
+pub use turns::Joints;
+
 /// Sequence numbers remembered behind the highest one.
 pub const WINDOW: u64 = 1024;
 
@@ -20,103 +26,7 @@ const RESTART_CONFIRMATION: u16 = 8;
 /// packets in a row, the sender started anew near where it was.
 const REPEATS_OF_RESTART: u16 = 16;
 
-/// Longest runs of lost packets that are remembered by their length.
-const LONGER: usize = 8;
-
 const WORDS: usize = (WINDOW / 64) as usize;
-
-/// Runs of lost packets by length: 1, 2, 3-5, 6-10, more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bursts {
-    /// Runs per class.
-    pub by_length: [u64; 5],
-    /// Packets in the longest run.
-    pub longest: u64,
-    /// Packets in the longest runs, from the longest on: what is left where some turn out not to be lost.
-    longer: [u64; LONGER],
-}
-
-impl Bursts {
-    fn record(&mut self, length: u64) {
-        if let Some(count) = class(length).and_then(|class| self.by_length.get_mut(class)) {
-            *count += 1;
-        }
-        self.longest = self.longest.max(length);
-        self.rank(length);
-    }
-
-    /// Takes a run out that is not lost.
-    fn remove(&mut self, length: u64) {
-        if let Some(count) = class(length).and_then(|class| self.by_length.get_mut(class)) {
-            *count = count.saturating_sub(1);
-        }
-        if let Some(index) = self.longer.iter().position(|known| *known == length)
-            && let Some(rest) = self.longer.get_mut(index..)
-        {
-            rest.rotate_left(1);
-            if let Some(last) = rest.last_mut() {
-                *last = 0;
-            }
-        }
-        let [longest, ..] = self.longer;
-        self.longest = longest;
-    }
-
-    /// Those of both.
-    fn with(&self, next: &Self) -> Self {
-        let mut sum = *self;
-        sum.by_length.iter_mut().zip(next.by_length).for_each(|(sum, count)| *sum += count);
-        sum.longest = sum.longest.max(next.longest);
-        next.longer.iter().for_each(|length| sum.rank(*length));
-        sum
-    }
-
-    #[inline]
-    fn rank(&mut self, length: u64) {
-        let [.., shortest] = self.longer;
-        if length <= shortest {
-            return;
-        }
-        let index = self.longer.partition_point(|known| *known >= length);
-        if let Some(rest) = self.longer.get_mut(index..) {
-            rest.rotate_right(1);
-            if let Some(slot) = rest.first_mut() {
-                *slot = length;
-            }
-        }
-    }
-
-    /// All runs.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.by_length.iter().sum()
-    }
-}
-
-/// The class of a run's length; `None` of none.
-const fn class(length: u64) -> Option<usize> {
-    match length {
-        0 => None,
-        1 => Some(0),
-        2 => Some(1),
-        3..=5 => Some(2),
-        6..=10 => Some(3),
-        _ => Some(4),
-    }
-}
-
-/// What joins the numbers of one source on two paths that took turns.
-#[derive(Clone, Debug, Default)]
-pub struct Joints {
-    /// Numbers that one path went over while the other carried them, each time.
-    pub passed: Vec<u64>,
-    /// Numbers between the last on one path and the first on the other, each time; negative where they crossed.
-    pub between: Vec<i64>,
-    /// New starts that were none.
-    pub restarts: u64,
-    /// Wraps of the 16-bit number between the paths, less those on the way over what the other path carried.
-    pub wraps: i64,
-}
 
 /// What a packet's sequence number meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,31 +195,6 @@ impl Sequence {
             first: self.first,
             carried_elsewhere: [self.carried_elsewhere.as_slice(), &next.carried_elsewhere].concat(),
             ..next.clone()
-        };
-    }
-
-    /// Goes on with the numbers of `later`, which took turns with these on another path and ended after them.
-    pub fn interleave(&mut self, later: &Self, first: u16, joints: &Joints) {
-        self.close_segment();
-        let last_segment = later.highest - later.base + 1;
-        let passed: u64 = joints.passed.iter().sum();
-        let between: i64 = joints.between.iter().sum();
-        let expected = (self.closed_expected + later.closed_expected + last_segment).saturating_sub(passed);
-        let received = self.received + later.received;
-        let expected = expected.saturating_add_signed(between).max(received);
-        let mut counters = self.counters.with(&later.counters);
-        counters.restarts = counters.restarts.saturating_sub(joints.restarts);
-        counters.wraps = counters.wraps.saturating_add_signed(joints.wraps);
-        for between in &joints.between {
-            counters.bursts.record(u64::try_from(*between).unwrap_or_default());
-        }
-        *self = Self {
-            received,
-            closed_expected: expected.saturating_sub(last_segment),
-            counters,
-            first,
-            carried_elsewhere: [self.carried_elsewhere.as_slice(), &later.carried_elsewhere, &joints.passed].concat(),
-            ..later.clone()
         };
     }
 

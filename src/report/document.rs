@@ -13,6 +13,7 @@ mod other;
 mod rtcp;
 mod sctp;
 mod securing;
+mod turn;
 
 use std::fmt;
 
@@ -27,6 +28,7 @@ pub use other::*;
 pub use rtcp::*;
 pub use sctp::*;
 pub use securing::*;
+pub use turn::*;
 
 /// The version of this document's shape; a breaking change raises it.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -171,9 +171,10 @@ impl Association {
             Some(content_type::ACK) => self.side(seen.direction).acknowledgements += 1,
             _ => {}
         }
-        if let Some((level, description)) = record.alert()
-            && self.record.alerts.len() < ALERTS
-        {
+        let Some((level, description)) = record.alert() else { return };
+        if self.record.alerts.len() >= ALERTS {
+            self.record.omitted += 1;
+        } else {
             self.record.alerts.push(Alert { direction: seen.direction, level, description, at: seen.at });
         }
     }
@@ -272,6 +273,7 @@ impl Association {
             }
             Some(handshake_type::CERTIFICATE) => {
                 let room = CERTIFICATES.saturating_sub(self.record.certificates.len());
+                self.record.omitted += certificates(body).skip(room).count() as u64;
                 let read = certificates(body).take(room).map(|der| certificate::read(der, seen.direction, seen.at));
                 self.record.certificates.extend(read);
             }
@@ -340,7 +342,7 @@ impl Association {
             _ if count < FLIGHTS => {
                 flights.push(Flight { direction: seen.direction, first: seen.at, last: seen.at });
             }
-            _ => {}
+            _ => self.record.omitted += 1,
         }
     }
 

@@ -84,6 +84,7 @@ impl Record {
         self.cookie_rounds = self.cookie_rounds.saturating_add(next.cookie_rounds);
         self.certificates.extend(next.certificates.iter().cloned());
         self.alerts.extend(next.alerts.iter().copied());
+        self.omitted += next.omitted;
         self.messages_refused += next.messages_refused;
         self.cut_handshakes += next.cut_handshakes;
         self.datagrams += next.datagrams;

@@ -20,13 +20,13 @@ use crate::{
     report::document::{CandidatePair, Connecting, LocalName, MappedAddress, PairState, StunCounts, StunError},
     session::Steps,
     time::{PacketId, seconds},
-    wire::stun::{MessageType, error_meaning, error_name, method},
+    wire::stun::{MessageType, attribute_name as stun_attribute_name, error_meaning, error_name, method},
 };
 
 /// Pairs that are listed one by one; a hostile capture may hold many thousands.
 const PAIRS: usize = 256;
 
-/// Names over multicast DNS that are listed.
+/// Names that are listed: over multicast DNS, of other servers, of unknown attributes.
 const NAMES: usize = 64;
 
 /// The error code that asks for credentials, or refuses them (RFC 8489 section 14.8).
@@ -70,6 +70,11 @@ pub fn connecting(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord
         ice_restarts: restarts.len() as u64,
         restarts,
         role_conflicts: conflicts(&checked),
+        role_changes: checked.iter().flat_map(|(_, ice)| &ice.checks).map(|checks| checks.role_changes).sum(),
+        alternate_servers: named(flows, |ice| ice.alternate_servers.iter().map(ToString::to_string).collect()),
+        unknown_attributes: named(flows, |ice| {
+            ice.unknown_attributes.iter().map(|kind| attribute_name(*kind)).collect()
+        }),
         ice_lite: lite(&checked, &place),
         answers_from_elsewhere: answers_from_elsewhere(flows),
         bad_fingerprints: ices(flows).map(|(_, ice)| ice.bad_fingerprints).sum(),
@@ -140,6 +145,21 @@ fn duration(checked: &[(&FlowRecord, &ice::Record)], index: usize, place: &Place
     let of = |direction: usize| ice.checks.get(direction).and_then(|checks| checks.requests.first_success);
     let (end, _) = nominations.min().or_else(|| of(local)).or_else(|| of(local ^ 1))?;
     Some(end.seconds_since(start))
+}
+
+/// What the answers of a call name, each once.
+fn named(flows: &[&FlowRecord], of: impl Fn(&ice::Record) -> Vec<String>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in ices(flows).flat_map(|(_, ice)| of(ice)) {
+        if !names.contains(&name) && names.len() < NAMES {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn attribute_name(number: u16) -> String {
+    stun_attribute_name(number).map_or_else(|| format!("0x{number:04x}"), str::to_owned)
 }
 
 fn conflicts(checked: &[(&FlowRecord, &ice::Record)]) -> u64 {

@@ -87,6 +87,8 @@ pub(super) fn pair(context: &Context<'_>, place: &Place, flow: &FlowRecord, ice:
         remote_ufrag: generations.last().map(|generation| generation.remote_ufrag.clone()),
         generations,
         ice_role_local: role(local, remote),
+        role_changes: local.role_changes,
+        role_changes_remote: remote.role_changes,
         network_cost: local.network.map(|(_, cost)| cost),
         network_cost_remote: remote.network.map(|(_, cost)| cost),
         reflexive_address: seen.map(|address| address.ip().to_string()),
