@@ -80,7 +80,7 @@ pub(super) fn current<'a, 'b>(associations: &'b [Association<'a>]) -> Vec<&'b As
     };
     let counts = |one: &&Association<'_>| {
         let is_elsewhere = random(one).is_some_and(|random| finished.contains(&random));
-        one.record.is_finished() || !is_elsewhere && !(one.record.is_started() && is_over(one))
+        one.record.is_finished() || !(is_elsewhere || is_over(one))
     };
     associations.iter().filter(|one| one.record.is_started()).filter(counts).collect()
 }

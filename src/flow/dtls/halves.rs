@@ -72,7 +72,7 @@ impl Record {
                     }
                 }
                 None => {
-                    self.messages.push(Message { flight: message.flight.saturating_add(flights), ..message.clone() })
+                    self.messages.push(Message { flight: message.flight.saturating_add(flights), ..message.clone() });
                 }
             }
         }

@@ -131,7 +131,7 @@ impl Ends<'_> {
             status: status(steps.secured(self.association)),
             ends: [0, 1].map(|direction| self.end(direction)),
             paths: self.association.flows.len() as u64,
-            transport: self.association.flow.key.transport.name().to_owned(),
+            transport: self.association.flow.key.transport.name(),
             relay: self.association.flow.key.relay.map(|relay| relay.to_string()),
             has_media: self.association.has_streams(),
             dtls_version,
