@@ -645,3 +645,47 @@ fn calls_one_after_the_other() {
     assert_eq!(found, [[0x100, 0x101], [0x200, 0x201]]);
     assert!(run.sessions().all(|session| session["connecting"]["iceRestarts"] == 0));
 }
+
+/// The ports of a call are used again by the next, with new agents and a new handshake.
+#[test]
+fn a_second_call_on_the_same_ports() {
+    let (a, b) = (Peer { ufrag: "CCCC", tie_breaker: 5, ..A }, Peer { ufrag: "DDDD", tie_breaker: 6, ..B });
+    let mut dialogue = Dialogue::default();
+    dialogue.call(0.0, 5.0, &A, &B, 0x100);
+    dialogue.call(9.0, 14.0, &a, &b, 0x200);
+    let run = dialogue.run();
+    let found: Vec<Vec<u64>> = run.sessions().map(|session| streams(session).keys().copied().collect()).collect();
+    assert_eq!(found, [[0x100, 0x101], [0x200, 0x201]]);
+    for (session, (start, ufrags)) in run.sessions().zip([(0.0, ["AAAA", "BBBB"]), (9.0, ["CCCC", "DDDD"])]) {
+        let connecting = &session["connecting"];
+        assert_eq!((&connecting["iceRestarts"], &connecting["pathSwitches"]), (&0.into(), &0.into()));
+        assert_eq!(generations(&pairs(session)[0], A.address), [ufrags]);
+        near(&session["startTime"], start);
+        near(&connecting["iceDuration"], 0.1 + TRIP);
+        assert_eq!((&session["securing"]["status"], &session["securing"]["associations"]), (&"ok".into(), &1.into()));
+        near(&session["securing"]["startTime"], start + 0.2);
+    }
+    assert_eq!(run.report["verdict"], "pass", "{}", run.report["findings"]);
+}
+
+/// The media was silent for seconds when ICE started anew: without a new handshake it is the same call.
+#[test]
+fn a_restart_after_a_silence_is_the_same_call() {
+    let (a, b) = (Peer { ufrag: "CCCC", ..A }, Peer { ufrag: "DDDD", ..B });
+    for goes_on in [true, false] {
+        let mut dialogue = Dialogue::default();
+        dialogue.call(0.0, 5.0, &A, &B, 0x100);
+        dialogue.connect(9.0, &a, &b);
+        if goes_on {
+            dialogue.media(9.2, 14.0, A.address, B.address, 0x100);
+            dialogue.media(9.2, 14.0, B.address, A.address, 0x101);
+        }
+        let run = dialogue.run();
+        let call = only(&run);
+        assert_eq!(streams(call).keys().copied().collect::<Vec<_>>(), [0x100, 0x101]);
+        assert_eq!((&call["connecting"]["iceRestarts"], &call["securing"]["associations"]), (&1.into(), &1.into()));
+        let pair = &pairs(call)[0];
+        assert_eq!(generations(pair, A.address), [["AAAA", "BBBB"], ["CCCC", "DDDD"]]);
+        assert_eq!((&pair["requestsSent"], &pair["requestsReceived"]), (&4.into(), &2.into()));
+    }
+}

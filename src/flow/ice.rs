@@ -120,6 +120,19 @@ impl Ice {
         }
     }
 
+    /// Whether both user fragments of a check's USERNAME are others than all before, of which both ends' are known.
+    #[must_use]
+    pub fn has_new_fragments(&self, user: &str, direction: usize) -> bool {
+        let Some((receiver, sender)) = user.split_once(':') else { return false };
+        let (low, high) = if direction == 0 { (sender, receiver) } else { (receiver, sender) };
+        let generations = &self.record.generations;
+        !generations.is_empty()
+            && generations.len() < GENERATIONS
+            && !low.is_empty()
+            && !high.is_empty()
+            && generations.iter().all(|known| *known.low != *low && *known.high != *high)
+    }
+
     /// Ends the flow: its last packet was seen at `end`, and the capture went on to `capture_end`. A flow may end with a
     /// question that nobody answers.
     #[must_use]

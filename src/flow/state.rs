@@ -1,6 +1,8 @@
 //! One flow: what two transport addresses sent each other. Datagrams are told apart by first byte (RFC 7983, RFC 9443)
 //! and then by evidence: no port numbers, no signalling, no settings.
 
+mod renewal;
+
 use std::collections::BTreeMap;
 
 use crate::{

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     flow::sctp::Step,
-    time::NANOS_PER_MILLI,
+    time::{NANOS_PER_MILLI, Timestamp},
     wire::{
         dtls::{
             self, Header,
@@ -84,6 +84,17 @@ impl Association {
     /// Whether `direction` sent its ClientHello with this random.
     pub fn is_of(&self, random: &[u8; 32], direction: u8) -> bool {
         self.randoms.get(usize::from(direction)).is_some_and(|known| known.as_ref() == Some(random))
+    }
+
+    /// Whether the handshake came to its end.
+    pub const fn is_finished(&self) -> bool {
+        self.record.is_finished()
+    }
+
+    /// When the last application data came.
+    pub fn last_data(&self) -> Option<Timestamp> {
+        let last = self.record.directions.iter().filter_map(|side| side.last_application_data);
+        last.map(|step| step.time).max()
     }
 
     /// Whether a ClientHello of a random not seen before, or a later fragment of one, belongs here.
