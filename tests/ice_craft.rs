@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Run, frames, json_lines, list, unsigned};
 use craft::Address;
-use dialogue::{Answer, Dialogue, Peer, TRIP, USE_CANDIDATE, check, host_name, message, name};
+use dialogue::{
+    Answer, BINDING, Connection, Dialogue, Peer, SUCCESS, TRIP, USE_CANDIDATE, check, host_name, message, name,
+};
 use serde_json::Value;
 
 const A: Peer = Peer { ufrag: "AAAA", address: ([10, 0, 0, 1], 5000), controlling: true, tie_breaker: 0x1111_2222 };
@@ -688,4 +690,24 @@ fn a_restart_after_a_silence_is_the_same_call() {
         assert_eq!(generations(pair, A.address), [["AAAA", "BBBB"], ["CCCC", "DDDD"]]);
         assert_eq!((&pair["requestsSent"], &pair["requestsReceived"]), (&4.into(), &2.into()));
     }
+}
+
+/// RFC 6544 section 4.5: the active end opens the connection. Messages are framed as RFC 4571 has it.
+#[test]
+fn types_of_tcp_candidates() {
+    let framed = |message: &[u8]| [&(message.len() as u16).to_be_bytes(), message].concat();
+    let mut dialogue = Dialogue::default();
+    let mut connection = Connection::open(&mut dialogue, 0.0, A.address, B.address);
+    for (order, nominates) in [&[][..], &nominate()].into_iter().enumerate() {
+        let (id, seconds) = (dialogue.transaction(), 0.1 + order as f64);
+        connection.client_sends(&mut dialogue, seconds, &framed(&check(id, [&A, &B], nominates)));
+        let answer = message(BINDING | SUCCESS, id, &[dialogue::mapped(A.address)]);
+        connection.server_sends(&mut dialogue, seconds + TRIP, &framed(&answer));
+    }
+    let run = dialogue.run();
+    let pair = &pairs(only(&run))[0];
+    assert_eq!(pair["transport"], "tcp");
+    let other = if side(pair, A.address) == "local" { "tcpTypeRemote" } else { "tcpTypeLocal" };
+    let own = if other == "tcpTypeRemote" { "tcpTypeLocal" } else { "tcpTypeRemote" };
+    assert_eq!((&pair[own], &pair[other]), (&"active".into(), &"passive".into()));
 }

@@ -123,6 +123,12 @@ impl Shard {
             }
             return;
         }
+        if item.task == Task::Open {
+            if let Some(slot) = known.and_then(|index| self.flows.get_mut(index)) {
+                slot.flow.note_open(datagram.direction);
+            }
+            return;
+        }
         let Some(index) = known.or_else(|| self.insert(item.key, item.digest, &datagram)) else {
             self.refused.packets += 1;
             return;
@@ -132,7 +138,7 @@ impl Shard {
         let flow = &mut slot.flow;
         match item.task {
             Task::Label(index) => return flow.set_label(work.label(index)),
-            Task::Framed(_) | Task::IcmpError(_) => {}
+            Task::Framed(_) | Task::IcmpError(_) | Task::Open => {}
             Task::Datagram { hop_limit } | Task::Packet { hop_limit } => {
                 if flow.is_copy(&datagram, item.identity, item.fingerprint) {
                     return self.count_copy(frame.file);

@@ -157,6 +157,11 @@ pub struct CandidatePair {
     pub remote: Candidate,
     /// `udp` or `tcp`.
     pub transport: String,
+    /// Over TCP the type of the local candidate (RFC 6544 section 4.5), by who opened the connection: `active`, `passive`,
+    /// or `so` where both did; `null` where its start is not in the capture.
+    pub tcp_type_local: Option<&'static str>,
+    /// The same of the remote candidate.
+    pub tcp_type_remote: Option<&'static str>,
     /// Whether it runs inside messages to a TURN server.
     pub relayed: bool,
     /// The TURN server.
