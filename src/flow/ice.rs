@@ -79,7 +79,7 @@ pub struct Record {
     pub alternate_servers: Vec<Endpoint>,
     /// Attributes that an asked end did not know (UNKNOWN-ATTRIBUTES, RFC 8489 section 14.10), in order.
     pub unknown_attributes: Vec<u16>,
-    /// What had no room in a list of these, each time that it came.
+    /// What had no room in a list above, each time that it came.
     pub omitted: u64,
     /// Binding indications, by their sender: keepalives (RFC 8445 section 11).
     pub indications: [u64; 2],
@@ -298,8 +298,6 @@ impl Record {
         }
         if self.unanswered_ids.len() < STRAYS {
             self.unanswered_ids.push((id, open.first.1));
-        } else {
-            self.omitted += 1;
         }
     }
 
@@ -315,8 +313,6 @@ impl Record {
         }
         if self.stray_ids.len() < STRAYS {
             self.stray_ids.push((message.transaction(), id));
-        } else {
-            self.omitted += 1;
         }
     }
 
