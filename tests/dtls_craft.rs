@@ -316,3 +316,91 @@ fn certificates_by_openssl() {
         assert_eq!((&certificate["keyType"], &certificate["keyBits"]), (&"EC".into(), &256.into()));
     }
 }
+
+/// Two transports of one agent, as without BUNDLE: each with a handshake of its own.
+#[test]
+fn transports_without_bundle() {
+    let video = |peer: Peer, ufrag| Peer { ufrag, address: (peer.address.0, peer.address.1 + 2), ..peer };
+    let (a, b) = (video(A, "CCCC"), video(B, "DDDD"));
+    for answered in [true, false] {
+        let mut dialogue = Dialogue::default();
+        dialogue.call(0.0, 9.0, &A, &B, 0xa1);
+        dialogue.connect(0.05, &a, &b);
+        if answered {
+            dialogue.handshake(0.3, a.address, b.address, 0xb1);
+            dialogue.media(0.6, 9.0, a.address, b.address, 0xb1);
+        } else {
+            for (time, wait) in [0.0, 1.0, 3.0, 7.0].into_iter().enumerate() {
+                let hello = dtls::again(&dtls::message(1, 0, &dtls::client_hello(0xb1)), time as u8);
+                dialogue.datagram(0.3 + wait, a.address, b.address, &hello);
+            }
+        }
+        let capture = dialogue.bytes();
+        let run = dialogue::run(&capture);
+        let securing = &only(&run)["securing"];
+        assert_eq!(securing["status"], if answered { "ok" } else { "failed" });
+        let all = list(&securing["dtlsAssociations"]);
+        assert_eq!((all.len(), &securing["associations"]), (2, &2.into()));
+        let ends =
+            |one: &Value| list(&one["ends"]).iter().map(|end| end.as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        assert_eq!(ends(&all[0]), [A, B].map(|peer| name(peer.address)));
+        assert_eq!(ends(&all[1]), [a, b].map(|peer| name(peer.address)));
+        assert_eq!((&all[0]["status"], &all[0]["clientRole"]), (&"ok".into(), &name(B.address).into()));
+        assert_eq!(all[1]["clientRole"], name(a.address));
+        assert_eq!((&all[0]["dtlsVersion"], &all[0]["hasMedia"]), (&"1.2".into(), &true.into()));
+        assert_eq!(all[0]["srtpProfile"], "SRTP_AES128_CM_HMAC_SHA1_80");
+        near(&all[0]["startTime"], 0.2);
+        near(&all[0]["handshakeDuration"], 0.06);
+        let failures = list(&run.report["findings"]).iter().filter(|finding| finding["rule"] == "SEC001").count();
+        if answered {
+            near(&all[1]["handshakeDuration"], 0.06);
+            assert_eq!((&all[1]["status"], failures, run.status), (&"ok".into(), 0, 0));
+        } else {
+            assert_eq!((&all[1]["status"], &all[1]["retransmissions"]), (&"failed".into(), &3.into()));
+            assert_eq!(securing["stoppedAt"]["times"], 4, "the step tells of the one that failed");
+            assert_eq!((failures, run.status), (1, 1));
+        }
+    }
+}
+
+/// ICE takes another pair in the middle of a handshake.
+#[test]
+fn a_handshake_over_two_pairs() {
+    let other = Peer { address: ([10, 0, 0, 2], 5002), ..A };
+    // Also where the other address of A sorts behind B's.
+    let beyond = Peer { address: ([172, 16, 0, 2], 5002), ..A };
+    for other in [other, beyond] {
+        for first_half in 1..4 {
+            let mut dialogue = Dialogue::default();
+            dialogue.connect(0.0, &A, &B);
+            dialogue.connect(0.05, &other, &B);
+            for (flight, datagram) in dtls::flights(9).iter().enumerate() {
+                let end = if flight < first_half { A.address } else { other.address };
+                let (from, to) = if flight % 2 == 0 { (B.address, end) } else { (end, B.address) };
+                dialogue.datagram(0.3 + 0.02 * flight as f64, from, to, datagram);
+            }
+            dialogue.media(0.5, 9.0, other.address, B.address, 0xa1);
+            let run = dialogue.run();
+            let securing = &only(&run)["securing"];
+            let what = format!("{first_half} of 4 flights first");
+            assert_eq!((&securing["status"], &securing["associations"]), (&"ok".into(), &1.into()), "{what}");
+            near(&securing["startTime"], 0.3);
+            near(&securing["handshakeDuration"], 0.06);
+            assert_eq!((&securing["stoppedAt"], &securing["retransmissions"]), (&Value::Null, &0.into()), "{what}");
+            let messages: Vec<&str> =
+                list(&securing["handshakeMessages"]).iter().map(|message| message["type"].as_str().unwrap()).collect();
+            assert_eq!(
+                messages,
+                ["Client Hello", "Server Hello", "Server Hello Done", "Client Key Exchange"],
+                "{what}"
+            );
+            let senders: Vec<&str> = list(&securing["handshakeMessages"])
+                .iter()
+                .map(|message| message["sender"].as_str().unwrap())
+                .collect();
+            assert_eq!((senders[0], senders[3]), (&*name(B.address), &*name(B.address)), "{what}");
+            assert_eq!(list(&securing["dtlsAssociations"])[0]["paths"], 2, "{what}");
+            assert_eq!(run.report["verdict"], "pass", "{what}: {}", run.report["findings"]);
+        }
+    }
+}

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Run, frames, json_lines, list, unsigned};
 use craft::Address;
-use dialogue::{Answer, Dialogue, Peer, TRIP, USE_CANDIDATE, check, host_name, message, name};
+use dialogue::{
+    Answer, BINDING, Connection, Dialogue, Peer, SUCCESS, TRIP, USE_CANDIDATE, check, host_name, message, name,
+};
 use serde_json::Value;
 
 const A: Peer = Peer { ufrag: "AAAA", address: ([10, 0, 0, 1], 5000), controlling: true, tie_breaker: 0x1111_2222 };
@@ -168,6 +170,133 @@ fn a_path_switch() {
     assert_eq!(run.report["verdict"], "pass");
 }
 
+/// RFC 8445 section 8.1.1 lets the controlling agent go back: one stream each way, and nothing is lost.
+#[test]
+fn a_path_left_and_taken_again() {
+    let other = Peer { address: ([10, 8, 0, 1], 5002), ..A };
+    for (what, back) in [("twice", vec![8.0, 12.0]), ("four times", vec![4.0, 6.0, 9.0, 12.0])] {
+        let mut dialogue = Dialogue::default();
+        dialogue.connect(0.0, &A, &B);
+        dialogue.handshake(0.2, B.address, A.address, 7);
+        let mut from = 0.4;
+        for (order, until) in back.iter().copied().chain([16.0]).enumerate() {
+            let end = if order % 2 == 0 { &A } else { &other };
+            dialogue.media(from, until, end.address, B.address, 0xa1);
+            dialogue.media(from, until, B.address, end.address, 0xa2);
+            if order % 2 == 0 {
+                dialogue.check(until - 0.2, [&other, &B], &nominate(), Answer::Success);
+            } else {
+                dialogue.check(until - 0.2, [&A, &B], &nominate(), Answer::Success);
+            }
+            from = until;
+        }
+        let run = dialogue.run();
+        let call = only(&run);
+        let connecting = &call["connecting"];
+        assert_eq!(
+            (&connecting["pathSwitches"], &connecting["iceRestarts"]),
+            (&back.len().into(), &0.into()),
+            "{what}"
+        );
+        assert_eq!(pair(call, [A.address, B.address])["selected"], true, "{what}");
+        let selections = list(&connecting["selections"]);
+        assert_eq!(selections.len(), back.len() + 1, "{what}");
+        for (selection, began) in selections.iter().zip([&[0.4], &*back].concat()) {
+            near(&selection["time"], began + 0.001);
+        }
+        let at = |index: usize| ["local", "remote"].map(|side| end(&selections[index][side]));
+        assert!(at(0).contains(&name(A.address)) && at(1).contains(&name(other.address)), "{what}");
+        assert!(at(back.len()).contains(&name(A.address)), "{what}");
+        let streams = streams(call);
+        assert_eq!(streams.len(), 2, "{what}");
+        for stream in streams.values() {
+            let counts = ["packetsReceived", "packetsExpected", "packetsLost", "restarts", "longestLossBurst"];
+            assert_eq!(counts.map(|key| &stream[key]), [780, 780, 0, 0, 0], "{what}");
+            assert_eq!(stream["outages"]["count"], 0, "{what}");
+            near(&stream["maxGap"], 0.02);
+            assert_eq!(list(&stream["previousPaths"]).len(), 1, "{what}");
+        }
+        assert_eq!(run.report["verdict"], "pass", "{what}: {}", run.report["findings"]);
+    }
+}
+
+/// What is lost on either path, and at the change, stays lost.
+#[test]
+fn loss_beside_a_path_taken_again() {
+    let other = Peer { address: ([10, 8, 0, 1], 5002), ..A };
+    let mut dialogue = Dialogue::default();
+    dialogue.call(0.0, 4.0, &A, &B, 0xa1);
+    dialogue.connect(3.8, &other, &B);
+    // 20 packets of one stream are lost on A, 30 at the change and 10 on the other path.
+    dialogue.media(4.4, 8.0, A.address, B.address, 0xa1);
+    dialogue.media(4.0, 8.0, B.address, A.address, 0xa2);
+    dialogue.media(8.6, 10.0, other.address, B.address, 0xa1);
+    dialogue.media(10.2, 12.0, other.address, B.address, 0xa1);
+    dialogue.media(8.0, 12.0, B.address, other.address, 0xa2);
+    dialogue.media(12.0, 16.0, A.address, B.address, 0xa1);
+    dialogue.media(12.0, 16.0, B.address, A.address, 0xa2);
+    let run = dialogue.run();
+    let call = only(&run);
+    assert_eq!(call["connecting"]["pathSwitches"], 2);
+    let streams = streams(call);
+    let counts = |ssrc: u64| {
+        let keys = ["packetsExpected", "packetsLost", "burstLossCount", "longestLossBurst"];
+        keys.map(|key| unsigned(&streams[&ssrc][key]))
+    };
+    assert_eq!((counts(0xa1), counts(0xa2)), ([780, 60, 3, 30], [780, 0, 0, 0]));
+    near(&streams[&0xa1]["maxGap"], 0.62);
+    // Only the two longer silences are so much longer than what is usual.
+    assert_eq!(streams[&0xa1]["outages"]["longest"], streams[&0xa1]["maxGap"]);
+}
+
+/// More than half of all sequence numbers went over the other path: no new start.
+#[test]
+fn a_path_taken_again_after_many_packets() {
+    let other = Peer { address: ([10, 8, 0, 1], 5002), ..A };
+    let mut dialogue = Dialogue::default();
+    dialogue.call(0.0, 20.0, &A, &B, 0xa1);
+    dialogue.connect(19.8, &other, &B);
+    dialogue.media(20.0, 820.0, other.address, B.address, 0xa1);
+    dialogue.media(20.0, 820.0, B.address, other.address, 0xa2);
+    dialogue.media(820.0, 830.0, A.address, B.address, 0xa1);
+    dialogue.media(820.0, 830.0, B.address, A.address, 0xa2);
+    let run = dialogue.run();
+    let call = only(&run);
+    assert_eq!(call["connecting"]["pathSwitches"], 2);
+    let streams = streams(call);
+    assert_eq!(streams.len(), 2);
+    for stream in streams.values() {
+        // 0.4 to 830 s at 50 a second.
+        let counts = ["packetsExpected", "packetsLost", "restarts", "longestLossBurst"];
+        assert_eq!(counts.map(|key| &stream[key]), [41_480, 0, 0, 0]);
+    }
+}
+
+/// The old pair carried far more, and nothing for less than a second.
+#[test]
+fn a_switch_just_before_the_end() {
+    let other = Peer { address: ([10, 8, 0, 1], 5002), ..A };
+    let mut dialogue = Dialogue::default();
+    dialogue.call(0.0, 8.0, &A, &B, 0xa1);
+    dialogue.connect(7.8, &other, &B);
+    dialogue.media(8.0, 8.6, other.address, B.address, 0xa1);
+    dialogue.media(8.0, 8.6, B.address, other.address, 0xa2);
+    dialogue.check(8.5, [&A, &B], &[], Answer::Success);
+    let run = dialogue.run();
+    let call = only(&run);
+    assert_eq!(pair(call, [other.address, B.address])["selected"], true);
+    assert_eq!(pair(call, [A.address, B.address])["selected"], false);
+    assert_eq!(call["connecting"]["pathSwitches"], 1);
+    // A pair that is only kept alive is none that is used.
+    let mut dialogue = Dialogue::default();
+    dialogue.call(0.0, 8.0, &A, &B, 0xa1);
+    dialogue.connect(5.0, &other, &B);
+    dialogue.check(7.9, [&other, &B], &[], Answer::Success);
+    let run = dialogue.run();
+    assert_eq!(pair(only(&run), [A.address, B.address])["selected"], true);
+    assert_eq!(only(&run)["connecting"]["pathSwitches"], 0);
+}
+
 #[test]
 fn a_lite_agent_never_asks() {
     let mut dialogue = Dialogue::default();
@@ -205,6 +334,9 @@ fn a_role_conflict() {
     // One refusal, and perhaps the change that followed it.
     assert!((1..=2).contains(&unsigned(&call["connecting"]["roleConflicts"])));
     let pair = &pairs(call)[0];
+    let changes = if side(pair, A.address) == "local" { [1, 0] } else { [0, 1] };
+    assert_eq!(["roleChanges", "roleChangesRemote"].map(|key| unsigned(&pair[key])), changes);
+    assert_eq!(call["connecting"]["roleChanges"], 1);
     let errors = list(&pair["errors"]);
     assert_eq!(errors.len(), 1);
     assert_eq!((&errors[0]["code"], &errors[0]["name"]), (&487.into(), &"Role Conflict".into()));
@@ -514,4 +646,68 @@ fn calls_one_after_the_other() {
     let found: Vec<Vec<u64>> = run.sessions().map(|session| streams(session).keys().copied().collect()).collect();
     assert_eq!(found, [[0x100, 0x101], [0x200, 0x201]]);
     assert!(run.sessions().all(|session| session["connecting"]["iceRestarts"] == 0));
+}
+
+/// The ports of a call are used again by the next, with new agents and a new handshake.
+#[test]
+fn a_second_call_on_the_same_ports() {
+    let (a, b) = (Peer { ufrag: "CCCC", tie_breaker: 5, ..A }, Peer { ufrag: "DDDD", tie_breaker: 6, ..B });
+    let mut dialogue = Dialogue::default();
+    dialogue.call(0.0, 5.0, &A, &B, 0x100);
+    dialogue.call(9.0, 14.0, &a, &b, 0x200);
+    let run = dialogue.run();
+    let found: Vec<Vec<u64>> = run.sessions().map(|session| streams(session).keys().copied().collect()).collect();
+    assert_eq!(found, [[0x100, 0x101], [0x200, 0x201]]);
+    for (session, (start, ufrags)) in run.sessions().zip([(0.0, ["AAAA", "BBBB"]), (9.0, ["CCCC", "DDDD"])]) {
+        let connecting = &session["connecting"];
+        assert_eq!((&connecting["iceRestarts"], &connecting["pathSwitches"]), (&0.into(), &0.into()));
+        assert_eq!(generations(&pairs(session)[0], A.address), [ufrags]);
+        near(&session["startTime"], start);
+        near(&connecting["iceDuration"], 0.1 + TRIP);
+        assert_eq!((&session["securing"]["status"], &session["securing"]["associations"]), (&"ok".into(), &1.into()));
+        near(&session["securing"]["startTime"], start + 0.2);
+    }
+    assert_eq!(run.report["verdict"], "pass", "{}", run.report["findings"]);
+}
+
+/// The media was silent for seconds when ICE started anew: without a new handshake it is the same call.
+#[test]
+fn a_restart_after_a_silence_is_the_same_call() {
+    let (a, b) = (Peer { ufrag: "CCCC", ..A }, Peer { ufrag: "DDDD", ..B });
+    for goes_on in [true, false] {
+        let mut dialogue = Dialogue::default();
+        dialogue.call(0.0, 5.0, &A, &B, 0x100);
+        dialogue.connect(9.0, &a, &b);
+        if goes_on {
+            dialogue.media(9.2, 14.0, A.address, B.address, 0x100);
+            dialogue.media(9.2, 14.0, B.address, A.address, 0x101);
+        }
+        let run = dialogue.run();
+        let call = only(&run);
+        assert_eq!(streams(call).keys().copied().collect::<Vec<_>>(), [0x100, 0x101]);
+        assert_eq!((&call["connecting"]["iceRestarts"], &call["securing"]["associations"]), (&1.into(), &1.into()));
+        let pair = &pairs(call)[0];
+        assert_eq!(generations(pair, A.address), [["AAAA", "BBBB"], ["CCCC", "DDDD"]]);
+        assert_eq!((&pair["requestsSent"], &pair["requestsReceived"]), (&4.into(), &2.into()));
+    }
+}
+
+/// RFC 6544 section 4.5: the active end opens the connection. Messages are framed as RFC 4571 has it.
+#[test]
+fn types_of_tcp_candidates() {
+    let framed = |message: &[u8]| [&(message.len() as u16).to_be_bytes(), message].concat();
+    let mut dialogue = Dialogue::default();
+    let mut connection = Connection::open(&mut dialogue, 0.0, A.address, B.address);
+    for (order, nominates) in [&[][..], &nominate()].into_iter().enumerate() {
+        let (id, seconds) = (dialogue.transaction(), 0.1 + order as f64);
+        connection.client_sends(&mut dialogue, seconds, &framed(&check(id, [&A, &B], nominates)));
+        let answer = message(BINDING | SUCCESS, id, &[dialogue::mapped(A.address)]);
+        connection.server_sends(&mut dialogue, seconds + TRIP, &framed(&answer));
+    }
+    let run = dialogue.run();
+    let pair = &pairs(only(&run))[0];
+    assert_eq!(pair["transport"], "tcp");
+    let other = if side(pair, A.address) == "local" { "tcpTypeRemote" } else { "tcpTypeLocal" };
+    let own = if other == "tcpTypeRemote" { "tcpTypeLocal" } else { "tcpTypeRemote" };
+    assert_eq!((&pair[own], &pair[other]), (&"active".into(), &"passive".into()));
 }

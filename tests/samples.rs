@@ -64,6 +64,12 @@ fn calls_of_browsers() {
     let call = &relayed["sessions"][0];
     assert_eq!(call["connecting"]["stun"]["channelData"], 366);
     assert_eq!(stream(&relayed, 0x94c4_fdfb)["relay"], "10.3.0.2:3478");
+    // Both agents have their relay at the same server.
+    let relays = sample("turn-tcp.pcap");
+    let pair = &relays["sessions"][0]["connecting"]["selectedPair"];
+    for (end, port) in [("local", 50_042), ("remote", 50_912)] {
+        assert_eq!((&pair[end]["type"], &pair[end]["port"]), (&"relay".into(), &port.into()), "{end}");
+    }
     let failed = sample("ice-failed.pcap");
     let call = &failed["sessions"][0];
     assert_eq!(call["connecting"]["stun"]["byType"]["Binding request"], 240);

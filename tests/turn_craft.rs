@@ -408,7 +408,7 @@ fn an_allocate_without_an_answer() {
 }
 
 /// The codes that IANA's registry "STUN Error Codes" gives, and a word of what each says by its RFC.
-const CODES: [(u16, &str, &str); 18] = [
+const CODES: [(u16, &str, &str); 19] = [
     (300, "Try Alternate", "another"),
     (400, "Bad Request", "malformed"),
     (401, "Unauthenticated", "credentials"),
@@ -427,6 +427,7 @@ const CODES: [(u16, &str, &str); 18] = [
     (487, "Role Conflict", "role"),
     (500, "Server Error", "fault"),
     (508, "Insufficient Capacity", "no more"),
+    (600, "Global Failure", "not to be sent again"),
 ];
 
 #[test]
@@ -436,7 +437,7 @@ fn every_error_code_has_its_name_and_its_meaning() {
     for (second, (code, ..)) in CODES.iter().enumerate() {
         client.is_refused(&mut dialogue, second as f64, ALLOCATE, *code);
     }
-    // No code of any registry.
+    // No code of any registry: its class still tells (RFC 8489 section 14.8).
     client.is_refused(&mut dialogue, 30.0, ALLOCATE, 699);
     let run = dialogue.run();
     let errors = list(&turn(&run)["errors"]);
@@ -456,7 +457,119 @@ fn every_error_code_has_its_name_and_its_meaning() {
         assert!(meaning.contains(word), "{code}: {meaning:?} does not say {word:?}");
     }
     let unknown = errors.last().unwrap();
-    expect(unknown, &[("code", 699.into()), ("name", Value::Null), ("meaning", Value::Null)]);
+    expect(unknown, &[("code", 699.into()), ("name", Value::Null)]);
+    assert!(unknown["meaning"].as_str().unwrap_or_default().contains("not to be sent again"), "{unknown}");
+}
+
+/// RFC 8656 section 9: a permission lives 300 s, whatever the allocation does; section 12: a channel 600 s.
+#[test]
+fn a_permission_that_ends() {
+    for refreshed in [false, true] {
+        let mut dialogue = Dialogue::default();
+        let mut client = Client::udp();
+        client.allocates(&mut dialogue, 3600);
+        client.asks(&mut dialogue, 1.0, CREATE_PERMISSION, &[peer(PEER)], &[]);
+        let until = if refreshed {
+            client.asks(&mut dialogue, 250.0, CREATE_PERMISSION, &[peer(PEER)], &[]);
+            400.0
+        } else {
+            301.0
+        };
+        for number in 0..400_u16 {
+            let packet = rtp(0xa1, number, 8000 * u32::from(number), 80);
+            let seconds = 2.0 + f64::from(number);
+            let data = indication(&mut dialogue, SEND, &packet);
+            client.sends(&mut dialogue, seconds, &data);
+            if seconds < until {
+                let data = indication(&mut dialogue, DATA_INDICATION, &rtp(0xa2, number, 8000 * u32::from(number), 80));
+                client.receives(&mut dialogue, seconds + 0.01, &data);
+            }
+        }
+        let run = dialogue.run();
+        let permission = &list(&turn(&run)["permissions"])[0];
+        let told: Vec<&Value> =
+            list(&run.report["findings"]).iter().filter(|finding| finding["rule"] == "CON002").collect();
+        if refreshed {
+            assert_eq!((&permission["lapsedTime"], told.len()), (&Value::Null, 0));
+        } else {
+            // From the answer that granted it; the first packet comes at 0.01 s.
+            near(&permission["lapsedTime"], 1.0 + TRIP + 300.0 - 0.01);
+            let message = told[0]["message"].as_str().unwrap();
+            assert!(told.len() == 1 && message.contains(&host_name(PEER.0)), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_channel_that_ends() {
+    let mut dialogue = Dialogue::default();
+    let mut client = Client::udp();
+    client.allocates(&mut dialogue, 3600);
+    client.asks(&mut dialogue, 1.0, CHANNEL_BIND, &[channel(0x4000), peer(PEER)], &[]);
+    for refresh in 1..4 {
+        client.asks(&mut dialogue, 250.0 * f64::from(refresh), CREATE_PERMISSION, &[peer(PEER)], &[]);
+    }
+    for number in 0..700_u16 {
+        let seconds = 2.0 + f64::from(number);
+        client.sends(&mut dialogue, seconds, &channel_data(0x4000, &rtp(0xa1, number, 8000 * u32::from(number), 80)));
+        if seconds < 601.0 {
+            let packet = rtp(0xa2, number, 8000 * u32::from(number), 80);
+            client.receives(&mut dialogue, seconds + 0.01, &channel_data(0x4000, &packet));
+        }
+    }
+    let run = dialogue.run();
+    let turn = turn(&run);
+    assert_eq!(list(&turn["permissions"])[0]["lapsedTime"], Value::Null);
+    near(&list(&turn["channels"])[0]["lapsedTime"], 1.0 + TRIP + 600.0 - 0.01);
+    let told = list(&run.report["findings"]).iter().find(|finding| finding["rule"] == "CON002").expect("a finding");
+    assert!(told["message"].as_str().unwrap().contains("0x4000"), "{told}");
+}
+
+/// RFC 8489 sections 10 and 14.10.
+#[test]
+fn what_a_server_names() {
+    let other: Address = ([198, 51, 100, 2], 3479);
+    let mut dialogue = Dialogue::default();
+    let client = Client { nonce: 1, ..Client::udp() };
+    for (seconds, code, attribute) in [
+        (0.0, 300, (0x8023, [vec![0, 1], other.1.to_be_bytes().to_vec(), other.0.to_vec()].concat())),
+        (1.0, 420, (0x000a, vec![0x00, 0x1a, 0x7f, 0x01])),
+    ] {
+        let id = dialogue.transaction();
+        let request = message(ALLOCATE, id, &[&[transport()], client.credentials().as_slice()].concat());
+        dialogue.datagram(seconds, CLIENT, SERVER, &request);
+        dialogue.datagram(seconds + TRIP, SERVER, CLIENT, &message(ALLOCATE | ERROR, id, &[error(code), attribute]));
+    }
+    let run = dialogue.run();
+    let sessions: Vec<&Value> = run.sessions().collect();
+    let connecting = &sessions[0]["connecting"];
+    assert_eq!(connecting["alternateServers"], serde_json::json!([name(other)]));
+    // IANA: 0x001A is DONT-FRAGMENT; 0x7F01 is nobody's.
+    assert_eq!(connecting["unknownAttributes"], serde_json::json!(["DONT-FRAGMENT", "0x7f01"]));
+}
+
+/// More permissions than are listed: counted, and told.
+#[test]
+fn a_list_that_is_full() {
+    for (peers, omitted) in [(256_u16, None), (260, Some("4 entries"))] {
+        let mut dialogue = Dialogue::default();
+        let mut client = Client::udp();
+        client.allocates(&mut dialogue, 600);
+        for number in 0..peers {
+            let [high, low] = number.to_be_bytes();
+            let address = peer(([192, 0, high, low], 6000));
+            client.asks(&mut dialogue, 1.0 + 0.1 * f64::from(number), CREATE_PERMISSION, &[address], &[]);
+        }
+        let run = dialogue.run();
+        assert_eq!(list(&turn(&run)["permissions"]).len(), 256);
+        let told: Vec<&str> = list(&run.report["findings"])
+            .iter()
+            .filter(|finding| finding["rule"] == "CAP014")
+            .map(|finding| finding["message"].as_str().unwrap())
+            .collect();
+        assert_eq!(told.len(), usize::from(omitted.is_some()), "{told:?}");
+        assert!(omitted.is_none_or(|omitted| told[0].contains(omitted)), "{told:?}");
+    }
 }
 
 /// An error inside a Data indication is the peer's answer, and none of the server's.

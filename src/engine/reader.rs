@@ -50,6 +50,8 @@ pub enum Task {
     Framed(u32),
     /// An ICMP error cites the flow: the error of this index.
     IcmpError(u32),
+    /// Note that the sender opens a TCP connection.
+    Open,
     /// The bytes of the connection were recognised: as the label of this index.
     Label(u16),
 }
@@ -332,6 +334,9 @@ impl Reader {
 
     #[cold]
     fn take_segment(&mut self, work: &mut Work, frame: &Frame, item: &Item, header: TcpHeader) {
+        if header.has(TcpHeader::SYN) && !header.has(TcpHeader::ACK) {
+            work.push(Item { task: Task::Open, ..*item });
+        }
         let payload = work.slice(frame, item.place, item.start, item.captured);
         let length = item.length as usize;
         let mark = (frame.time, PacketId::new(frame.file, frame.number));

@@ -187,7 +187,7 @@ impl<'a> Revisit<'a> {
                     }
                 }
                 Task::Framed(_) => {}
-                Task::IcmpError(_) | Task::Label(_) => continue,
+                Task::IcmpError(_) | Task::Label(_) | Task::Open => continue,
             }
             let place = match item.place {
                 _ if matches!(item.task, Task::Framed(_)) => Place::Stream,

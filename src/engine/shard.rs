@@ -33,6 +33,10 @@ const IDLE_OF_NO_CALL: i64 = 5 * NANOS_PER_SECOND;
 /// Flows that are looked at to find one that may be ended.
 const LOOKS: usize = 64;
 
+/// Checks of what may be another call on the same addresses that wait until that is known, and bytes of each.
+const HELD: usize = 64;
+const HELD_BYTES: usize = 1024;
+
 /// TURN inside TURN is followed this deep.
 const RELAY_DEPTH: usize = 2;
 
@@ -73,6 +77,27 @@ struct Slot {
     digest: u64,
     last: Timestamp,
     flow: Flow,
+    /// Checks of what may be another call.
+    #[expect(clippy::box_collection, reason = "nearly no flow has any, and each pays for the pointer")]
+    held: Option<Box<Vec<Held>>>,
+}
+
+/// A datagram that waits.
+#[derive(Debug)]
+struct Held {
+    time: Timestamp,
+    id: PacketId,
+    bytes: Box<[u8]>,
+    length: usize,
+    direction: usize,
+    hop_limit: u8,
+}
+
+impl Held {
+    fn datagram(&self) -> Datagram<'_> {
+        let Self { time, id, length, direction, .. } = *self;
+        Datagram { time, id, bytes: &self.bytes, length, direction, holes: 0 }
+    }
 }
 
 impl Shard {
@@ -91,12 +116,17 @@ impl Shard {
         let (Task::Datagram { hop_limit } | Task::Packet { hop_limit }) = item.task else {
             return self.push_unusual(work, item, datagram);
         };
-        let Some(flow) = self.flow(item, &datagram) else { return };
+        let Some(index) = self.place(item, &datagram) else { return };
+        let Some(Slot { flow, held, .. }) = self.flows.get_mut(index) else { return };
         if flow.is_copy(&datagram, item.identity, item.fingerprint) {
             return self.count_copy(frame.file);
         }
+        let is_datagram = matches!(item.task, Task::Datagram { .. });
+        if is_datagram && (held.is_some() || flow.may_begin_anew(&datagram)) {
+            return self.hold(index, &datagram, hop_limit);
+        }
         flow.count(&datagram, hop_limit);
-        if matches!(item.task, Task::Datagram { .. }) {
+        if is_datagram {
             let outcome = flow.push(&datagram);
             self.follow(&datagram, outcome, RELAY_DEPTH);
         }
@@ -111,6 +141,12 @@ impl Shard {
                 let known = self.find(&item.key, item.digest).and_then(|index| self.flows.get_mut(index));
                 if let (Some(slot), Some((sender, error))) = (known, work.error(error)) {
                     slot.flow.push_icmp_error(sender, datagram.direction, error, (datagram.time, datagram.id));
+                }
+            }
+            Task::Open => {
+                let known = self.find(&item.key, item.digest).and_then(|index| self.flows.get_mut(index));
+                if let Some(slot) = known {
+                    slot.flow.note_open(datagram.direction);
                 }
             }
             Task::Label(index) => {
@@ -129,20 +165,26 @@ impl Shard {
     }
 
     /// The flow of an item, made where it is new; none where there is no place for it.
-    #[inline]
     fn flow(&mut self, item: &Item, datagram: &Datagram<'_>) -> Option<&mut Flow> {
+        let index = self.place(item, datagram)?;
+        self.flows.get_mut(index).map(|slot| &mut slot.flow)
+    }
+
+    /// Where it is.
+    #[inline]
+    fn place(&mut self, item: &Item, datagram: &Datagram<'_>) -> Option<usize> {
         let known = self.find(&item.key, item.digest);
         let Some(index) = known.or_else(|| self.insert(item.key, item.digest, datagram)) else {
             self.refused.packets += 1;
             return None;
         };
-        let slot = self.flows.get_mut(index)?;
-        slot.last = datagram.time;
-        Some(&mut slot.flow)
+        self.flows.get_mut(index)?.last = datagram.time;
+        Some(index)
     }
 
     /// Ends all flows and gives what was found.
     pub fn report(mut self, analysis: &mut Analysis) {
+        self.release();
         analysis.flows.append(&mut self.records);
         let ends: Vec<Option<Timestamp>> = analysis.files.iter().map(|file| file.last).collect();
         let finish = |Slot { flow, last, .. }: Slot| {
@@ -157,6 +199,48 @@ impl Shard {
         analysis.refused.packets += self.refused.packets;
         analysis.refused.flows += self.refused.flows;
         analysis.refused.flow_packets += self.refused.flow_packets;
+    }
+
+    /// Lets a datagram wait, or finds what those that wait belong to, and takes them all.
+    #[cold]
+    fn hold(&mut self, index: usize, datagram: &Datagram<'_>, hop_limit: u8) {
+        let Some(slot) = self.flows.get_mut(index) else { return };
+        let held = slot.held.get_or_insert_default();
+        let Datagram { time, id, bytes, length, direction, .. } = *datagram;
+        let has_room = held.len() < HELD && bytes.len() <= HELD_BYTES;
+        if has_room && slot.flow.goes_on_anew(datagram) {
+            held.push(Held { time, id, bytes: bytes.into(), length, direction, hop_limit });
+            return;
+        }
+        let is_another = slot.flow.begins_anew(datagram);
+        let held = slot.held.take().unwrap_or_default();
+        if let Some(first) = held.first().filter(|_| is_another) {
+            let next = Flow::new(slot.key, &first.datagram(), &self.budget, &self.copy_budget);
+            let ended = std::mem::replace(&mut slot.flow, next);
+            self.keep(ended, first.time);
+        }
+        for held in held.iter() {
+            self.take(index, &held.datagram(), held.hop_limit);
+        }
+        self.take(index, datagram, hop_limit);
+    }
+
+    /// Takes a datagram into a flow.
+    fn take(&mut self, index: usize, datagram: &Datagram<'_>, hop_limit: u8) {
+        let Some(slot) = self.flows.get_mut(index) else { return };
+        slot.flow.count(datagram, hop_limit);
+        let outcome = slot.flow.push(datagram);
+        self.follow(datagram, outcome, RELAY_DEPTH);
+    }
+
+    /// Gives what still waits to the flows that it waited in.
+    fn release(&mut self) {
+        for index in 0..self.flows.len() {
+            let held = self.flows.get_mut(index).and_then(|slot| slot.held.take());
+            for held in held.iter().flat_map(|held| held.iter()) {
+                self.take(index, &held.datagram(), held.hop_limit);
+            }
+        }
     }
 
     /// Notes faults, and takes the datagram that one carried into its own flow.
@@ -198,7 +282,7 @@ impl Shard {
     #[cold]
     fn insert(&mut self, key: FlowKey, digest: u64, datagram: &Datagram<'_>) -> Option<usize> {
         let flow = Flow::new(key, datagram, &self.budget, &self.copy_budget);
-        let slot = Slot { key, digest, last: datagram.time, flow };
+        let slot = Slot { key, digest, last: datagram.time, flow, held: None };
         let index = if self.flows.len() < FLOWS {
             self.flows.push(slot);
             self.flows.len() - 1
@@ -228,13 +312,22 @@ impl Shard {
 
     /// Ends a flow to make room. One that a call may be made of is kept as a record, another is only counted.
     fn replace(&mut self, index: usize, by: Slot) {
+        let held = self.flows.get_mut(index).and_then(|slot| slot.held.take());
+        for held in held.iter().flat_map(|held| held.iter()) {
+            self.take(index, &held.datagram(), held.hop_limit);
+        }
         let Some(slot) = self.flows.get_mut(index) else { return };
         let now = by.last;
         let ended = std::mem::replace(slot, by);
         if let Ok(entry) = self.table.find_entry(ended.digest, |known| *known == index) {
             entry.remove();
         }
-        let record = ended.flow.finish(now);
+        self.keep(ended.flow, now);
+    }
+
+    /// Keeps the record of a flow that ended: one that a call may be made of, another is only counted.
+    fn keep(&mut self, flow: Flow, now: Timestamp) {
+        let record = flow.finish(now);
         if record.is_of_call() && self.budget.take(size_of::<FlowRecord>() + RECORD_LISTS) {
             self.records.push(record);
         } else {

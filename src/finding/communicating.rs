@@ -2,7 +2,7 @@
 
 use crate::{
     engine::Analysis,
-    finding::{Finding, Severity, connecting, outcome},
+    finding::{Finding, Severity, connecting, outcome, securing},
     flow::FlowRecord,
     session::{CallStream, Session, Steps, StreamRole, repairs, streams},
     time::{NANOS_PER_SECOND, seconds},
@@ -22,6 +22,7 @@ pub fn judge(analysis: &Analysis, number: u32, session: &Session) -> Vec<Finding
     let flows: Vec<&FlowRecord> = session.flows(analysis).collect();
     let steps = Steps::new(analysis, flows.iter().copied());
     let mut findings: Vec<Finding> = outcome::judge(number, &steps, &flows).into_iter().collect();
+    findings.extend(securing::judge(number, &steps, &flows));
     findings.extend(one_direction(number, &steps, &flows));
     findings.extend(connecting::judge(number, &steps, &flows));
     let streams = streams(flows.iter().copied());
@@ -52,7 +53,7 @@ fn one_direction(number: u32, steps: &Steps<'_>, flows: &[&FlowRecord]) -> Optio
 /// "Stream 0x8a2b7d32 of call 1 stopped for 6.0 s: packets were lost and none arrived."
 fn outage(number: u32, found: &CallStream<'_>) -> Option<Finding> {
     let stream = &found.stream;
-    (stream.outages.longest >= NOTABLE_OUTAGE).then(|| Finding {
+    (stream.outages().longest >= NOTABLE_OUTAGE).then(|| Finding {
         rule: "COM002",
         severity: Severity::Warning,
         session: Some(number),
@@ -60,10 +61,10 @@ fn outage(number: u32, found: &CallStream<'_>) -> Option<Finding> {
             "Stream 0x{:08x} from {} stopped for {:.1} s: packets were lost and none arrived",
             stream.ssrc,
             found.source(),
-            seconds(stream.outages.longest)
+            seconds(stream.outages().longest)
         ),
         advice: Some("The path before the tap was down; compare with a capture nearer to the sender."),
-        packets: stream.outage_end.into_iter().collect(),
+        packets: stream.outage_end().into_iter().collect(),
     })
 }
 
@@ -88,6 +89,6 @@ fn loss(number: u32, found: &CallStream<'_>) -> Option<Finding> {
             counters.expected
         ),
         advice: Some("Look for the loss between the sender and the place of the capture."),
-        packets: vec![stream.widest_step.1],
+        packets: vec![stream.widest_step().1],
     })
 }

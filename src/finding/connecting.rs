@@ -25,7 +25,35 @@ pub(super) fn judge(number: u32, steps: &Steps<'_>, flows: &[&FlowRecord]) -> Ve
     if steps.only_sender().is_some() {
         return Vec::new();
     }
-    flows.iter().filter(is_last).filter_map(|flow| consent(number, flow)).collect()
+    let consents = flows.iter().filter(is_last).filter_map(|flow| consent(number, flow));
+    consents.chain(flows.iter().filter_map(|flow| lapse(number, flow))).collect()
+}
+
+/// "The permission for 10.2.0.2 at the TURN server 10.3.0.2:3478 ended 5 min after it was granted last: nothing came from
+/// there any more."
+fn lapse(number: u32, flow: &FlowRecord) -> Option<Finding> {
+    let turn = flow.turn.as_deref()?;
+    let permission = turn.permissions.iter().find(|one| turn.lapse_of_permission(one).is_some());
+    let channel = turn.channels.iter().find(|one| turn.lapse_of_channel(one).is_some());
+    let (what, packet, life) = match (permission, channel) {
+        (Some(one), _) => (format!("permission for {}", one.peer.ip()), one.granted.1, one.until().since(one.last)),
+        (None, Some(one)) => {
+            (format!("channel 0x{:04x} to {}", one.number, one.peer), one.bound.1, one.until().since(one.last))
+        }
+        (None, None) => return None,
+    };
+    let server = flow.key.destination(turn.client?);
+    Some(Finding {
+        rule: "CON002",
+        severity: Severity::Warning,
+        session: Some(number),
+        message: format!(
+            "The {what} at the TURN server {server} ended {} after it was granted last: nothing came from there any more",
+            span(life)
+        ),
+        advice: Some("The client must ask again in time: for permissions within 5 minutes, for channels within 10."),
+        packets: vec![packet],
+    })
 }
 
 /// "From 8.2 s on 10.1.0.2:5000 got no answer to 12 checks from 10.2.0.2:6000, for 17.0 s: the path broke, or the other

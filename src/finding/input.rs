@@ -7,6 +7,7 @@ use crate::{
         Finding, Severity,
         words::{counted, grouped, span, was},
     },
+    flow::FlowRecord,
     session::Sessions,
     time::{NANOS_PER_MILLI, PacketId},
     wire::{Kind, Layer},
@@ -31,6 +32,7 @@ pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
     findings.extend(missing_segments(analysis));
     findings.extend(cut_datagrams(analysis));
     findings.extend(limits(analysis));
+    findings.extend(unlisted(analysis));
     findings.extend(too_many_calls(sessions));
     findings.extend(malformed(analysis));
     findings.extend(no_call(analysis, sessions));
@@ -223,6 +225,32 @@ fn limits(analysis: &Analysis) -> Option<Finding> {
         ),
         advice: Some("Analyze a part of it: --filter, --from and --to choose packets."),
         packets: Vec::new(),
+    })
+}
+
+/// "Lists of what ICE, TURN and DTLS did were full: 1,200 entries were left out of them."
+fn unlisted(analysis: &Analysis) -> Option<Finding> {
+    let omitted = |flow: &FlowRecord| {
+        let ice = flow.ice.as_deref().map_or(0, |ice| ice.omitted);
+        let turn = flow.turn.as_deref().map_or(0, |turn| turn.omitted);
+        let dtls: u64 = flow.dtls.iter().map(|dtls| dtls.omitted + dtls.messages_refused).sum();
+        ice + turn + dtls + flow.dtls_replaced
+    };
+    let first = analysis.flows.iter().find(|flow| omitted(flow) > 0)?;
+    let count = analysis.flows.iter().map(omitted).sum();
+    Some(Finding {
+        rule: "CAP014",
+        severity: Severity::Info,
+        session: None,
+        message: format!(
+            "Lists of what ICE, TURN and DTLS did were full: {} {} left out of them, the first of a flow of {} and {}",
+            if count == 1 { "one entry".to_owned() } else { format!("{} entries", grouped(count)) },
+            was(count),
+            first.key.name_of(first.key.low),
+            first.key.name_of(first.key.high)
+        ),
+        advice: Some("Analyze a part of it: --filter, --from and --to choose packets."),
+        packets: vec![first.first.1],
     })
 }
 

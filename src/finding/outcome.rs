@@ -8,7 +8,7 @@ use crate::{
         words::{counted, grouped, was},
     },
     flow::{FlowRecord, Protocol, ice},
-    session::{Outcome, Steps, association},
+    session::{Outcome, Steps, association, associations},
     time::{NANOS_PER_SECOND, Timestamp, seconds},
     wire::Endpoint,
 };
@@ -65,7 +65,8 @@ pub(super) fn judge(number: u32, steps: &Steps<'_>, flows: &[&FlowRecord]) -> Op
 
 /// Of a call that came as far as DTLS.
 fn securing(steps: &Steps<'_>, flows: &[&FlowRecord]) -> Option<Ending> {
-    let (_, record) = association(flows)?;
+    let all = associations(flows);
+    let record = &association(&all)?.record;
     Some(match steps.securing() {
         Outcome::Failed if record.fatal_alert().is_some() => {
             Ending::failed("a DTLS handshake failed with an alert".to_owned())

@@ -42,6 +42,15 @@ const TEXT: usize = 128;
 /// How long a permission lives without a refresh (RFC 8656 section 9).
 const PERMISSION_LIFETIME: i64 = 300 * NANOS_PER_SECOND;
 
+/// How long a channel lives without a refresh (RFC 8656 section 12).
+const CHANNEL_LIFETIME: i64 = 600 * NANOS_PER_SECOND;
+
+/// What a server passed on in time arrives so late at most.
+const ON_THE_WAY: i64 = NANOS_PER_SECOND;
+
+/// What flowed until a permission ended was last heard so shortly before.
+const LAST_BEFORE_LAPSE: i64 = 5 * NANOS_PER_SECOND;
+
 /// The codes that say that credentials are asked for, or that the nonce is too old (RFC 8489 section 14.8).
 const UNAUTHENTICATED: u16 = 401;
 const STALE_NONCE: u16 = 438;
@@ -127,8 +136,18 @@ pub struct Channel {
     pub peer: Endpoint,
     /// When it was bound.
     pub bound: Moment,
+    /// When it was bound last.
+    pub last: Timestamp,
     /// How often it was bound anew.
     pub refreshes: u64,
+}
+
+impl Channel {
+    /// Until when it holds.
+    #[must_use]
+    pub const fn until(&self) -> Timestamp {
+        Timestamp(self.last.0.saturating_add(CHANNEL_LIFETIME))
+    }
 }
 
 /// Errors of one method, code and kind of request.
@@ -152,6 +171,8 @@ pub struct Carried {
     pub packets: [u64; 2],
     /// Their payload bytes.
     pub bytes: [u64; 2],
+    /// When the last of each came.
+    pub last: [Timestamp; 2],
 }
 
 /// TURN on one flow between a client and its server.
@@ -183,6 +204,8 @@ pub struct Record {
     pub stale_nonces: u64,
     /// The most of them without a success between.
     pub longest_stale_run: u64,
+    /// What had no room in a list of these, each time that it came.
+    pub omitted: u64,
     /// Datagrams carried, by peer. Those beyond the cap are counted under the unspecified address.
     pub carried: BTreeMap<Endpoint, Carried>,
 }
@@ -240,6 +263,8 @@ impl Allocations {
         let errors = &mut self.record.errors;
         if errors.len() < ERRORS || errors.contains_key(&failure) {
             errors.entry(failure).or_insert((0, now.1)).0 += 1;
+        } else {
+            self.record.omitted += 1;
         }
     }
 
@@ -267,7 +292,11 @@ impl Allocations {
             return;
         }
         self.record.granted += 1;
-        let Some(relayed) = said.relayed.filter(|_| self.record.allocations.len() < ALLOCATIONS) else { return };
+        let Some(relayed) = said.relayed else { return };
+        if self.record.allocations.len() >= ALLOCATIONS {
+            self.record.omitted += 1;
+            return;
+        }
         let until = said.lifetime.map(|lifetime| after(now.0, lifetime));
         self.record.allocations.push(Allocation {
             relayed,
@@ -305,7 +334,7 @@ impl Allocations {
             None if has_room => {
                 permissions.push(Permission { peer, granted: now, last: now.0, grants: 1 });
             }
-            None => {}
+            None => self.record.omitted += 1,
         }
     }
 
@@ -316,9 +345,12 @@ impl Allocations {
         let channels = &mut self.record.channels;
         let has_room = channels.len() < CHANNELS;
         match channels.iter_mut().find(|channel| channel.number == number && channel.peer == peer) {
-            Some(channel) => channel.refreshes += 1,
-            None if has_room => channels.push(Channel { number, peer, bound: now, refreshes: 0 }),
-            None => {}
+            Some(channel) => {
+                channel.refreshes += 1;
+                channel.last = now.0;
+            }
+            None if has_room => channels.push(Channel { number, peer, bound: now, last: now.0, refreshes: 0 }),
+            None => self.record.omitted += 1,
         }
     }
 }
@@ -348,9 +380,40 @@ impl Record {
         self.requests.values().map(|requests| requests.unanswered).sum()
     }
 
+    /// When a permission ended without a refresh, if that ended the traffic: the client went on sending, and nothing came
+    /// from the peer any more.
+    #[must_use]
+    pub fn lapse_of_permission(&self, permission: &Permission) -> Option<Timestamp> {
+        let peer = self.carried.iter().filter(|(peer, _)| peer.ip() == permission.peer.ip());
+        let all = peer.map(|(_, carried)| *carried).reduce(|one, other| Carried {
+            packets: [0, 1].map(|way: usize| [one, other].iter().filter_map(|carried| carried.packets.get(way)).sum()),
+            last: later(one.last, other.last),
+            ..one
+        });
+        all.filter(|all| all.stops_at(permission.until())).map(|_| permission.until())
+    }
+
+    /// The same of a channel, whose peer may still have its permission.
+    #[must_use]
+    pub fn lapse_of_channel(&self, channel: &Channel) -> Option<Timestamp> {
+        let carried = self.carried.get(&channel.peer)?;
+        carried.stops_at(channel.until()).then(|| channel.until())
+    }
+
     fn unauthenticated(&self, with_credentials: bool) -> u64 {
         let counted = |failure: &Failure| failure.code == UNAUTHENTICATED && failure.credentials == with_credentials;
         self.errors.iter().filter(|(failure, _)| counted(failure)).map(|(_, (count, _))| count).sum()
+    }
+}
+
+impl Carried {
+    /// Whether data came from the peer until `moment` and none after it, though the client went on sending.
+    fn stops_at(&self, moment: Timestamp) -> bool {
+        let [from_client, from_peer] = self.last;
+        let [_, received] = self.packets;
+        received > 0
+            && from_client.since(moment) > ON_THE_WAY
+            && (-LAST_BEFORE_LAPSE..ON_THE_WAY).contains(&from_peer.since(moment))
     }
 }
 
@@ -359,6 +422,10 @@ fn keep(kept: &mut Option<Box<str>>, text: Option<&str>) {
     if kept.is_none() {
         *kept = text.map(|text| text.chars().take(TEXT).collect());
     }
+}
+
+fn later([from, to]: [Timestamp; 2], [its_from, its_to]: [Timestamp; 2]) -> [Timestamp; 2] {
+    [from.max(its_from), to.max(its_to)]
 }
 
 fn after(time: Timestamp, seconds: u32) -> Timestamp {

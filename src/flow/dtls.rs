@@ -9,6 +9,7 @@ mod certificate;
 mod duplicates;
 mod encrypted_flight;
 mod finished;
+mod halves;
 mod hello;
 mod in_stun;
 mod reassembly;
@@ -25,6 +26,7 @@ pub use record::{Alert, Certificate, CertificateContents, Choice, Direction, Fli
 
 use crate::{
     flow::{datagram::Datagram, sctp::Step},
+    time::Timestamp,
     wire::{
         Kind, Malformed,
         dtls::{
@@ -115,6 +117,36 @@ impl Dtls {
     #[must_use]
     pub fn srtcp_tags(&self) -> Tags {
         self.associations.last().map(Association::srtcp_tags).unwrap_or_default()
+    }
+
+    /// Whether its last handshake came to its end.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.associations.last().is_some_and(Association::is_finished)
+    }
+
+    /// When the last application data came.
+    #[must_use]
+    pub fn last_data(&self) -> Option<Timestamp> {
+        self.associations.last().and_then(Association::last_data)
+    }
+
+    /// Whether a datagram begins with the first ClientHello of an association that is not here: its random is new, and its
+    /// number 0.
+    #[must_use]
+    pub fn is_begun_anew(&self, datagram: &Datagram<'_>) -> bool {
+        let direction = Seen::of(datagram).direction;
+        let mut records = dtls::records(datagram.bytes, datagram.length).flatten();
+        let Some(record) = records.next().filter(|record| record.is_clear()) else { return false };
+        if record.content_type() != Some(content_type::HANDSHAKE) {
+            return false;
+        }
+        record.handshakes().flatten().next().is_some_and(|handshake| {
+            let is_new = |random: &[u8; 32]| !self.associations.iter().any(|known| known.is_of(random, direction));
+            handshake.message_type == handshake_type::CLIENT_HELLO
+                && handshake.sequence == 0
+                && handshake.random().is_some_and(is_new)
+        })
     }
 
     /// Takes a datagram that has the form of DTLS 1.3 ciphertext in a flow that nothing else shows to be DTLS.

@@ -35,6 +35,9 @@ pub const ERRORS: usize = 64;
 /// Mapped addresses of one flow that are listed.
 pub const MAPPED: usize = 16;
 
+/// Attributes that a server did not know that are listed, and other servers that it named.
+pub const NAMED: usize = 16;
+
 /// Answers without a request, and requests without an answer, that are kept to be matched across flows.
 pub const STRAYS: usize = 64;
 
@@ -75,6 +78,12 @@ pub struct Record {
     pub errors: BTreeMap<(u16, u16, usize), (u64, PacketId)>,
     /// What a server said the address of the asking end was: that end's direction, the address, the first answer.
     pub mapped: Vec<(usize, Endpoint, PacketId)>,
+    /// Servers that were named to be asked instead (ALTERNATE-SERVER, RFC 8489 section 10), in order.
+    pub alternate_servers: Vec<Endpoint>,
+    /// Attributes that an asked end did not know (UNKNOWN-ATTRIBUTES, RFC 8489 section 14.10), in order.
+    pub unknown_attributes: Vec<u16>,
+    /// What had no room in a list above, each time that it came.
+    pub omitted: u64,
     /// Binding indications, by their sender: keepalives (RFC 8445 section 11).
     pub indications: [u64; 2],
     /// Messages whose FINGERPRINT is wrong, and the first.
@@ -124,6 +133,19 @@ impl Ice {
                 }
             }
         }
+    }
+
+    /// Whether both user fragments of a check's USERNAME are others than all before, of which both ends' are known.
+    #[must_use]
+    pub fn has_new_fragments(&self, user: &str, direction: usize) -> bool {
+        let Some((receiver, sender)) = user.split_once(':') else { return false };
+        let (low, high) = if direction == 0 { (sender, receiver) } else { (receiver, sender) };
+        let generations = &self.record.generations;
+        !generations.is_empty()
+            && generations.len() < GENERATIONS
+            && !low.is_empty()
+            && !high.is_empty()
+            && generations.iter().all(|known| *known.low != *low && *known.high != *high)
     }
 
     /// Ends the flow: its last packet was seen at `end`, and the capture went on to `capture_end`. A flow may end with a
@@ -180,7 +202,7 @@ impl Ice {
         match requests {
             Some(requests) if again => requests.retransmitted += 1,
             Some(requests) => requests.sent(now),
-            None => {}
+            None => self.record.omitted += 1,
         }
     }
 
@@ -206,6 +228,7 @@ impl Ice {
                 return;
             }
         };
+        record.note_named(said);
         let asker = open.direction & 1;
         match &open.note {
             Note::Check(nominates) => {
@@ -312,13 +335,27 @@ impl Record {
         let key = (method, code, asker);
         if self.errors.len() < ERRORS || self.errors.contains_key(&key) {
             self.errors.entry(key).or_insert((0, id)).0 += 1;
+        } else {
+            self.omitted += 1;
         }
     }
 
     fn note_mapped(&mut self, asker: usize, mapped: Endpoint, id: PacketId) {
         let known = self.mapped.iter().any(|(direction, known, _)| (*direction, *known) == (asker, mapped));
-        if !known && self.mapped.len() < MAPPED {
-            self.mapped.push((asker, mapped, id));
+        match (known, self.mapped.len() < MAPPED) {
+            (true, _) => {}
+            (false, true) => self.mapped.push((asker, mapped, id)),
+            (false, false) => self.omitted += 1,
+        }
+    }
+
+    /// What an answer names.
+    fn note_named(&mut self, said: &Said<'_>) {
+        if let Some(server) = said.alternate {
+            self.omitted += u64::from(!keep(&mut self.alternate_servers, server));
+        }
+        for kind in said.unknown.into_iter().flatten() {
+            self.omitted += u64::from(!keep(&mut self.unknown_attributes, kind));
         }
     }
 
@@ -328,11 +365,27 @@ impl Record {
         let (low, high) = if direction == 0 { (sender, receiver) } else { (receiver, sender) };
         let known = |generation: &Generation| *generation.low == *low && *generation.high == *high;
         // The latest is nearly always the one.
-        if self.generations.iter().rev().any(known) || self.generations.len() >= GENERATIONS {
+        if self.generations.iter().rev().any(known) {
+            return;
+        }
+        if self.generations.len() >= GENERATIONS {
+            self.omitted += 1;
             return;
         }
         self.generations.push(Generation { low: low.into(), high: high.into(), first: now });
     }
+}
+
+/// Adds what is not there yet; `false` where there is no room.
+fn keep<T: PartialEq>(known: &mut Vec<T>, one: T) -> bool {
+    if known.contains(&one) {
+        return true;
+    }
+    let has_room = known.len() < NAMED;
+    if has_room {
+        known.push(one);
+    }
+    has_room
 }
 
 #[cfg(test)]

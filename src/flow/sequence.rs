@@ -4,6 +4,12 @@
 //! it leaves the window, so a packet that comes hundreds of packets late still fills its hole. Runs of lost numbers are
 //! counted as they leave, in order.
 
+mod bursts;
+mod turns;
+
+pub use bursts::Bursts;
+pub use turns::Joints;
+
 /// Sequence numbers remembered behind the highest one.
 pub const WINDOW: u64 = 1024;
 
@@ -21,38 +27,6 @@ const RESTART_CONFIRMATION: u16 = 8;
 const REPEATS_OF_RESTART: u16 = 16;
 
 const WORDS: usize = (WINDOW / 64) as usize;
-
-/// Runs of lost packets by length: 1, 2, 3-5, 6-10, more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bursts {
-    /// Runs per class.
-    pub by_length: [u64; 5],
-    /// Packets in the longest run.
-    pub longest: u64,
-}
-
-impl Bursts {
-    fn record(&mut self, length: u64) {
-        let class = match length {
-            0 => return,
-            1 => 0,
-            2 => 1,
-            3..=5 => 2,
-            6..=10 => 3,
-            _ => 4,
-        };
-        if let Some(count) = self.by_length.get_mut(class) {
-            *count += 1;
-        }
-        self.longest = self.longest.max(length);
-    }
-
-    /// All runs.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.by_length.iter().sum()
-    }
-}
 
 /// What a packet's sequence number meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +62,8 @@ pub struct Sequence {
     received: u64,
     /// Expected numbers of segments that ended with a restart.
     closed_expected: u64,
+    /// Runs that another path carried, and that are not lost.
+    carried_elsewhere: Vec<u64>,
     counters: Counters,
 }
 
@@ -119,9 +95,6 @@ pub struct Counters {
 impl Counters {
     /// The sums with those of the numbers behind; `expected` and `lost` are not counted while numbers still come.
     fn with(&self, next: &Self) -> Self {
-        let classes = self.bursts.by_length.iter().zip(next.bursts.by_length);
-        let mut by_length = [0; 5];
-        by_length.iter_mut().zip(classes).for_each(|(sum, (count, more))| *sum = count + more);
         Self {
             expected: 0,
             lost: 0,
@@ -132,7 +105,7 @@ impl Counters {
             strays: self.strays + next.strays,
             restarts: self.restarts + next.restarts,
             wraps: self.wraps + next.wraps,
-            bursts: Bursts { by_length, longest: self.bursts.longest.max(next.bursts.longest) },
+            bursts: self.bursts.with(&next.bursts),
         }
     }
 }
@@ -152,6 +125,7 @@ impl Sequence {
             repeated: (0, 0),
             received: 1,
             closed_expected: 0,
+            carried_elsewhere: Vec::new(),
             counters: Counters::default(),
         };
         sequence.mark(base);
@@ -189,6 +163,7 @@ impl Sequence {
         counters.expected = closing.closed_expected.saturating_sub(counters.uncaptured);
         counters.lost = counters.expected.saturating_sub(closing.received);
         counters.strays += u64::from(closing.stray.is_some());
+        closing.carried_elsewhere.iter().for_each(|run| counters.bursts.remove(*run));
         counters
     }
 
@@ -218,8 +193,15 @@ impl Sequence {
             closed_expected: closed,
             counters: counters.with(&next.counters),
             first: self.first,
+            carried_elsewhere: [self.carried_elsewhere.as_slice(), &next.carried_elsewhere].concat(),
             ..next.clone()
         };
+    }
+
+    /// The first number since the numbers last started anew.
+    #[must_use]
+    pub const fn segment_start(&self) -> u16 {
+        self.base as u16
     }
 
     /// The first number, and the highest, which is the last of them but for packets out of order.
@@ -454,7 +436,7 @@ mod tests {
             let counters = sequence.counters();
             assert_eq!((counters.lost, counters.uncaptured), (3, uncaptured.into()));
             assert_eq!(counters.expected, 20 + 3000);
-            assert_eq!(counters.bursts, Bursts { by_length: [1, 1, 0, 0, 0], longest: 2 });
+            assert_eq!((counters.bursts.by_length, counters.bursts.longest), ([1, 1, 0, 0, 0], 2));
         }
     }
 
@@ -463,7 +445,7 @@ mod tests {
         let lost = [5, 8, 9, 20, 21, 22, 40, 41, 42, 43, 44, 45];
         let counters = run((0..100).filter(|number| !lost.contains(number)));
         assert_eq!((counters.expected, counters.lost), (100, 12));
-        assert_eq!(counters.bursts, Bursts { by_length: [1, 1, 1, 1, 0], longest: 6 });
+        assert_eq!((counters.bursts.by_length, counters.bursts.longest), ([1, 1, 1, 1, 0], 6));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! One flow: what two transport addresses sent each other. Datagrams are told apart by first byte (RFC 7983, RFC 9443)
 //! and then by evidence: no port numbers, no signalling, no settings.
 
+mod connection;
+mod renewal;
+
 use std::collections::BTreeMap;
 
 use crate::{
@@ -89,6 +92,7 @@ pub struct Flow {
     broken_rtcp: u64,
     /// What the bytes of a TCP connection were recognised as.
     label: Option<&'static str>,
+    opened: [bool; 2],
     budget: Budget,
     /// Packets of what the budget had no room for.
     refused: u64,
@@ -147,6 +151,8 @@ pub struct FlowRecord {
     pub icmp: Vec<Complaint>,
     /// What the bytes of a TCP connection were recognised as.
     pub label: Option<&'static str>,
+    /// Which ends opened the TCP connection: sent a SYN that answers none.
+    pub opened: [bool; 2],
 }
 
 /// What came of one datagram.
@@ -185,6 +191,7 @@ impl Flow {
             icmp: None,
             broken_rtcp: 0,
             label: None,
+            opened: [false; 2],
             budget: budget.clone(),
             refused: 0,
         }
@@ -247,11 +254,6 @@ impl Flow {
         icmp.push(sender, direction & 1, error, now, heard, &self.budget);
     }
 
-    /// Names what the bytes of a TCP connection were recognised as.
-    pub const fn set_label(&mut self, label: &'static str) {
-        self.label = Some(label);
-    }
-
     /// Whether a call may be made of it, as far as it is known.
     #[must_use]
     pub fn is_of_call(&self) -> bool {
@@ -305,6 +307,7 @@ impl Flow {
             icmp,
             broken_rtcp: self.broken_rtcp,
             label: self.label,
+            opened: self.opened,
         }
     }
 

@@ -1,6 +1,10 @@
 //! One RTP stream: one SSRC in one direction of one flow. About a kilobyte, whatever its length.
 
+mod absence;
 mod path;
+
+use absence::Absence;
+pub use path::Leg;
 
 use crate::{
     flow::{
@@ -121,16 +125,19 @@ pub struct Stream {
     pub padding_only: u64,
     /// Changes of the RTP timestamp to a newer one, and the first.
     pub frames: u64,
-    /// Longest time between two packets.
-    pub max_gap: i64,
+    /// Longest time between two packets, absences left out.
+    max_gap: i64,
     /// The sender paused.
     pub pauses: Gaps,
-    /// Packets were lost and none came.
-    pub outages: Gaps,
-    /// The packet that ended the longest outage.
-    pub outage_end: Option<PacketId>,
-    /// The widest step of the sequence number to a newer packet, and that packet: 1 while none was missing.
-    pub widest_step: (u16, PacketId),
+    /// Outages, absences left out, and the packet that ended the longest.
+    outages: Gaps,
+    outage_end: Option<PacketId>,
+    /// The widest step of the sequence number, absences left out, and the packet behind it.
+    widest_step: (u16, PacketId),
+    /// Where many packets are missing, in order.
+    absences: Vec<Absence>,
+    /// A packet far from the others, until it is known whether the numbers start anew with it.
+    stray: Option<Absence>,
     /// Packets with each header-extension element id.
     pub extensions: [u32; 16],
     /// The first value of each header-extension element, in the order in which they came: what identifies a stream (MID
@@ -207,6 +214,8 @@ impl Stream {
             outages: Gaps::default(),
             outage_end: None,
             widest_step: (1, arrival.id),
+            absences: Vec::new(),
+            stray: None,
             extensions: [0; 16],
             extension_values: Vec::new(),
             known_extensions: 0,
@@ -233,7 +242,7 @@ impl Stream {
     #[inline]
     pub fn push(&mut self, arrival: &Arrival) {
         self.count(arrival);
-        let (rate, timing) = (self.rate, &self.timing);
+        let (rate, timing, before) = (self.rate, &self.timing, self.sequence.ends().1);
         let step = self
             .sequence
             .push(arrival.sequence_number, |step| timing.continues(arrival.time, arrival.timestamp, rate, step));
@@ -249,8 +258,11 @@ impl Stream {
         }
         // Telephone events, or a codec of another clock: nothing can be said of their timing beside certain clocks.
         let off_clock = self.certain && rate.is_none();
+        if step == Step::Restart {
+            self.restarted();
+        }
         match step {
-            Step::Stray => {}
+            Step::Stray => self.stray(arrival, before),
             _ if off_clock => self.off_clock = true,
             Step::Restart => self.timing.restart(arrival.time, arrival.timestamp),
             _ if self.off_clock => {
@@ -387,10 +399,13 @@ impl Stream {
     /// The time since the packet before, for a packet `step` numbers after the newest one.
     #[inline]
     fn interval(&mut self, arrival: &Arrival, step: u16) {
+        let interval = arrival.time.since(self.last.0);
+        if step >= absence::NARROWEST {
+            return self.absent(arrival, step, interval);
+        }
         if step > self.widest_step.0 {
             self.widest_step = (step, arrival.id);
         }
-        let interval = arrival.time.since(self.last.0);
         self.max_gap = self.max_gap.max(interval);
         if interval >= SHORTEST_GAP && interval / GAP_FACTOR > self.usual_interval && self.packets > 2 {
             self.gap(arrival.id, arrival.timestamp, step, interval);

@@ -161,7 +161,7 @@ impl Turn {
         length: usize,
         from_client: bool,
     ) -> Relayed<'a> {
-        self.count(peer, length, from_client);
+        self.count(peer, length, from_client, datagram.time);
         let client_direction = self.client_direction(outer);
         let (client, server) = (outer.source(client_direction), outer.destination(client_direction));
         let (source, destination) = if from_client { (client, peer) } else { (peer, client) };
@@ -170,7 +170,7 @@ impl Turn {
         Relayed { key, datagram: Datagram { bytes, length, direction, ..*datagram } }
     }
 
-    fn count(&mut self, peer: Endpoint, length: usize, from_client: bool) {
+    fn count(&mut self, peer: Endpoint, length: usize, from_client: bool, now: Timestamp) {
         let is_full = self.carried.len() >= PEERS && !self.carried.contains_key(&peer);
         let peer = if is_full { Endpoint::v4([0; 4], 0) } else { peer };
         let carried = self.carried.entry(peer).or_default();
@@ -178,6 +178,9 @@ impl Turn {
         if let (Some(packets), Some(bytes)) = (carried.packets.get_mut(way), carried.bytes.get_mut(way)) {
             *packets += 1;
             *bytes += length as u64;
+        }
+        if let Some(last) = carried.last.get_mut(way) {
+            *last = now;
         }
     }
 

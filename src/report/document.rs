@@ -14,6 +14,7 @@ mod rtcp;
 mod sctp;
 mod securing;
 mod signalling;
+mod turn;
 
 use std::fmt;
 
@@ -29,6 +30,7 @@ pub use rtcp::*;
 pub use sctp::*;
 pub use securing::*;
 pub use signalling::*;
+pub use turn::*;
 
 /// The version of this document's shape; a breaking change raises it.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -256,7 +256,7 @@ fn join_continued(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) 
             let has_same_receiver = end(stream, *index, 1) == end(next, *other, 1);
             let has_same_sender = end(stream, *index, 0) == end(next, *other, 0);
             let near = has_same_receiver || has_same_sender && goes_back(stream, *index, *other);
-            if near && stream.is_at_once_continued_by(next) {
+            if near && (stream.is_at_once_continued_by(next) || stream.takes_turns_with(next)) {
                 groups.join(*index, *other);
             }
         }

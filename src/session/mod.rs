@@ -8,6 +8,7 @@ mod groups;
 mod integrity;
 mod nameless;
 mod repair;
+mod secured;
 mod signalled;
 mod steps;
 mod stream;
@@ -16,8 +17,9 @@ pub use assemble::assemble;
 pub use exchange::{Dialog, Ending, Exchange, Party, Place, Round, Statement, Trickled};
 pub use integrity::Integrity;
 pub use repair::{Repair, StreamRole, repairs};
+pub use secured::{Association, association, associations};
 pub use signalled::{Proof, Sides, Signalled};
-pub use steps::{Outcome, Steps, association};
+pub use steps::{Outcome, Steps};
 pub use stream::{CallStream, streams};
 
 use crate::{engine::Analysis, flow::FlowRecord};

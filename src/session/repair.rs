@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(found.iter().map(|one| (one.stream.ssrc, one.parts.len())).collect::<Vec<_>>(), [(1, 2), (2, 1)]);
         let counters = found[0].stream.sequence();
         assert_eq!((found[0].stream.packets, counters.expected, counters.lost), (790, 800, 10));
-        assert_eq!(found[0].stream.outages.count, 1);
+        assert_eq!(found[0].stream.outages().count, 1);
         assert_eq!(repairs(&found)[1], Repair { role: StreamRole::Retransmission, of: Some(0) });
         // Seen at two places at once, it is two.
         let elsewhere = flow(vec![part(1, 96, 0, 400, 1)], 2);

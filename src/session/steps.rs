@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
+use super::secured::{Association, association, associations, current};
 use crate::{
     engine::Analysis,
     flow::{FlowRecord, dtls, ice, sctp::State},
@@ -91,10 +92,24 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// What the DTLS association of the call came to.
+    /// What the DTLS associations of the call came to: all of them must have come to their end.
     #[must_use]
     pub fn securing(&self) -> Outcome {
-        let Some((flow, record)) = association(&self.flows) else { return Outcome::NotSeen };
+        let all = associations(&self.flows);
+        let outcomes: Vec<Outcome> = current(&all).into_iter().map(|one| self.secured(one)).collect();
+        match () {
+            // A handshake before the capture.
+            () if outcomes.len() < 2 => association(&all).map(|one| self.secured(one)).unwrap_or_default(),
+            () if outcomes.contains(&Outcome::Failed) => Outcome::Failed,
+            () if outcomes.contains(&Outcome::NotSeen) => Outcome::NotSeen,
+            () => Outcome::Ok,
+        }
+    }
+
+    /// What one of them came to.
+    #[must_use]
+    pub fn secured(&self, association: &Association<'_>) -> Outcome {
+        let record = &association.record;
         if record.is_finished() || !record.is_started() && record.is_in_use() {
             return Outcome::Ok;
         }
@@ -102,8 +117,12 @@ impl<'a> Steps<'a> {
             return Outcome::Failed;
         }
         // Keys that media is sent with are those of a handshake that worked, be its end in the capture or not.
-        let directions: BTreeSet<usize> = flow.streams.iter().map(|stream| stream.direction).collect();
-        if directions.len() == 2 || self.only_sender.is_some() && flow.carried().is_some() {
+        let is_two_way = |flow: &&FlowRecord| {
+            let directions: BTreeSet<usize> = flow.streams.iter().map(|stream| stream.direction).collect();
+            directions.len() == 2
+        };
+        let carries = || association.flows.iter().any(|flow| flow.carried().is_some());
+        if association.flows.iter().any(is_two_way) || self.only_sender.is_some() && carries() {
             return Outcome::Ok;
         }
         if self.only_sender.is_some() {
@@ -169,24 +188,6 @@ impl<'a> Steps<'a> {
         let questions = || self.ices().flat_map(|ice| &ice.questions);
         (questions().any(|questions| questions.succeeded > 0), questions().any(|questions| questions.failed > 0))
     }
-}
-
-/// The DTLS association that tells of a call: one that finished, that is in use, that started; of several the one whose
-/// flow carries media, then the last.
-#[must_use]
-pub fn association<'a>(flows: &[&'a FlowRecord]) -> Option<(&'a FlowRecord, &'a dtls::Record)> {
-    let all = flows.iter().flat_map(|flow| flow.dtls.iter().map(move |record| (*flow, record)));
-    all.max_by_key(|(flow, record)| {
-        let rank = match (record.is_finished(), record.is_started(), record.is_in_use()) {
-            (true, true, _) => 4,
-            (true, false, _) => 3,
-            (false, false, true) => 2,
-            (false, true, _) => 1,
-            (false, false, false) => 0,
-        };
-        let last = record.finish.or(record.first).map(|step| step.time);
-        (rank, !flow.streams.is_empty(), last)
-    })
 }
 
 /// The only host that sends, if something shows that others do: it answers what was not asked, goes on with a handshake

@@ -3,7 +3,10 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
-    flow::{FlowRecord, stream::Stream},
+    flow::{
+        FlowRecord,
+        stream::{Leg, Stream},
+    },
     time::{PacketId, Timestamp},
     wire::Endpoint,
 };
@@ -53,6 +56,31 @@ impl<'a> CallStream<'a> {
         !back && !std::ptr::eq(self.flow, flow) && self.stream.is_continued_by(part)
     }
 
+    /// Whether it and a part on another path took turns.
+    fn takes_turns_with(&self, flow: &FlowRecord, part: &Stream) -> bool {
+        let back = self.source() == flow.key.destination(part.direction)
+            || self.destination() == flow.key.source(part.direction);
+        !back && self.parts.iter().all(|(own, _)| !std::ptr::eq(*own, flow)) && self.stream.takes_turns_with(part)
+    }
+
+    /// The flows that it ran over, one after the other, with the time and packet that each began at. A path that was left
+    /// and taken again is there twice.
+    #[must_use]
+    pub fn path(&self) -> Vec<(&'a FlowRecord, Leg)> {
+        let legs = self.parts.iter().flat_map(|(flow, part)| part.legs().into_iter().map(|leg| (*flow, leg)));
+        let mut path: Vec<(&FlowRecord, Leg)> = legs.collect();
+        path.sort_by_key(|(_, leg)| (leg.from, leg.packet));
+        path.dedup_by(|next, known| std::ptr::eq(next.0, known.0));
+        path
+    }
+
+    fn interleave(&mut self, flow: &'a FlowRecord, part: &'a Stream) {
+        self.stream.to_mut().interleave(part);
+        self.parts.push((flow, part));
+        self.parts.sort_by_key(|(_, part)| part.last);
+        self.flow = self.parts.last().map_or(flow, |(last, _)| *last);
+    }
+
     fn append(&mut self, flow: &'a FlowRecord, part: &'a Stream) {
         self.stream.to_mut().append(part);
         self.flow = flow;
@@ -78,9 +106,13 @@ pub fn streams<'a>(flows: impl IntoIterator<Item = &'a FlowRecord>) -> Vec<CallS
         let latest = known.iter().rev().take(PATHS).copied().find(|index| {
             part.ssrc != 0 && streams.get(*index).is_some_and(|stream| stream.is_continued_by(flow, part))
         });
-        match latest.and_then(|index| streams.get_mut(index)) {
-            Some(stream) => stream.append(flow, part),
-            None => {
+        let other = known.iter().rev().take(PATHS).copied().find(|index| {
+            part.ssrc != 0 && streams.get(*index).is_some_and(|stream| stream.takes_turns_with(flow, part))
+        });
+        match (latest, latest.or(other).and_then(|index| streams.get_mut(index))) {
+            (Some(_), Some(stream)) => stream.append(flow, part),
+            (None, Some(stream)) => stream.interleave(flow, part),
+            (_, None) => {
                 known.push(streams.len());
                 streams.push(CallStream::new(flow, part, vec![(flow, part)]));
             }

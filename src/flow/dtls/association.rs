@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     flow::sctp::Step,
-    time::NANOS_PER_MILLI,
+    time::{NANOS_PER_MILLI, Timestamp},
     wire::{
         dtls::{
             self, Header,
@@ -84,6 +84,17 @@ impl Association {
     /// Whether `direction` sent its ClientHello with this random.
     pub fn is_of(&self, random: &[u8; 32], direction: u8) -> bool {
         self.randoms.get(usize::from(direction)).is_some_and(|known| known.as_ref() == Some(random))
+    }
+
+    /// Whether the handshake came to its end.
+    pub const fn is_finished(&self) -> bool {
+        self.record.is_finished()
+    }
+
+    /// When the last application data came.
+    pub fn last_data(&self) -> Option<Timestamp> {
+        let last = self.record.directions.iter().filter_map(|side| side.last_application_data);
+        last.map(|step| step.time).max()
     }
 
     /// Whether a ClientHello of a random not seen before, or a later fragment of one, belongs here.
@@ -171,9 +182,10 @@ impl Association {
             Some(content_type::ACK) => self.side(seen.direction).acknowledgements += 1,
             _ => {}
         }
-        if let Some((level, description)) = record.alert()
-            && self.record.alerts.len() < ALERTS
-        {
+        let Some((level, description)) = record.alert() else { return };
+        if self.record.alerts.len() >= ALERTS {
+            self.record.omitted += 1;
+        } else {
             self.record.alerts.push(Alert { direction: seen.direction, level, description, at: seen.at });
         }
     }
@@ -272,6 +284,7 @@ impl Association {
             }
             Some(handshake_type::CERTIFICATE) => {
                 let room = CERTIFICATES.saturating_sub(self.record.certificates.len());
+                self.record.omitted += certificates(body).skip(room).count() as u64;
                 let read = certificates(body).take(room).map(|der| certificate::read(der, seen.direction, seen.at));
                 self.record.certificates.extend(read);
             }
@@ -340,7 +353,7 @@ impl Association {
             _ if count < FLIGHTS => {
                 flights.push(Flight { direction: seen.direction, first: seen.at, last: seen.at });
             }
-            _ => {}
+            _ => self.record.omitted += 1,
         }
     }
 

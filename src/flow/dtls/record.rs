@@ -25,6 +25,8 @@ pub struct Record {
     pub certificates: Vec<Certificate>,
     /// Handshake messages in clear, in the order of their first fragment. Capped.
     pub messages: Vec<Message>,
+    /// Flights, alerts and certificates beyond their caps.
+    pub omitted: u64,
     /// Fragments of messages beyond the cap.
     pub messages_refused: u64,
     /// Handshake records in clear of which the capture has too little to tell the message.

@@ -1,7 +1,7 @@
 //! The attributes of a message that matter, gathered in one walk.
 
 use crate::wire::{
-    Endpoint, Kind, Malformed,
+    Endpoint, Entries, Kind, Malformed,
     stun::{HEADER_LENGTH, Message, Value, kind, method},
 };
 
@@ -30,6 +30,10 @@ pub struct Said<'a> {
     pub relayed: Option<Endpoint>,
     /// ERROR-CODE.
     pub error: Option<u16>,
+    /// ALTERNATE-SERVER.
+    pub alternate: Option<Endpoint>,
+    /// UNKNOWN-ATTRIBUTES.
+    pub unknown: Option<Entries<'a, u16>>,
     /// Whether the capture cut the message.
     pub is_cut: bool,
     /// SOFTWARE.
@@ -97,6 +101,10 @@ impl<'a> Said<'a> {
                 (kind::XOR_RELAYED_ADDRESS, Value::Address(address)) => {
                     said.relayed = said.relayed.or(Some(address));
                 }
+                (kind::ALTERNATE_SERVER, Value::Address(address)) => {
+                    said.alternate = said.alternate.or(Some(address));
+                }
+                (kind::UNKNOWN_ATTRIBUTES, Value::Unknown(kinds)) => said.unknown = said.unknown.or(Some(kinds)),
                 (kind::ERROR_CODE, Value::Error { code, .. }) => said.error = said.error.or(Some(code)),
                 _ => {}
             }

@@ -4,32 +4,30 @@ mod address;
 mod icmp;
 mod pair;
 mod restart;
+mod selection;
 mod stun;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::address::Place;
+use self::{address::Place, selection::Selection};
 use super::{Context, status};
 use crate::{
     flow::{FlowRecord, Protocol, ice, transaction::Moment},
     report::document::{CandidatePair, Connecting, LocalName, MappedAddress, PairState, StunCounts, StunError},
     session::Steps,
-    time::{NANOS_PER_SECOND, PacketId, seconds},
+    time::{PacketId, seconds},
     wire::{
         scope,
-        stun::{MessageType, error_meaning, error_name, method},
+        stun::{MessageType, attribute_name as stun_attribute_name, error_meaning, error_name, method},
     },
 };
 
 /// Pairs that are listed one by one; a hostile capture may hold many thousands.
 const PAIRS: usize = 256;
 
-/// Names over multicast DNS that are listed.
+/// Names that are listed: over multicast DNS, of other servers, of unknown attributes.
 const NAMES: usize = 64;
-
-/// A pair that carried nothing for so long while another did was left.
-const LEFT_AFTER: i64 = 2 * NANOS_PER_SECOND;
 
 /// The error code that asks for credentials, or refuses them (RFC 8489 section 14.8).
 const UNAUTHENTICATED: u16 = 401;
@@ -54,7 +52,8 @@ pub fn connecting(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord
         known.insert((one.min(other).clone(), one.max(other).clone(), flow.key.transport.name()))
     });
     checked.sort_by_key(|(flow, ice)| (first_check(ice), flow.key));
-    let selected = selected(&checked);
+    let selection = Selection::new(&checked, flows);
+    let selected = selection.last();
     let mut pairs: Vec<CandidatePair> =
         checked.iter().map(|(flow, ice)| pair::pair(context, &place, flow, ice)).collect();
     if let Some(pair) = selected.and_then(|index| pairs.get_mut(index)) {
@@ -66,10 +65,16 @@ pub fn connecting(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord
         ice_role: selected.and_then(|index| pairs.get(index)).or(pairs.first()).and_then(|pair| pair.ice_role_local),
         ice_duration: selected.and_then(|index| duration(&checked, index, &place)),
         selected_pair: selected.and_then(|index| pairs.get(index)).cloned().map(Box::new),
-        path_switches: switches(&checked),
+        path_switches: selection.switches(),
+        selections: selection.history(context, &place),
         ice_restarts: restarts.len() as u64,
         restarts,
         role_conflicts: conflicts(&checked),
+        role_changes: checked.iter().flat_map(|(_, ice)| &ice.checks).map(|checks| checks.role_changes).sum(),
+        alternate_servers: named(flows, |ice| ice.alternate_servers.iter().map(ToString::to_string).collect()),
+        unknown_attributes: named(flows, |ice| {
+            ice.unknown_attributes.iter().map(|kind| attribute_name(*kind)).collect()
+        }),
         ice_lite: lite(&checked, &place),
         answers_from_elsewhere: answers_from_elsewhere(flows),
         bad_fingerprints: ices(flows).map(|(_, ice)| ice.bad_fingerprints).sum(),
@@ -120,24 +125,6 @@ fn first_check(ice: &ice::Record) -> Option<Moment> {
     ice.checks.iter().filter_map(|checks| checks.requests.first).min()
 }
 
-/// The pair in use at the end: of those that carried media or data to the last the one that carried most. Where none
-/// carried any, one that was nominated with success, else one that succeeded.
-fn selected(checked: &[(&FlowRecord, &ice::Record)]) -> Option<usize> {
-    let latest = checked.iter().filter_map(|(flow, _)| flow.carried()).map(|(_, last)| last).max();
-    let rank = |(flow, ice): &(&FlowRecord, &ice::Record)| {
-        let carries = flow.carried().zip(latest).is_some_and(|((_, last), latest)| latest.since(last) < LEFT_AFTER);
-        let carried = flow.packets.iter().sum::<u64>().saturating_sub(flow.count(Protocol::Stun));
-        let nominated = ice.checks.iter().any(|checks| checks.nomination_answered.is_some());
-        (if carries { carried } else { 0 }, nominated, ice.is_connected())
-    };
-    let ranked = checked
-        .iter()
-        .enumerate()
-        .filter(|(_, pair)| works(pair.1.checks.each_ref().map(pair::state)) || rank(pair).0 > 0);
-    // Of equals the first.
-    ranked.rev().max_by_key(|(_, pair)| rank(pair)).map(|(index, _)| index)
-}
-
 /// Seconds from the call's first check to its first answered nomination, else to the first success on the selected
 /// pair. `None` where the call was connected before the capture began: something went over a pair before its first
 /// check, or is secured by a handshake that is not there.
@@ -160,13 +147,19 @@ fn duration(checked: &[(&FlowRecord, &ice::Record)], index: usize, place: &Place
     Some(end.seconds_since(start))
 }
 
-/// How often the traffic moved: pairs that began to carry it when another had ended.
-fn switches(checked: &[(&FlowRecord, &ice::Record)]) -> u64 {
-    let carried: Vec<_> = checked.iter().filter_map(|(flow, _)| flow.carried()).collect();
-    let moved = carried
-        .iter()
-        .filter(|(first, _)| carried.iter().any(|(other, last)| other < first && last.since(*first) < LEFT_AFTER));
-    moved.count() as u64
+/// What the answers of a call name, each once.
+fn named(flows: &[&FlowRecord], of: impl Fn(&ice::Record) -> Vec<String>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in ices(flows).flat_map(|(_, ice)| of(ice)) {
+        if !names.contains(&name) && names.len() < NAMES {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn attribute_name(number: u16) -> String {
+    stun_attribute_name(number).map_or_else(|| format!("0x{number:04x}"), str::to_owned)
 }
 
 fn conflicts(checked: &[(&FlowRecord, &ice::Record)]) -> u64 {

@@ -10,14 +10,18 @@ use crate::{
     report::{
         build::{Context, status},
         document::{
-            Alert, ApplicationData, Certificate, ConnectionIds, DtlsCounts, EncryptedAlert, Flight, HandshakeMessage,
-            IncompleteMessage, MissingBytes, Offered, Securing, StoppedAt, StunAcknowledgements,
+            Alert, ApplicationData, Certificate, ConnectionIds, DtlsAssociation, DtlsCounts, EncryptedAlert,
+            Fingerprint, Flight, HandshakeMessage, IncompleteMessage, MissingBytes, Offered, Securing, StoppedAt,
+            StunAcknowledgements,
         },
     },
-    session::{Steps, association},
+    session::{self, Association, Outcome, Steps, association},
     time::{NANOS_PER_SECOND, Timestamp},
     wire::dtls::{self, content_type, version},
 };
+
+/// Associations that are listed one by one.
+const ASSOCIATIONS: usize = 64;
 
 /// DTLS of the call's flows.
 pub fn securing(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord]) -> Securing {
@@ -29,24 +33,30 @@ pub fn securing(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord])
         }
     }
     let zrtp_packets = flows.iter().map(|flow| flow.count(Protocol::Zrtp)).sum();
-    let mut all: Vec<Ends<'_>> =
-        flows.iter().flat_map(|flow| flow.dtls.iter().map(|record| Ends { context, flow, record })).collect();
-    all.sort_by_key(|ends| ends.record.first.map(|first| (first.time, first.packet)));
-    let told = association(flows).map(|(flow, record)| Ends { context, flow, record });
+    let found = session::associations(flows);
+    let ends = |one| Ends { context, association: one };
+    let all: Vec<Ends<'_>> = found.iter().map(ends).collect();
+    let step = steps.securing();
+    // Where one of several failed, that is what there is to tell.
+    let failed = found.iter().find(|one| step == Outcome::Failed && steps.secured(one) == step);
+    let told = failed.or_else(|| association(&found)).map(ends);
+    let listed = found.iter().take(ASSOCIATIONS).map(|one| ends(one).summary(steps));
     let securing = told.as_ref().map(Ends::securing).unwrap_or_default();
-    let started = all.iter().any(|ends| ends.record.is_started());
+    let started = all.iter().any(|ends| ends.record().is_started());
     let replaced: u64 = flows.iter().map(|flow| flow.dtls_replaced).sum();
     Securing {
-        status: status(steps.securing()),
+        status: status(step),
         dtls: (counts.packets > 0).then_some(counts),
         zrtp_packets,
-        retransmissions: started.then(|| all.iter().map(|ends| ends.record.retransmissions()).sum()),
+        retransmissions: started.then(|| all.iter().map(|ends| ends.record().retransmissions()).sum()),
         encrypted_retransmissions: all
             .iter()
-            .any(|ends| ends.record.is_started() && ends.record.version().is_some())
-            .then(|| all.iter().map(|ends| ends.record.encrypted_retransmissions()).sum()),
+            .any(|ends| ends.record().is_started() && ends.record().version().is_some())
+            .then(|| all.iter().map(|ends| ends.record().encrypted_retransmissions()).sum()),
         stun_acknowledgements: flows.iter().flat_map(|flow| stun_acknowledgements(flow)).collect(),
         associations: associations(&all) + replaced,
+        dtls_associations_omitted: found.len().saturating_sub(ASSOCIATIONS) as u64 + replaced,
+        dtls_associations: listed.collect(),
         application_data: [0, 1].into_iter().filter_map(|direction| application_data(&all, direction)).collect(),
         alerts: all.iter().flat_map(Ends::alerts).collect(),
         encrypted_alerts: all.iter().map(Ends::encrypted_alerts).sum(),
@@ -60,7 +70,7 @@ fn associations(all: &[Ends<'_>]) -> u64 {
     let mut hellos = BTreeSet::new();
     let mut finished = false;
     let mut count = 0;
-    for record in all.iter().map(|ends| ends.record) {
+    for record in all.iter().map(Ends::record) {
         let known = match &record.offer {
             Some(offer) => !hellos.insert(offer.random),
             None => finished && !record.is_started(),
@@ -84,7 +94,7 @@ fn stun_acknowledgements(flow: &FlowRecord) -> impl Iterator<Item = StunAcknowle
 
 /// What the ends of the first flow with data, or any other, sent.
 fn application_data(all: &[Ends<'_>], direction: u8) -> Option<ApplicationData> {
-    let side = |ends: &Ends<'_>| ends.record.directions.get(usize::from(direction)).copied().unwrap_or_default();
+    let side = |ends: &Ends<'_>| ends.record().directions.get(usize::from(direction)).copied().unwrap_or_default();
     let busiest = all.iter().max_by_key(|ends| side(ends).application_data)?;
     let sides = all.iter().map(side);
     let (packets, bytes) =
@@ -93,15 +103,57 @@ fn application_data(all: &[Ends<'_>], direction: u8) -> Option<ApplicationData> 
 }
 
 /// An association, and who its ends are.
+#[derive(Clone, Copy)]
 struct Ends<'a> {
     context: &'a Context<'a>,
-    flow: &'a FlowRecord,
-    record: &'a Record,
+    association: &'a Association<'a>,
 }
 
 impl Ends<'_> {
+    fn record(&self) -> &Record {
+        &self.association.record
+    }
+
+    fn summary(&self, steps: &Steps<'_>) -> DtlsAssociation {
+        let Securing {
+            dtls_version,
+            dtls_cipher,
+            srtp_profile,
+            client_role,
+            start_time,
+            handshake_duration,
+            certificates,
+            ..
+        } = self.securing();
+        let record = self.record();
+        let count = |of: fn(&associations::Direction) -> u64| record.directions.iter().map(of).sum();
+        DtlsAssociation {
+            status: status(steps.secured(self.association)),
+            ends: [0, 1].map(|direction| self.end(direction)),
+            paths: self.association.flows.len() as u64,
+            transport: self.association.flow.key.transport.name(),
+            relay: self.association.flow.key.relay.map(|relay| relay.to_string()),
+            has_media: self.association.has_streams(),
+            dtls_version,
+            dtls_cipher,
+            srtp_profile,
+            client_role,
+            start_time,
+            handshake_duration,
+            retransmissions: record.retransmissions(),
+            encrypted_retransmissions: record.encrypted_retransmissions(),
+            acknowledgements: count(|side| side.acknowledgements),
+            records_with_connection_id: count(|side| side.with_connection_id),
+            alerts: self.alerts().collect(),
+            certificates: certificates
+                .into_iter()
+                .map(|known| Fingerprint { sender: known.sender, fingerprint: known.fingerprint })
+                .collect(),
+        }
+    }
+
     fn securing(&self) -> Securing {
-        let record = self.record;
+        let record = self.record();
         let choice = record.choice.as_ref();
         let (start, finish) = (record.start(), record.finish.filter(|_| !record.is_finish_unseen));
         let is_1_3 = record.is_1_3();
@@ -131,23 +183,25 @@ impl Ends<'_> {
             offered: record.offer.as_ref().filter(|offer| offer.complete).map(offered),
             handshake_messages: record.messages.iter().map(|message| self.message(message)).collect(),
             handshake_records_cut: record.cut_handshakes,
-            flights: record.flights.iter().map(|flight| self.flight(flight)).collect(),
+            flights: (1..).zip(&record.flights).map(|(number, flight)| self.flight(number, flight)).collect(),
             stopped_at: record.stop().map(|stop| self.stop(&stop)),
             connection_ids: connection_ids
                 .zip(choice.and_then(|choice| choice.connection_id))
                 .map(|(client, server)| ConnectionIds { client, server }),
             certificates: record.certificates.iter().map(|certificate| self.certificate(certificate)).collect(),
+            acknowledgements: record.directions.iter().map(|side| side.acknowledgements).sum(),
+            records_with_connection_id: record.directions.iter().map(|side| side.with_connection_id).sum(),
             ..Securing::default()
         }
     }
 
     /// The SRTP profile: the one chosen, or the only one that the tags of the SRTCP leave of those offered.
     fn srtp_profile(&self) -> Option<u16> {
-        let profiles = self.record.srtp_profiles();
-        if !self.record.is_1_3() {
+        let profiles = self.record().srtp_profiles();
+        if !self.record().is_1_3() {
             return profiles.first().copied();
         }
-        let tags = &self.flow.rtcp.as_deref()?.tag_lengths;
+        let tags = &self.association.flow.rtcp.as_deref()?.tag_lengths;
         let (&length, _) = tags.first_key_value().filter(|_| tags.len() == 1)?;
         let mut fitting = profiles.iter().filter(|profile| dtls::srtcp_tag_length(**profile) == Some(length));
         fitting.next().copied().filter(|_| fitting.next().is_none())
@@ -168,8 +222,17 @@ impl Ends<'_> {
         }
     }
 
-    fn flight(&self, flight: &associations::Flight) -> Flight {
+    /// How often a flight was sent again is how often the message of it was that was sent most.
+    fn flight(&self, number: u16, flight: &associations::Flight) -> Flight {
+        let messages = self.record().messages.iter().filter(|message| message.flight == number);
+        let clear = messages.map(|message| u64::from(message.retransmissions)).max();
+        // One of nothing in clear is the encrypted one of its end.
+        let encrypted = || {
+            let side = self.record().directions.get(usize::from(flight.direction));
+            side.map_or(0, |side| side.encrypted_retransmissions)
+        };
         Flight {
+            retransmissions: clear.unwrap_or_else(encrypted),
             sender: self.end(flight.direction),
             time: self.context.seconds(flight.first.time),
             packet: self.context.packet(flight.first.packet),
@@ -179,7 +242,7 @@ impl Ends<'_> {
 
     fn stop(&self, stop: &associations::Stop) -> StoppedAt {
         let other = stop.sender ^ 1;
-        let alerted = self.record.alerts.iter().any(|alert| alert.direction == other)
+        let alerted = self.record().alerts.iter().any(|alert| alert.direction == other)
             || stop.encrypted_alert.is_some_and(|(sender, _)| sender == other);
         StoppedAt {
             message: stop.message.map(kind_name),
@@ -193,14 +256,14 @@ impl Ends<'_> {
                 sender: self.end(sender),
                 packet: self.context.packet(at.packet),
                 time: self.context.seconds(at.time),
-                inferred: self.record.is_1_3(),
+                inferred: self.record().is_1_3(),
             }),
             incomplete: stop.missing.map(|(kind, from, to)| IncompleteMessage { message: kind_name(kind), from, to }),
         }
     }
 
     fn alerts(&self) -> impl Iterator<Item = Alert> {
-        self.record.alerts.iter().map(|alert| Alert {
+        self.record().alerts.iter().map(|alert| Alert {
             level: match alert.level {
                 1 => "warning".to_owned(),
                 2 => "fatal".to_owned(),
@@ -215,7 +278,7 @@ impl Ends<'_> {
     }
 
     fn encrypted_alerts(&self) -> u64 {
-        self.record.directions.iter().map(|side| side.encrypted_alerts).sum()
+        self.record().directions.iter().map(|side| side.encrypted_alerts).sum()
     }
 
     fn certificate(&self, certificate: &associations::Certificate) -> Certificate {
@@ -236,7 +299,7 @@ impl Ends<'_> {
     }
 
     fn end(&self, direction: u8) -> String {
-        self.flow.key.name_of(self.flow.key.source(usize::from(direction)))
+        self.association.flow.key.name_of(self.association.flow.key.source(usize::from(direction)))
     }
 }
 

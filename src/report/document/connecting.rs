@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{PacketRef, StepStatus};
+use super::{PacketRef, StepStatus, TurnServer};
 
 /// The connecting step.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -31,6 +31,9 @@ pub struct Connecting {
     pub selected_pair: Option<Box<CandidatePair>>,
     /// How often the call's traffic moved to another nominated pair.
     pub path_switches: u64,
+    /// The pairs that carried the traffic one after the other, where it moved; the first 64. A pair that was left and
+    /// taken again is there twice.
+    pub selections: Vec<SelectedPair>,
     /// The agents' likely candidates, as far as the pairs, servers and allocations show them.
     pub candidates: Vec<Candidate>,
     /// How often both ends took new user fragments (RFC 8445 section 9).
@@ -39,6 +42,12 @@ pub struct Connecting {
     pub restarts: Vec<IceRestart>,
     /// Checks refused because both agents claimed one role (487), and roles that changed.
     pub role_conflicts: u64,
+    /// How often an end changed its role, as one of two in conflict must (RFC 8445 section 7.3.1.1).
+    pub role_changes: u64,
+    /// Servers that answers named to be asked instead (ALTERNATE-SERVER, RFC 8489 section 10).
+    pub alternate_servers: Vec<String>,
+    /// Attributes that an asked end did not know (UNKNOWN-ATTRIBUTES, RFC 8489 section 14.10): names, or hex.
+    pub unknown_attributes: Vec<String>,
     /// The end that never asks, and only answers: likely ICE-lite (RFC 8445 section 2.5). `local` or `remote`.
     pub ice_lite: Option<&'static str>,
     /// Answers that came on another address pair than their request.
@@ -59,6 +68,20 @@ pub struct Connecting {
     pub turn: Vec<TurnServer>,
     /// Names asked for over multicast DNS by the call's ends, or answered with their addresses.
     pub mdns: Vec<LocalName>,
+}
+
+/// A pair from when it carried the call's traffic.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SelectedPair {
+    /// When the traffic came to it, in seconds.
+    pub time: f64,
+    /// The first packet of that traffic.
+    pub packet: PacketRef,
+    /// Its local end.
+    pub local: Candidate,
+    /// Its remote end.
+    pub remote: Candidate,
 }
 
 /// An ICE restart: both ends took new user fragments.
@@ -134,6 +157,11 @@ pub struct CandidatePair {
     pub remote: Candidate,
     /// `udp` or `tcp`.
     pub transport: String,
+    /// Over TCP the type of the local candidate (RFC 6544 section 4.5), by who opened the connection: `active`, `passive`,
+    /// or `so` where both did; `null` where its start is not in the capture.
+    pub tcp_type_local: Option<&'static str>,
+    /// The same of the remote candidate.
+    pub tcp_type_remote: Option<&'static str>,
     /// Whether it runs inside messages to a TURN server.
     pub relayed: bool,
     /// The TURN server.
@@ -210,6 +238,10 @@ pub struct CandidatePair {
     pub generations: Vec<IceGeneration>,
     /// The local end's role: `controlling` or `controlled`.
     pub ice_role_local: Option<&'static str>,
+    /// How often the local end changed its role.
+    pub role_changes: u64,
+    /// How often the remote end did.
+    pub role_changes_remote: u64,
     /// What libwebrtc says of the local end's network: 0 costs least, 999 most.
     pub network_cost: Option<u16>,
     /// The same of the remote end's.
@@ -341,145 +373,6 @@ pub struct StunServer {
     pub round_trip_time: Option<f64>,
     /// The first request.
     pub first_packet: Option<PacketRef>,
-}
-
-/// One client and its TURN server.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TurnServer {
-    /// The server.
-    pub server: String,
-    /// The client.
-    pub client: String,
-    /// `udp` or `tcp`: between the two.
-    pub transport: String,
-    /// The user that the client names.
-    pub username: Option<String>,
-    /// The server's realm.
-    pub realm: Option<String>,
-    /// SOFTWARE of the server.
-    pub software: Option<String>,
-    /// The address lent, of the latest allocation. Where the capture began later, the address at which peers see the
-    /// client through the relay; `null` where nothing tells it.
-    pub relayed_address: Option<String>,
-    /// Its port.
-    pub relayed_port: Option<u16>,
-    /// The client's address as the server sees it.
-    pub mapped_address: Option<String>,
-    /// Its port.
-    pub mapped_port: Option<u16>,
-    /// Seconds granted.
-    pub lifetime: Option<u32>,
-    /// Refreshes that succeeded.
-    pub refreshes: u64,
-    /// Whether it ended by its lifetime while the flow went on.
-    pub expired: bool,
-    /// Allocate requests that were granted; some servers do not tell the address lent.
-    pub allocations_granted: u64,
-    /// All allocations whose address was told, in order.
-    pub allocations: Vec<TurnAllocation>,
-    /// Peers that may send.
-    pub permissions: Vec<TurnPermission>,
-    /// Channels that the server agreed to, or that carried something without a word of it in the capture.
-    pub channels: Vec<TurnChannel>,
-    /// Answers with an error. A 401 to a request without credentials is among them: see `challenges`.
-    pub errors: Vec<StunError>,
-    /// Answers 401 to requests without credentials: how every conversation starts.
-    pub challenges: u64,
-    /// Answers 401 to requests with credentials.
-    pub refusals: u64,
-    /// Answers 438.
-    pub stale_nonces: u64,
-    /// The most of them without a success between; more than two is a loop.
-    pub longest_stale_run: u64,
-    /// Different nonces that the server gave.
-    pub nonces: u64,
-    /// Requests.
-    pub requests: u64,
-    /// Requests sent again.
-    pub retransmissions: u64,
-    /// Requests that were answered, with success or with an error.
-    pub responses: u64,
-    /// Requests without an answer; the capture's last 500 ms do not count.
-    pub unanswered: u64,
-    /// Seconds from Allocate to its answer, the last.
-    pub round_trip_time: Option<f64>,
-    /// Datagrams carried, both ways.
-    pub packets_relayed: u64,
-    /// Their bytes.
-    pub bytes_relayed: u64,
-    /// The same by peer.
-    pub peers: Vec<TurnPeer>,
-    /// The first packet of TURN.
-    pub first_packet: Option<PacketRef>,
-}
-
-/// One allocation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TurnAllocation {
-    /// The address lent.
-    pub relayed_address: String,
-    /// Its port.
-    pub relayed_port: u16,
-    /// The client's address as the server sees it.
-    pub mapped_address: Option<String>,
-    /// Its port.
-    pub mapped_port: Option<u16>,
-    /// Seconds granted last.
-    pub lifetime: Option<u32>,
-    /// Refreshes that succeeded.
-    pub refreshes: u64,
-    /// When it was granted.
-    pub granted_time: f64,
-    /// The answer that granted it.
-    pub packet: PacketRef,
-    /// When the client gave it back.
-    pub deleted_time: Option<f64>,
-    /// Whether it ended by its lifetime while the flow went on.
-    pub expired: bool,
-}
-
-/// Leave for a peer to send through the relay.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TurnPermission {
-    /// The peer's address.
-    pub peer: String,
-    /// How often it was granted.
-    pub grants: u64,
-    /// The answer that granted it first.
-    pub packet: PacketRef,
-}
-
-/// A channel to a peer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TurnChannel {
-    /// Its number.
-    pub number: u16,
-    /// Where it leads; `null` of one that was bound before the capture began.
-    pub peer: Option<String>,
-    /// How often it was bound anew.
-    pub refreshes: u64,
-    /// The answer that bound it first; `null` where that was before.
-    pub packet: Option<PacketRef>,
-}
-
-/// What was carried for one peer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TurnPeer {
-    /// The peer; its channel where the capture does not name it.
-    pub peer: String,
-    /// Datagrams to it.
-    pub packets_sent: u64,
-    /// Their bytes.
-    pub bytes_sent: u64,
-    /// Datagrams from it.
-    pub packets_received: u64,
-    /// Their bytes.
-    pub bytes_received: u64,
 }
 
 /// A `.local` name (draft-ietf-mmusic-mdns-ice-candidates).

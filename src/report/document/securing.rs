@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::{PacketRef, StepStatus};
 
-/// The securing step. Where a call has several DTLS associations, it tells of the last that finished, or else of the
-/// last.
+/// The securing step. Where a call has several DTLS associations, it tells of the first that failed, else of the last that
+/// finished, or else of the last; `dtlsAssociations` tells of each.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Securing {
@@ -59,6 +59,11 @@ pub struct Securing {
     pub transport: Option<&'static str>,
     /// DTLS associations of the call.
     pub associations: u64,
+    /// Each of them, by their first record: without BUNDLE every transport has one. An association that is seen at two
+    /// places is there twice.
+    pub dtls_associations: Vec<DtlsAssociation>,
+    /// Associations beyond those listed.
+    pub dtls_associations_omitted: u64,
     /// What the ClientHello offered.
     pub offered: Option<Offered>,
     /// Handshake messages in clear, by their first fragment.
@@ -69,6 +74,10 @@ pub struct Securing {
     pub flights: Vec<Flight>,
     /// Where the handshake stopped; `null` where it finished.
     pub stopped_at: Option<StoppedAt>,
+    /// ACK records in clear (RFC 9147 section 7); those of the encrypted epochs cannot be told from data.
+    pub acknowledgements: u64,
+    /// Records that carry a connection id (RFC 9146, RFC 9147).
+    pub records_with_connection_id: u64,
     /// Connection ids that were agreed on (RFC 9146, RFC 9147).
     pub connection_ids: Option<ConnectionIds>,
     /// Data that DTLS carried itself: SCTP of data channels.
@@ -80,6 +89,58 @@ pub struct Securing {
     pub encrypted_alerts: u64,
     /// Certificates in clear: DTLS 1.2 and before.
     pub certificates: Vec<Certificate>,
+}
+
+/// One DTLS association.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DtlsAssociation {
+    /// Whether it was seen and worked.
+    pub status: StepStatus,
+    /// Its ends, on the path of its first message.
+    pub ends: [String; 2],
+    /// Paths that its handshake ran over: 2 where ICE took another pair meanwhile.
+    pub paths: u64,
+    /// `udp` or `tcp`.
+    pub transport: String,
+    /// The TURN server that it is relayed by.
+    pub relay: Option<String>,
+    /// Whether its path carries RTP.
+    pub has_media: bool,
+    /// `1.2` or `1.3`, as in the step.
+    pub dtls_version: Option<String>,
+    /// The cipher suite's IANA name.
+    pub dtls_cipher: Option<String>,
+    /// The SRTP protection profile's IANA name, as in the step.
+    pub srtp_profile: Option<String>,
+    /// The end that was the DTLS client.
+    pub client_role: Option<String>,
+    /// When its first ClientHello came, in seconds.
+    pub start_time: Option<f64>,
+    /// Seconds from the first ClientHello to the last Finished that can be seen.
+    pub handshake_duration: Option<f64>,
+    /// Handshake messages in clear that were sent again.
+    pub retransmissions: u64,
+    /// Times an encrypted flight came again; of DTLS 1.2 a Finished.
+    pub encrypted_retransmissions: u64,
+    /// ACK records in clear (RFC 9147 section 7).
+    pub acknowledgements: u64,
+    /// Records that carry a connection id (RFC 9146, RFC 9147).
+    pub records_with_connection_id: u64,
+    /// Alerts in clear.
+    pub alerts: Vec<Alert>,
+    /// Fingerprints of the certificates in clear.
+    pub certificates: Vec<Fingerprint>,
+}
+
+/// Whose certificate has which fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fingerprint {
+    /// Who sent the certificate.
+    pub sender: String,
+    /// SHA-256 of it, as `a=fingerprint:sha-256` has it.
+    pub fingerprint: String,
 }
 
 /// What one end acknowledged in STUN.
@@ -167,6 +228,8 @@ pub struct Flight {
     pub packet: PacketRef,
     /// When its last message came, retransmissions left out, in seconds.
     pub last_time: f64,
+    /// Times it was sent again: as often as the message of it that was sent most.
+    pub retransmissions: u64,
 }
 
 /// A part of a handshake message that never came.

@@ -112,7 +112,8 @@ fn steps(session: &Session, page: &mut Page<'_>) -> io::Result<()> {
     step("Signalling", signalling.status, signalling::words(signalling), page)?;
     step("Connecting", connecting.status, connecting::words(connecting, page), page)?;
     connecting::write(connecting, page)?;
-    step("Securing", securing.status, securing::words(&session.securing), page)?;
+    step("Securing", securing.status, securing::words(securing), page)?;
+    securing::write(securing, page)?;
     step("Communicating", communicating.status, communicated(session), page)
 }
 

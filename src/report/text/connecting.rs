@@ -43,6 +43,7 @@ pub(super) fn words(connecting: &Connecting, page: &Page<'_>) -> Vec<String> {
     let troubles = [
         (connecting.path_switches, "path switch"),
         (connecting.role_conflicts, "role conflict"),
+        (connecting.role_changes, "role change"),
         (connecting.answers_from_elsewhere, "answer from another address"),
         (connecting.bad_fingerprints, "wrong FINGERPRINT"),
     ];
@@ -52,6 +53,12 @@ pub(super) fn words(connecting: &Connecting, page: &Page<'_>) -> Vec<String> {
         _ => counted(count, noun),
     });
     words.extend(said);
+    words.extend(
+        connecting.alternate_servers.first().map(|server| format!("a server names {server} to be asked instead")),
+    );
+    if !connecting.unknown_attributes.is_empty() {
+        words.push(format!("unknown to the one asked: {}", connecting.unknown_attributes.join(", ")));
+    }
     words
 }
 

@@ -1,12 +1,49 @@
 //! The securing step in words.
 
+use std::io;
+
 use super::{
-    super::document::{Securing, StepStatus, StoppedAt},
+    super::document::{DtlsAssociation, Securing, StepStatus, StoppedAt},
     number::{by_count, bytes, counted, short_time},
+    page::{Label, Page, Tone},
 };
 
 /// So few records of DTLS 1.3 are acknowledgements, key updates or its end, which look like data.
 const FEW_RECORDS: u64 = 3;
+
+/// Associations that are told one by one.
+const ASSOCIATIONS: usize = 16;
+
+/// The associations, where there are several.
+pub(super) fn write(securing: &Securing, page: &mut Page<'_>) -> io::Result<()> {
+    if securing.associations < 2 {
+        return Ok(());
+    }
+    for one in securing.dtls_associations.iter().take(ASSOCIATIONS) {
+        let tone = if one.status == StepStatus::Failed { Tone::Bad } else { Tone::Faint };
+        page.paragraph(&Label::indent(4), tone, &association(one))?;
+    }
+    Ok(())
+}
+
+/// `10.1.0.2:5000 and 10.2.0.2:6000: DTLS 1.2, client 10.2.0.2:6000, finished in 60 ms`.
+fn association(one: &DtlsAssociation) -> String {
+    let [low, high] = &one.ends;
+    let mut words = Vec::new();
+    words.extend((one.status == StepStatus::Failed).then(|| "failed".to_owned()));
+    words.extend(one.dtls_version.as_ref().map(|version| format!("DTLS {version}")));
+    words.extend([&one.dtls_cipher, &one.srtp_profile].into_iter().flatten().cloned());
+    words.extend(one.client_role.as_ref().map(|client| format!("client {client}")));
+    words.extend(one.handshake_duration.map(|seconds| format!("finished in {}", short_time(seconds))));
+    words.extend((one.paths > 1).then(|| "over two paths".to_owned()));
+    let again = one.retransmissions + one.encrypted_retransmissions;
+    words.extend((again > 0).then(|| format!("{} sent again", counted(again, "message"))));
+    words.extend(one.alerts.iter().map(|alert| format!("{} alert {}", alert.level, alert.description)));
+    if words.is_empty() {
+        words.push("DTLS without its handshake".to_owned());
+    }
+    format!("{low} and {high}: {}", words.join(", "))
+}
 
 /// How the call was secured, or where that stopped.
 pub(super) fn words(securing: &Securing) -> Vec<String> {

@@ -60,6 +60,10 @@ pub const fn error_meaning(code: u16, credentials: bool) -> Option<&'static str>
         (487, _) => "both agents claim the same role: one must change",
         (500, _) => "the server has a fault for the moment",
         (508, _) => "the server has no more ports or bandwidth",
+        (300..=399, _) => "the server wants the request to go elsewhere",
+        (400..=499, _) => "the server refuses the request as it is: the same one will be refused again",
+        (500..=599, _) => "the server has a fault for the moment: the request may be sent again",
+        (600..=699, _) => "no server will do this: the request is not to be sent again, here or elsewhere",
         _ => return None,
     })
 }

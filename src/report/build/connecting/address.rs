@@ -155,8 +155,9 @@ impl Place {
         let kind = match () {
             () if self.relayed.values().any(|lent| *lent == end) => "relay",
             () if self.mapped.get(&end).is_some_and(|base| *base != end) => "srflx",
+            // The other agent has its relay at the same server, which may be a local host of others.
+            () if agent == "remote" && self.servers.contains(&end.ip()) => "relay",
             () if self.local.contains(&end.ip()) => "host",
-            // The other agent has its relay at the same server.
             () if self.servers.contains(&end.ip()) => "relay",
             // An address that is valid only nearby is the host's own; a public one may be, or a NAT's.
             () if scope(end.ip()) != "public" => "host",

@@ -45,6 +45,8 @@ pub(super) fn pair(context: &Context<'_>, place: &Place, flow: &FlowRecord, ice:
         local: local_end,
         remote: remote_end,
         transport: flow.key.transport.name(),
+        tcp_type_local: tcp_type(flow, direction),
+        tcp_type_remote: tcp_type(flow, direction ^ 1),
         relayed: flow.key.relay.is_some(),
         relay: flow.key.relay.map(|relay| relay.to_string()),
         state: state(local),
@@ -87,6 +89,8 @@ pub(super) fn pair(context: &Context<'_>, place: &Place, flow: &FlowRecord, ice:
         remote_ufrag: generations.last().map(|generation| generation.remote_ufrag.clone()),
         generations,
         ice_role_local: role(local, remote),
+        role_changes: local.role_changes,
+        role_changes_remote: remote.role_changes,
         network_cost: local.network.map(|(_, cost)| cost),
         network_cost_remote: remote.network.map(|(_, cost)| cost),
         reflexive_address: seen.map(|address| address.ip().to_string()),
@@ -106,6 +110,18 @@ pub(super) fn state(checks: &Checks) -> PairState {
         () if requests.failed + requests.unanswered > 0 => PairState::Failed,
         () if requests.sent > 0 => PairState::InProgress,
         () => PairState::Waiting,
+    }
+}
+
+/// The type of an end's TCP candidate, by who opened the connection.
+fn tcp_type(flow: &FlowRecord, direction: usize) -> Option<&'static str> {
+    let [low, high] = flow.opened;
+    let (own, other) = if direction == 0 { (low, high) } else { (high, low) };
+    match (own, other) {
+        (true, true) => Some("so"),
+        (true, false) => Some("active"),
+        (false, true) => Some("passive"),
+        (false, false) => None,
     }
 }
 

@@ -85,6 +85,7 @@ fn permissions(context: &Context<'_>, turn: &Record) -> Vec<TurnPermission> {
         peer: permission.peer.ip().to_string(),
         grants: permission.grants,
         packet: context.packet(permission.granted.1),
+        lapsed_time: turn.lapse_of_permission(permission).map(|time| context.seconds(time)),
     });
     listed.collect()
 }
@@ -95,10 +96,12 @@ fn channels(context: &Context<'_>, turn: &Record) -> Vec<TurnChannel> {
         peer: Some(channel.peer.to_string()),
         refreshes: channel.refreshes,
         packet: Some(context.packet(channel.bound.1)),
+        lapsed_time: turn.lapse_of_channel(channel).map(|time| context.seconds(time)),
     });
     let unseen = turn.carried.keys().map(|peer| peer.port()).zip(turn.carried.keys());
     let unseen = unseen.filter(|(number, peer)| *number > 0 && **peer == Endpoint::unknown_peer(*number));
-    let unseen = unseen.map(|(number, _)| TurnChannel { number, peer: None, refreshes: 0, packet: None });
+    let unseen =
+        unseen.map(|(number, _)| TurnChannel { number, peer: None, refreshes: 0, packet: None, lapsed_time: None });
     listed.chain(unseen).collect()
 }
 
