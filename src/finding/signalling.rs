@@ -35,6 +35,13 @@ fn refusal(exchange: &Exchange) -> Option<Finding> {
                 if matches!(status, 480 | 486 | 487 | 600 | 603) { Severity::Warning } else { Severity::Error };
             (message, sip_advice(*status), severity, *packet)
         }
+        (None, _) if exchange.dialog.as_ref().is_some_and(|dialog| dialog.is_unanswered()) => {
+            let dialog = exchange.dialog.as_ref()?;
+            let invites = dialog.requests.get("INVITE").copied().unwrap_or_default();
+            let message = format!("Nobody answered the call: the INVITE was sent {invites} times");
+            let (_, packet) = dialog.last_invite?;
+            (message, "The address is wrong, its server is down, or a firewall drops SIP.", Severity::Error, packet)
+        }
         (None, Some((method, status, (_, packet)))) => (
             format!("The {method} that was to set up the call was refused with status {status}"),
             "The server's log says why; 401 and 403 are about its credentials, 404 about its address, 406 and 415 about the offer.",

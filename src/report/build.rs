@@ -210,7 +210,7 @@ fn session(
     Session {
         id,
         verdict,
-        endpoints: endpoints(&flows),
+        endpoints: if flows.is_empty() { talkers(exchanges) } else { endpoints(&flows) },
         start_time: context.seconds(start),
         duration: end.seconds_since(start),
         signalling: signalling::signalling(context, exchanges, &flows, &connecting.candidate_pairs),
@@ -241,6 +241,12 @@ fn endpoints(flows: &[&FlowRecord]) -> Vec<SessionEndpoint> {
     ends.sort();
     ends.dedup();
     ends
+}
+
+/// The ends of the signalling, of a call that left no other trace.
+fn talkers(exchanges: &[&Exchange]) -> Vec<SessionEndpoint> {
+    let places = exchanges.iter().filter_map(|exchange| exchange.first_place);
+    places.flat_map(|place| [place.source(), place.destination()]).map(|end| endpoint(end, "signalling")).collect()
 }
 
 fn peer(flow: &FlowRecord, end: Endpoint) -> SessionEndpoint {

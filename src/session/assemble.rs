@@ -32,6 +32,9 @@ const NAMESAKES: usize = 32;
 /// A tie-breaker of more pairs of agents than this was not chosen at random.
 const AGENTS_OF_ONE_TIE_BREAKER: usize = 8;
 
+/// Candidates are gathered so long before or after a description at most.
+const BEFORE_CALL: i64 = 30 * NANOS_PER_SECOND;
+
 /// Calls that are kept; of more than these the ones with the most packets.
 const CALLS: usize = 20_000;
 
@@ -62,7 +65,7 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
     calls.retain(|_, call| call.iter().any(|index| flows.get(*index).is_some_and(makes_call)));
     let session = |flows: Vec<usize>| Session { exchanges: joined.of(&flows), flows };
     let mut calls: Vec<Session> = calls.into_values().map(session).collect();
-    calls.extend(only_signalled(&exchanges, &calls));
+    add_signalled(&mut calls, flows, &exchanges);
     let omitted = omit(&mut calls, flows);
     calls.sort_by_cached_key(|call| start(call, flows, &exchanges));
     let mut taken = vec![false; flows.len()];
@@ -84,12 +87,43 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
     Sessions { calls, others, omitted, exchanges }
 }
 
-/// Calls that left no trace but their signalling.
-fn only_signalled(exchanges: &[Exchange], calls: &[Session]) -> Vec<Session> {
+/// Adds the calls whose exchange is of no flow. One that came no further than questions to STUN and TURN servers is the
+/// call that a host signalled at that time, if it signalled one only; the others left no trace but their signalling.
+fn add_signalled(calls: &mut Vec<Session>, flows: &[FlowRecord], exchanges: &[Exchange]) {
     let taken: BTreeSet<usize> = calls.iter().flat_map(|call| call.exchanges.iter().copied()).collect();
     let is_call = |(number, exchange): &(usize, &Exchange)| !taken.contains(number) && exchange.is_call();
-    let numbers = exchanges.iter().enumerate().filter(is_call).map(|(number, _)| number);
-    numbers.map(|number| Session { flows: Vec::new(), exchanges: vec![number] }).collect()
+    let alone: Vec<usize> = exchanges.iter().enumerate().filter(is_call).map(|(number, _)| number).collect();
+    let mut traced: BTreeMap<usize, Session> = BTreeMap::new();
+    let only_asked = |call: &Session| {
+        let mut records = call.flows.iter().filter_map(|index| flows.get(*index));
+        call.exchanges.is_empty()
+            && records.all(|flow| flow.streams.is_empty() && !flow.path.is_call() && flow.sctp.is_none())
+    };
+    calls.retain(|call| {
+        let mut fitting = alone.iter().copied().filter(|number| {
+            let exchange = exchanges.get(*number);
+            only_asked(call) && exchange.is_some_and(|exchange| was_signalled_by(call, flows, exchange))
+        });
+        let (Some(number), None) = (fitting.next(), fitting.next()) else { return true };
+        let session = traced.entry(number).or_insert(Session { flows: Vec::new(), exchanges: vec![number] });
+        session.flows.extend(&call.flows);
+        session.flows.sort_unstable();
+        false
+    });
+    let rest = alone.into_iter().filter(|number| !traced.contains_key(number));
+    calls.extend(rest.map(|number| Session { flows: Vec::new(), exchanges: vec![number] }));
+    calls.extend(traced.into_values());
+}
+
+/// Whether the host that asked the servers is one that signalled, about that time.
+fn was_signalled_by(call: &Session, flows: &[FlowRecord], exchange: &Exchange) -> bool {
+    let (Some(place), Some(((first, _), (last, _)))) = (exchange.first_place, exchange.span) else { return false };
+    let talkers = [place.source().ip(), place.destination().ip()];
+    let mut records = call.flows.iter().filter_map(|index| flows.get(*index));
+    records.any(|flow| {
+        let is_talker = talkers.contains(&flow.key.low.ip()) || talkers.contains(&flow.key.high.ip());
+        is_talker && first.since(flow.last.0) < BEFORE_CALL && flow.first.0.since(last) < BEFORE_CALL
+    })
 }
 
 /// A call's first packet.

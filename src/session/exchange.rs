@@ -45,6 +45,8 @@ pub struct Exchange {
     pub refused: Option<(String, u16, Mark)>,
     /// What RTSP chose, by the connection that said so; the client's direction in it.
     pub transports: Vec<(FlowKey, usize, RtspTransport)>,
+    /// The first place of its first message: where the one who began it talks to the other, or to a server.
+    pub first_place: Option<Place>,
     /// Its first and last message.
     pub span: Option<(Mark, Mark)>,
 }
@@ -113,6 +115,12 @@ impl Place {
     #[must_use]
     pub const fn destination(&self) -> Endpoint {
         self.key.destination(self.direction)
+    }
+
+    /// Whether this came back from the server that the other went to, to the same host: an answer that is asked for in
+    /// another HTTP connection.
+    fn is_polled_beside(&self, other: &Self) -> bool {
+        self.source() == other.destination() && self.destination().ip() == other.source().ip()
     }
 
     /// Whether two messages ran over one connection, in opposite directions or in the same one.

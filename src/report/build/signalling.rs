@@ -4,17 +4,28 @@ use std::net::IpAddr;
 
 use super::{Context, status};
 use crate::{
-    flow::{FlowRecord, signalling::DescriptionKind, tcp::Mark},
+    flow::{
+        FlowRecord,
+        signalling::{Content, DescriptionKind, Signal, TlsHello},
+        tcp::Mark,
+    },
     report::document::{
         self, AgreedMedia, CandidateChecks, CandidatePair, FingerprintCheck, MessageIntegrity, Mismatch, PairState,
-        SessionDescription, SignalledCandidate, Signalling, SipCall,
+        SessionDescription, SignalledCandidate, Signalling, SipCall, TlsConnection,
     },
     sdp::{
         self, Media,
         negotiation::{self, Agreed, Security, Side, negotiate},
     },
     session::{Dialog, Exchange, Integrity, Outcome, Party, Place, Proof, Sides, Statement},
+    time::NANOS_PER_SECOND,
 };
+
+/// Signalling begins at most so long before the media, by what people and registrations take.
+const SETTING_UP: i64 = 120 * NANOS_PER_SECOND;
+
+/// TLS connections that are listed, the nearest to the call.
+const TLS_CONNECTIONS: usize = 3;
 
 /// Candidates that are listed.
 const CANDIDATES: usize = 256;
@@ -26,7 +37,9 @@ pub fn signalling(
     flows: &[&FlowRecord],
     pairs: &[CandidatePair],
 ) -> Signalling {
-    let Some(main) = exchanges.first() else { return Signalling::default() };
+    let Some(main) = exchanges.first() else {
+        return Signalling { encrypted: encrypted(context, flows), ..Signalling::default() };
+    };
     let statements = || exchanges.iter().flat_map(|exchange| &exchange.statements);
     let list = |wanted: fn(DescriptionKind) -> bool| {
         let wanted = statements().filter(|statement| wanted(statement.kind));
@@ -51,12 +64,39 @@ pub fn signalling(
         message_integrity: message_integrity(context, exchanges, flows),
         fingerprints: fingerprints(context, exchanges, flows),
         sip: exchanges.iter().find_map(|exchange| exchange.dialog.as_ref()).map(sip),
+        encrypted: Vec::new(),
         refused: main
             .refused
             .as_ref()
             .filter(|_| outcome == Outcome::Failed)
             .map(|(method, status, _)| format!("{method} {status}")),
     }
+}
+
+/// TLS connections that a host of the call opened not long before it, or while it ran.
+fn encrypted(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<TlsConnection> {
+    let Some(start) = flows.iter().map(|flow| flow.first.0).min() else { return Vec::new() };
+    let is_host = |ip: IpAddr| flows.iter().any(|flow| flow.key.low.ip() == ip || flow.key.high.ip() == ip);
+    let hellos = context.analysis.signalling.signals.iter().filter_map(|signal| match &signal.content {
+        Content::Tls(hello) => Some((signal, hello)),
+        _ => None,
+    });
+    let near = |(signal, _): &(&Signal, _)| {
+        let before = start.since(signal.mark.0);
+        (0..SETTING_UP).contains(&before) && is_host(signal.key.source(signal.direction).ip())
+    };
+    let mut list: Vec<_> = hellos.filter(near).collect();
+    list.reverse();
+    list.truncate(TLS_CONNECTIONS);
+    let describe = |(signal, hello): (&Signal, &Box<TlsHello>)| TlsConnection {
+        client: signal.key.source(signal.direction).to_string(),
+        server: signal.key.destination(signal.direction).to_string(),
+        server_name: hello.server_name.clone(),
+        application_protocols: hello.alpn.clone(),
+        time: context.seconds(signal.mark.0),
+        packet: context.packet(signal.mark.1),
+    };
+    list.into_iter().map(describe).collect()
 }
 
 const fn party_name(party: Party) -> &'static str {
@@ -288,6 +328,7 @@ fn sip(dialog: &Dialog) -> SipCall {
             .as_ref()
             .and_then(|ending| ending.reason.clone())
             .or_else(|| refused.and_then(|(_, _, reason, _)| reason.clone())),
+        unanswered: dialog.is_unanswered(),
         accepted: dialog.accepted.is_some(),
         branches: dialog.branches.len() as u64,
         ended: dialog.ended.as_ref().map(|ending| {

@@ -37,6 +37,6 @@ pub struct SessionEndpoint {
     pub port: Option<u16>,
     /// The channel to a peer whose address the capture does not show: it was bound before.
     pub channel: Option<u16>,
-    /// `peer` or `relay`.
+    /// `peer` or `relay`; `signalling` where a call left no trace but its signalling.
     pub role: &'static str,
 }

@@ -32,6 +32,9 @@ pub struct Signalling {
     pub fingerprints: Vec<FingerprintCheck>,
     /// The SIP call; `null` where it was none.
     pub sip: Option<SipCall>,
+    /// TLS connections that a host of the call opened shortly before it or during it, where no signalling is in clear: it
+    /// is probably inside one of them.
+    pub encrypted: Vec<TlsConnection>,
     /// The refusal that HTTP or RTSP ended with: `POST 403`.
     pub refused: Option<String>,
 }
@@ -172,6 +175,24 @@ pub struct FingerprintCheck {
     pub packet: Option<PacketRef>,
 }
 
+/// A TLS connection: what its ClientHello says in clear.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsConnection {
+    /// Who opened it.
+    pub client: String,
+    /// To whom.
+    pub server: String,
+    /// The server's name (RFC 6066 section 3).
+    pub server_name: Option<String>,
+    /// Application protocols offered (RFC 7301).
+    pub application_protocols: Vec<String>,
+    /// When, in seconds.
+    pub time: f64,
+    /// The packet that completed the ClientHello.
+    pub packet: PacketRef,
+}
+
 /// What SIP says of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -190,6 +211,8 @@ pub struct SipCall {
     pub refused: Option<String>,
     /// What its Reason or Warning says.
     pub reason: Option<String>,
+    /// Whether the INVITE was sent again and again and nobody answered.
+    pub unanswered: bool,
     /// Whether it was accepted.
     pub accepted: bool,
     /// How many ends accepted: more than one is a fork.

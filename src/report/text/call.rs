@@ -53,7 +53,10 @@ pub(super) fn participants(session: &Session, page: &Page<'_>) -> String {
         };
     }
     let of = |role: &str| session.endpoints.iter().filter(|end| end.role == role).collect::<Vec<_>>();
-    let (peers, relays) = (of("peer"), of("relay"));
+    let (mut peers, relays) = (of("peer"), of("relay"));
+    if peers.is_empty() {
+        peers = of("signalling");
+    }
     let mut text = between(&peers, page);
     if !relays.is_empty() {
         text.push_str(&format!(" through relay {}", list(&distinct(&relays, SessionEndpoint::with_port), page)));

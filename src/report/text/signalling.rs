@@ -11,6 +11,10 @@ const FEW_CODECS: usize = 2;
 /// Who offered, over what, how soon it was answered, what was agreed, and what is wrong with it.
 pub(super) fn words(signalling: &Signalling) -> Vec<String> {
     let mut words = Vec::new();
+    for hello in &signalling.encrypted {
+        let name = hello.server_name.as_ref().map_or_else(String::new, |name| format!("{name}, "));
+        words.push(format!("perhaps inside TLS to {name}{}", hello.server));
+    }
     if signalling.status == StepStatus::Failed {
         words.extend(failure(signalling));
     }
@@ -40,7 +44,8 @@ fn failure(signalling: &Signalling) -> Option<String> {
         let all = !signalling.media.is_empty() && signalling.media.iter().all(|media| media.rejected_by.is_some());
         all.then(|| "every media was refused".to_owned())
     };
-    refused.map(|refused| format!("{refused}{reason}")).or_else(rejected)
+    let unanswered = || sip.filter(|sip| sip.unanswered).map(|_| "nobody answered the INVITE".to_owned());
+    refused.map(|refused| format!("{refused}{reason}")).or_else(unanswered).or_else(rejected)
 }
 
 /// `10.1.0.2:34668 offered over WebSocket`.
@@ -56,7 +61,8 @@ fn opening(signalling: &Signalling) -> Option<String> {
         "file" => "a file",
         other => other,
     };
-    let caller = || signalling.sip.as_ref().map(|sip| format!("{} called {} over {over}", sip.from, sip.to));
+    let caller =
+        || signalling.sip.as_ref().map(|sip| format!("{} called {} over {over}", uri(&sip.from), uri(&sip.to)));
     let offerer = signalling.offers.first().and_then(|offer| offer.source.as_ref());
     Some(match offerer {
         _ if transport == "file" => "from a file".to_owned(),
@@ -64,6 +70,12 @@ fn opening(signalling: &Signalling) -> Option<String> {
         Some(source) => format!("{source} offered over {over}"),
         None => format!("over {over}"),
     })
+}
+
+/// The URI of an address: `sip:alice@example.org` of `Alice <sip:alice@example.org>`.
+fn uri(address: &str) -> &str {
+    let inner = address.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    inner.map_or(address, |(uri, _)| uri).trim()
 }
 
 /// `audio opus and G722`, `video VP8 sendonly`, `data channels`.

@@ -338,6 +338,9 @@ fn note_place(places: &mut Vec<Place>, place: Place) {
 }
 
 fn note_span(exchange: &mut Exchange, place: &Place) {
+    if exchange.first_place.is_none_or(|known| place.mark < known.mark) {
+        exchange.first_place = Some(*place);
+    }
     let (first, last) = exchange.span.unwrap_or((place.mark, place.mark));
     exchange.span = Some((first.min(place.mark), last.max(place.mark)));
 }

@@ -44,8 +44,11 @@ fn relates(offer: &Statement, answer: &Statement) -> bool {
         _ => return false,
     }
     let back = |place| answer.places.iter().any(|other: &super::Place| other.is_beside(place, false));
+    let polled = |place| answer.places.iter().any(|other: &super::Place| other.is_polled_beside(place));
     let both_given = offer.places.is_empty() && answer.places.is_empty();
-    both_given && offer.context == answer.context || offer.places.iter().any(back)
+    both_given && offer.context == answer.context
+        || offer.places.iter().any(back)
+        || common_keys(offer, answer) > 0 && offer.places.iter().any(polled)
 }
 
 /// An answer has as many media sections as its offer, of the same kinds (RFC 3264 section 6), and in WebRTC with the same

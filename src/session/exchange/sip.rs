@@ -2,10 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::flow::{
-    signalling::{SipRequest, SipResponse},
-    tcp::Mark,
+use crate::{
+    flow::{
+        signalling::{SipRequest, SipResponse},
+        tcp::Mark,
+    },
+    time::NANOS_PER_SECOND,
 };
+
+/// An INVITE that was sent so often, over such a time, was not answered: timer A begins with half a second and doubles.
+const INVITES: u64 = 4;
+const INVITE_TIME: i64 = 3 * NANOS_PER_SECOND;
 
 /// Methods and status codes that are counted by name.
 const NAMES: usize = 64;
@@ -27,6 +34,8 @@ pub struct Dialog {
     pub responses: BTreeMap<u16, u64>,
     /// The first INVITE.
     pub invited: Option<Mark>,
+    /// The last INVITE, sent again or anew.
+    pub last_invite: Option<Mark>,
     /// The first 180 or 183.
     pub ringing: Option<Mark>,
     /// The first success of an INVITE.
@@ -66,6 +75,7 @@ impl Dialog {
         let method = match request.method.as_str() {
             "INVITE" => {
                 self.invited.get_or_insert(mark);
+                self.last_invite = Some(mark);
                 return;
             }
             "BYE" => "BYE",
@@ -109,10 +119,24 @@ impl Dialog {
         }
     }
 
-    /// Whether the call came to nothing: refused, and not accepted. What asks for credentials, or names another place, is
-    /// no refusal where the caller went on.
+    /// Whether the call came to nothing: refused, and not accepted. A single challenge is none: the caller answers it.
     #[must_use]
-    pub const fn has_failed(&self) -> bool {
-        self.accepted.is_none() && matches!(self.refused, Some((400.., ..)))
+    pub fn has_failed(&self) -> bool {
+        let challenges = [401, 407].iter().filter_map(|status| self.responses.get(status)).max();
+        let refused = match self.refused {
+            Some((401 | 407, ..)) => challenges.is_some_and(|count| *count > 1),
+            Some((status, ..)) => status >= 400,
+            None => self.is_unanswered(),
+        };
+        refused && self.accepted.is_none()
+    }
+
+    /// Whether nobody answered: over UDP the INVITE is sent again until something does (RFC 3261 section 17.1.1.2), so
+    /// that its sender had no answer, whatever the capture lacks.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        let invites = self.requests.get("INVITE").copied().unwrap_or_default();
+        let time = self.last_invite.zip(self.invited).map(|((last, _), (first, _))| last.since(first));
+        self.responses.is_empty() && invites >= INVITES && time >= Some(INVITE_TIME)
     }
 }
