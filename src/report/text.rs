@@ -21,6 +21,7 @@ mod nat;
 mod number;
 mod overview;
 mod page;
+mod sdp;
 mod securing;
 mod stream;
 mod summary;
@@ -28,6 +29,7 @@ mod turn;
 
 pub use nat::write_nat;
 use page::{Label, Page, Tone};
+pub use sdp::write_sdp;
 pub use turn::write_turn;
 
 /// Up to so many calls are all shown in full.
