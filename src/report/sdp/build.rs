@@ -226,9 +226,11 @@ fn layer(layer: &Layer) -> String {
     format!("{paused}{}", layer.rid)
 }
 
-/// The last part of a URI that says something.
+/// The last part of a URI that says something, without the draft's number and author around it.
 fn short_name(uri: &str) -> String {
-    uri.rsplit([':', '/']).find(|part| !part.is_empty()).unwrap_or(uri).to_owned()
+    let last = uri.rsplit([':', '/', '#']).find(|part| !part.is_empty()).unwrap_or(uri);
+    let bare = last.strip_prefix("draft-holmer-rmcat-").unwrap_or(last);
+    bare.strip_suffix("-extensions-01").unwrap_or(bare).to_owned()
 }
 
 /// Each answer with the last offer of its connection.

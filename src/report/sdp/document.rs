@@ -241,7 +241,7 @@ pub struct CryptoEntry {
 pub struct ExtensionEntry {
     /// Its number.
     pub id: u16,
-    /// The last part of its URI.
+    /// The last part of its URI, as it is called: `abs-send-time`.
     pub name: String,
     /// Its URI.
     pub uri: String,

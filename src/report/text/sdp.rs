@@ -112,6 +112,7 @@ fn description(entry: &DescriptionEntry, page: &mut Page<'_>) -> io::Result<()> 
         page.paragraph(&Label::indent(2), Tone::Strong, &title)?;
         codecs(&media.codecs, page)?;
         values(media, page)?;
+        extensions(media, page)?;
         candidates(media.candidates.iter(), page)?;
     }
     if !entry.lints.is_empty() {
@@ -161,10 +162,6 @@ fn values(media: &MediaEntry, page: &mut Page<'_>) -> io::Result<()> {
     rtcp.extend(media.rtcp_mux.then(|| "on RTP's port".to_owned()));
     rtcp.extend(media.rtcp_rsize.then(|| "reduced size".to_owned()));
     rtcp.extend(media.rtcp_port.filter(|_| !media.rtcp_mux).map(|port| format!("port {port}")));
-    let extensions = media.header_extensions.iter().map(|one| {
-        let way = one.direction.map_or_else(String::new, |way| format!(" {way}"));
-        format!("{} {}{way} ({})", one.id, one.name, one.uri)
-    });
     let simulcast = media.simulcast.as_ref().map(|simulcast| {
         let part = |word: &str, list: &[String]| (!list.is_empty()).then(|| format!("{word} {}", list.join("; ")));
         let parts = [part("send", &simulcast.send), part("receive", &simulcast.receive)];
@@ -191,7 +188,6 @@ fn values(media: &MediaEntry, page: &mut Page<'_>) -> io::Result<()> {
         ("RTCP", list(rtcp)),
         ("Packets", list(timing.collect())),
         ("Bandwidth", list(media.bandwidths.clone())),
-        ("Extensions", list(extensions.collect())),
         ("Simulcast", simulcast),
         ("RIDs", rids),
         ("SSRCs", list(ssrcs)),
@@ -204,6 +200,17 @@ fn values(media: &MediaEntry, page: &mut Page<'_>) -> io::Result<()> {
         page.paragraph(&label, Tone::Plain, &value)?;
     }
     Ok(())
+}
+
+fn extensions(media: &MediaEntry, page: &mut Page<'_>) -> io::Result<()> {
+    let columns = vec![Column::number("ID"), Column::words("extension"), Column::folding("URI")];
+    let rows = media.header_extensions.iter().map(|one| {
+        let way = one.direction.map_or_else(String::new, |way| format!(", {way}"));
+        let cells = vec![one.id.to_string().into(), format!("{}{way}", one.name).into(), one.uri.clone().into()];
+        Row { cells, ..Row::default() }
+    });
+    let rows: Vec<Row> = rows.collect();
+    if rows.is_empty() { Ok(()) } else { Grid { columns, rows }.write(4, 2, page) }
 }
 
 fn candidates<'a>(candidates: impl Iterator<Item = &'a CandidateEntry>, page: &mut Page<'_>) -> io::Result<()> {
