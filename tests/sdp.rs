@@ -757,7 +757,7 @@ fn the_command_tells_by_its_status() {
     let (status, text, _) = run(&[&offer, &wrong, "--format", "json"]);
     let json: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((status, &json["schemaVersion"], &json["verdict"]), (1, &Value::from(1), &Value::from("fail")));
-    assert_eq!(json["negotiations"][0]["mismatches"][0]["answerLine"], 27);
+    assert_eq!(json["negotiations"][0]["mismatches"][0]["answerLine"], 26);
     assert_eq!(json["descriptions"][0]["media"][0]["candidates"][0]["scope"], "public");
     let keys = file("keys.sdp", RFC_4568);
     for form in ["text", "json"] {

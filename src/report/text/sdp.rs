@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{
     TextOptions,
-    grid::{Cell, Column, Grid, Row},
+    grid::{Cell, Column, Grid, Note, Row},
     page::{Label, Page, Tone},
 };
 use crate::report::{
@@ -214,14 +214,8 @@ fn extensions(media: &MediaEntry, page: &mut Page<'_>) -> io::Result<()> {
 }
 
 fn candidates<'a>(candidates: impl Iterator<Item = &'a CandidateEntry>, page: &mut Page<'_>) -> io::Result<()> {
-    let columns = vec![
-        Column::words("candidate"),
-        Column::words("over"),
-        Column::folding("address"),
-        Column::number("port"),
-        Column::words("which is"),
-        Column::folding("related"),
-    ];
+    let columns =
+        vec![Column::words("candidate"), Column::words("over"), Column::folding("address"), Column::words("which is")];
     let rows = candidates.map(|one| {
         let transport = one.tcp_type.map_or_else(|| one.transport.clone(), |kind| format!("{} {kind}", one.transport));
         let tone = if matches!(one.scope, "loopback" | "unspecified" | "multicast" | "reserved") {
@@ -229,15 +223,15 @@ fn candidates<'a>(candidates: impl Iterator<Item = &'a CandidateEntry>, page: &m
         } else {
             Tone::Plain
         };
-        let cells = vec![
-            one.kind.clone().into(),
-            transport.into(),
-            one.address.clone().into(),
-            one.port.to_string().into(),
-            Cell::new(tone, one.scope),
-            one.related.clone().unwrap_or_default().into(),
-        ];
-        Row { cells, ..Row::default() }
+        let address = if one.address.contains(':') {
+            format!("[{}]:{}", one.address, one.port)
+        } else {
+            format!("{}:{}", one.address, one.port)
+        };
+        let cells = vec![one.kind.clone().into(), transport.into(), address.into(), Cell::new(tone, one.scope)];
+        let related =
+            one.related.iter().map(|related| Note { label: "related:", text: related.clone(), tone: Tone::Faint });
+        Row { cells, notes: related.collect(), ..Row::default() }
     });
     let rows: Vec<Row> = rows.collect();
     if rows.is_empty() { Ok(()) } else { Grid { columns, rows }.write(4, 2, page) }
