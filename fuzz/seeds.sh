@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 captures=${1:-../../shared/captures}
-for target in analyze container dtls inet packet rtcp rtp sctp stun; do
+for target in analyze container dtls inet packet rtcp rtp sctp sdp stun; do
     mkdir -p "corpus/$target"
 done
 for sample in ../samples/*.pcap*; do
@@ -15,7 +15,9 @@ for sample in ../samples/*.pcap*; do
     # Ethernet, in frames of 255 bytes.
     { printf '\000\001\377'; head -c 8000 "$sample" | tail -c +41; } > "corpus/inet/$name"
 done
+cp ../samples/*.sdp corpus/sdp/
 [ -d "$captures" ] || exit 0
+cp "$captures"/public/sdp/*.sdp corpus/sdp/
 find "$captures/public/captures" -type f -size -8k | while read -r capture; do
     name=$(basename "$capture")
     cp "$capture" "corpus/analyze/$name"

@@ -1,6 +1,7 @@
 //! What a user may type. Help texts are the doc comments here.
 
 mod nat_check;
+mod sdp;
 mod stun_server;
 mod turn_check;
 
@@ -77,6 +78,9 @@ enum Subcommands {
     /// Show the packets of captures, one a line, as trees or as JSON lines.
     #[command(after_help = PACKETS_EXAMPLES)]
     Packets(PacketsArgs),
+    /// Say what descriptions (SDP) hold, what is wrong with them, and what an offer and its answer agree on.
+    #[command(after_help = sdp::EXAMPLES)]
+    Sdp(sdp::SdpArgs),
     /// Say what NATs and firewalls between here and the Internet do, and whether calls go directly.
     #[command(after_help = nat_check::EXAMPLES)]
     NatCheck(nat_check::NatCheckArgs),
@@ -171,6 +175,7 @@ impl Args {
         Ok(match self.command {
             Subcommands::Analyze(args) => Command::Analyze(args.into_config()?),
             Subcommands::Packets(args) => Command::Packets(args.into_config()?),
+            Subcommands::Sdp(args) => Command::Sdp(args.into_config()?),
             Subcommands::NatCheck(args) => Command::NatCheck(args.into_config()?),
             Subcommands::TurnCheck(args) => Command::TurnCheck(args.into_config()?),
             Subcommands::StunServer(args) => Command::StunServer(args.into_config()?),

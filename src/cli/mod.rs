@@ -16,6 +16,7 @@ pub mod nat_check;
 mod output;
 pub mod packets;
 mod progress;
+pub mod sdp;
 mod spool;
 pub mod stun_server;
 pub mod turn_check;
@@ -26,6 +27,7 @@ pub use progress::Progress;
 use analyze::AnalyzeConfig;
 use nat_check::NatCheckConfig;
 use packets::PacketsConfig;
+use sdp::SdpConfig;
 use stun_server::StunServerConfig;
 use turn_check::TurnCheckConfig;
 
@@ -39,6 +41,8 @@ pub enum Command {
     Analyze(AnalyzeConfig),
     /// Captures to one line a packet.
     Packets(PacketsConfig),
+    /// Descriptions to what they say and agree on.
+    Sdp(SdpConfig),
     /// A network to what calls may expect of it.
     NatCheck(NatCheckConfig),
     /// A TURN server to a verdict.
@@ -70,6 +74,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Analyze(config) => analyze::run(&config),
         Command::Packets(config) => packets::run(&config),
+        Command::Sdp(config) => sdp::run(&config),
         Command::NatCheck(config) => nat_check::run(&config),
         Command::TurnCheck(config) => turn_check::run(&config),
         Command::StunServer(config) => stun_server::run(&config),

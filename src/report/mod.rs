@@ -7,6 +7,7 @@ pub mod document;
 pub mod json;
 pub mod nat;
 pub mod packet;
+pub mod sdp;
 pub mod text;
 pub mod turn;
 

@@ -21,6 +21,7 @@ mod nat;
 mod number;
 mod overview;
 mod page;
+mod sdp;
 mod securing;
 mod signalling;
 mod stream;
@@ -29,6 +30,7 @@ mod turn;
 
 pub use nat::write_nat;
 use page::{Label, Page, Tone};
+pub use sdp::write_sdp;
 pub use turn::write_turn;
 
 /// Up to so many calls are all shown in full.

@@ -26,21 +26,19 @@ impl Line {
         &self.text
     }
 
-    /// The text with the keys of `a=crypto` (RFC 4568) and `k=` lines left out.
+    /// The text with the keys of `a=crypto` (RFC 4568), `a=key-mgmt` (RFC 4567) and `k=` lines left out.
     #[must_use]
     pub fn shown(&self) -> String {
         let secret = match (self.kind(), self.attribute()) {
-            (Some('k'), _) => self.text.split_once(':').map(|(_, key)| key),
-            (_, Some((name, value))) if name.eq_ignore_ascii_case("crypto") => value
-                .split_once(char::is_whitespace)
-                .and_then(|(_, rest)| rest.trim_start().split_once(' '))
-                .map(|(_, key)| key),
+            (Some('k' | 'K'), _) => self.text.split_once(':').map(|(_, key)| key),
+            (_, Some((name, value))) if name.eq_ignore_ascii_case("crypto") => crypto_key(value),
+            (_, Some((name, value))) if name.eq_ignore_ascii_case("key-mgmt") => {
+                value.split_once(char::is_whitespace).map(|(_, key)| key)
+            }
             _ => None,
         };
-        match secret {
-            Some(secret) => self.text.strip_suffix(secret).unwrap_or_default().to_owned() + REDACTED,
-            None => self.text.clone(),
-        }
+        let shown = secret.and_then(|secret| self.text.trim_end().strip_suffix(secret));
+        shown.map_or_else(|| self.text.clone(), |shown| format!("{shown}{REDACTED}"))
     }
 
     /// The letter before `=`; `None` where there is none.
@@ -73,6 +71,14 @@ impl Line {
     }
 }
 
+/// Where the key of an `a=crypto` begins: behind the suite, or, of a line that is out of order, at its first `inline:`.
+fn crypto_key(value: &str) -> Option<&str> {
+    let lower = value.to_ascii_lowercase();
+    let second = value.split_whitespace().nth(2).and_then(|key| value.find(key));
+    let key = [lower.find("inline:"), second].into_iter().flatten().min()?;
+    value.get(key..)
+}
+
 /// Without keys.
 impl fmt::Debug for Line {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,6 +95,8 @@ mod tests {
         let shown = |text: &str| format!("{:?}", Line::new(3, None, text.to_owned()));
         let line = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4";
         assert_eq!(shown(line), "3: a=crypto:1 AES_CM_128_HMAC_SHA1_80 (redacted)");
+        assert_eq!(shown("a=crypto:inline:c2VjcmV0"), "3: a=crypto:(redacted)");
+        assert_eq!(shown("a=key-mgmt:mikey AQAFgM0XflABAAAA"), "3: a=key-mgmt:mikey (redacted)");
         assert_eq!(shown("k=base64:c2VjcmV0"), "3: k=base64:(redacted)");
         assert_eq!(shown("a=mid:0"), "3: a=mid:0");
     }

@@ -251,9 +251,9 @@ pub(super) fn rid(value: &str, line: usize) -> Read<'_, Rid> {
 /// An SDES line. `webrtc-sdp` does not know it.
 pub(super) fn crypto(value: &str, line: usize) -> Read<'_, Crypto> {
     let mut words = Words::new(value);
-    let tag = words.number("tag")?;
+    // No fault may quote a key, wherever it stands.
+    let tag = words.next("tag")?.parse().map_err(|_| Fault::new(value, "the tag is no number"))?;
     let suite = words.next("suite")?.to_owned();
-    // The fault must not quote a key.
     let keys = words.next("key")?;
     let keys = keys.split(';').filter(|key| !key.is_empty()).map(Secret::new).collect();
     Ok(Crypto { tag, suite, keys, parameters: words.words.map(str::to_owned).collect(), line })
