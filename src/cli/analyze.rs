@@ -4,9 +4,9 @@ use std::{io::Write, num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use clap::ValueEnum;
 
-use super::{Input, Progress, output::Output};
+use super::{Input, Progress, given, output::Output};
 use crate::{
-    engine,
+    engine::{self, Analysis},
     report::{
         self,
         document::{Report, Verdict},
@@ -21,6 +21,8 @@ use crate::{
 pub struct AnalyzeConfig {
     /// What to read.
     pub input: Input,
+    /// Files with descriptions that belong to it.
+    pub descriptions: Vec<PathBuf>,
     /// Threads to use.
     pub threads: NonZeroUsize,
     /// What to write.
@@ -61,12 +63,16 @@ fn deliver(report: &Report, config: &AnalyzeConfig, mut output: Output) -> anyho
 
 /// Reads the input to its end and joins and judges what is in it.
 fn analyze(config: &AnalyzeConfig) -> anyhow::Result<Report> {
+    let mut given = Vec::new();
+    for path in &config.descriptions {
+        given.extend(given::read(path)?);
+    }
     let mut capture = config.input.open()?;
     let progress = Progress::new(config.progress);
     let settings = engine::Config { threads: config.threads.get() };
     let analysis = engine::analyze(&mut capture, settings, |read| progress.update(read.bytes_read, read.bytes_total));
     progress.finish();
-    let analysis = analysis?;
+    let analysis = Analysis { given, ..analysis? };
     Ok(report::build(&analysis, &session::assemble(&analysis)))
 }
 
@@ -88,6 +94,7 @@ mod tests {
     fn config(format: ReportFormat, output: PathBuf) -> AnalyzeConfig {
         AnalyzeConfig {
             input: Input { paths: vec!["call.pcapng".into()], filter: None, from: None, to: None },
+            descriptions: Vec::new(),
             threads: NonZeroUsize::MIN,
             format,
             text: TextOptions::default(),

@@ -43,6 +43,7 @@ Examples:
   rtcscope analyze before.pcap after.pcap.gz       several files, merged by time
   tcpdump -w - udp | rtcscope analyze -            from another program
   rtcscope analyze --filter 'host 192.0.2.1' --from 60 --to 1m30s trunk.pcap
+  rtcscope analyze --sdp offer.sdp --sdp answer.sdp call.pcapng
   rtcscope analyze --format json -o report.json call.pcapng
 
 Exit status: 0 all well, 1 the verdict is \"fail\", 2 rtcscope could not do its job.";
@@ -99,6 +100,10 @@ struct AnalyzeArgs {
     /// What to write: text for people, one JSON document, or JSON objects one a line.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ReportFormat::Text)]
     format: ReportFormat,
+    /// Descriptions that belong to the capture: an offer, an answer or both, JSON with SDP inside, a dump of
+    /// chrome://webrtc-internals or of rtcstats. May be given more than once.
+    #[arg(long = "sdp", value_name = "FILE")]
+    descriptions: Vec<PathBuf>,
     /// Show every call, stream, flow and finding, not only the worst and the busiest.
     #[arg(long)]
     all: bool,
@@ -193,6 +198,7 @@ impl AnalyzeArgs {
             text: TextOptions { details, ..self.page.text() },
             progress: !self.page.quiet && stderr().is_terminal(),
             output: self.page.output(),
+            descriptions: self.descriptions,
             input: self.input.into_input()?,
         })
     }
@@ -368,6 +374,6 @@ mod tests {
             }
             tried += 1;
         }
-        assert_eq!(tried, 12);
+        assert_eq!(tried, 13);
     }
 }

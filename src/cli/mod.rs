@@ -11,6 +11,7 @@ use clap::{Parser, error::ErrorKind};
 
 pub mod analyze;
 mod args;
+mod given;
 mod input;
 pub mod nat_check;
 mod output;

@@ -116,7 +116,7 @@ fn add(config: &SdpConfig, place: usize, path: &Path, all: &mut Input) -> anyhow
 }
 
 /// A file's bytes, one more than may be at most.
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let most = u64::try_from(input::MOST_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     if path == Path::new("-") {

@@ -347,10 +347,10 @@ fn note_span(exchange: &mut Exchange, place: &Place) {
 
 /// What a statement is joined by: names that no other exchange has.
 fn names(statement: &Statement) -> impl Iterator<Item = String> {
-    let Context { dialog, resource, keys } = &statement.context;
+    let Context { dialog, keys, .. } = &statement.context;
     let call = dialog.as_ref().map(|dialog| format!("call {}", dialog.call_id));
-    // Of RTSP the URL, of files given their name: what came over neither a dialog nor a connection of many.
-    let given = (statement.places.is_empty() && dialog.is_none()).then(|| format!("given {keys:?} {resource:?}"));
+    // A peer connection of a dump.
+    let given = (statement.places.is_empty() && !keys.is_empty()).then(|| format!("given {keys:?}"));
     call.into_iter().chain(given).chain(party_names(statement))
 }
 
