@@ -12,7 +12,7 @@ use super::{
     line::Line,
     note::{Lint, Severity},
     text::{Lines, Oddity},
-    tolerant::{self, Fault},
+    tolerant::{self, Fault, MediaLine},
 };
 use crate::wire::rtp::static_payload_type;
 
@@ -248,7 +248,7 @@ impl Reader {
     }
 
     fn open<'a>(&mut self, line: &'a Line) -> Result<(), Fault<'a>> {
-        let (kind, port, port_count, protocol, formats) = tolerant::media(line.value())?;
+        let MediaLine { kind, port, port_count, protocol, formats } = tolerant::media(line.value())?;
         let omitted = formats.len().saturating_sub(MOST_MEMBERS);
         let media = self.media();
         (media.kind, media.port, media.port_count) = (Kind::read(kind), port, port_count);

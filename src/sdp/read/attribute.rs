@@ -22,10 +22,10 @@ impl Reader {
         let Some((name, value)) = line.attribute() else { return Ok(false) };
         let number = line.number;
         let name = name.to_ascii_lowercase();
-        if let Some(SdpType::Attribute(attribute)) = parsed {
-            if self.parsed(attribute, number) {
-                return Ok(true);
-            }
+        if let Some(SdpType::Attribute(attribute)) = parsed
+            && self.parsed(attribute, number)
+        {
+            return Ok(true);
         }
         match name.as_str() {
             "group" => {
