@@ -723,6 +723,17 @@ fn what_a_hostile_text_may_hold_is_bounded() {
     let description = parse(&wide);
     assert!(description.groups[0].mids.len() <= 1024 && description.media[0].formats.len() <= 1024);
     drop(lint(&description, Dialect::Webrtc, None));
+    // As many sections, formats and kinds of feedback as go into the caps.
+    let formats: String = (0..128).map(|number| format!(" {number}")).collect();
+    let section = format!("m=audio 9 RTP/AVP{formats}\r\n") + &"a=rtcp-fb:* nack pli\r\n".repeat(30);
+    let description = parse(&("v=0\r\n".to_owned() + &section.repeat(600)));
+    let feedback =
+        description.media.iter().flat_map(|media| &media.codecs).map(|codec| codec.feedback.len()).sum::<usize>();
+    assert!(feedback <= 512 * 128 * 12, "{feedback}");
+    let layers = "1,".repeat(90_000);
+    let description = parse(&format!("v=0\r\nm=video 9 RTP/AVP 96\r\na=simulcast:send {layers}\r\n"));
+    assert!(description.media[0].simulcast.as_ref().unwrap().send[0].len() <= 16);
+    assert!(lint(&description, Dialect::Sip, None).len() < 100);
 }
 
 fn run(arguments: &[&str]) -> (i32, String, String) {
