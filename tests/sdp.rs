@@ -340,7 +340,7 @@ a=rtpmap:32 MPV/90000
 ",
 ];
 
-/// RFC 4568 section 6.1's key in a description like that of its section 4.
+/// After RFC 4568 section 4: a description with one key.
 const RFC_4568: &str = "v=0
 o=sam 2890844526 2890842807 IN IP4 192.0.2.5
 s=SRTP Discussion
@@ -350,7 +350,7 @@ m=audio 49170 RTP/SAVP 0
 a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR|2^20|1:32
 ";
 
-/// RFC 8829 section 7.1: the audio and the video of the first offer, and of its answer, in the RFC's order.
+/// After RFC 8829 section 7.1: the audio and the video of an offer, and of its answer, shortened and not word for word.
 const RFC_8829: [&str; 2] = [
     "v=0\r
 o=- 4962303333179871722 1 IN IP4 0.0.0.0\r
@@ -548,7 +548,7 @@ fn rfc_8829() {
     assert_eq!(types, [100, 101, 102, 103]);
 }
 
-/// RFC 8853 section 5.6.1: three streams sent, one of them with an alternative that is paused; one received.
+/// After RFC 8853 section 5.6.1: three streams sent, one of them with an alternative that is paused; one received.
 #[test]
 fn rfc_8853() {
     let text = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=video 49300 RTP/AVP 97 98 99\r\n\
@@ -723,6 +723,17 @@ fn what_a_hostile_text_may_hold_is_bounded() {
     let description = parse(&wide);
     assert!(description.groups[0].mids.len() <= 1024 && description.media[0].formats.len() <= 1024);
     drop(lint(&description, Dialect::Webrtc, None));
+    // As many sections, formats and kinds of feedback as go into the caps.
+    let formats: String = (0..128).map(|number| format!(" {number}")).collect();
+    let section = format!("m=audio 9 RTP/AVP{formats}\r\n") + &"a=rtcp-fb:* nack pli\r\n".repeat(30);
+    let description = parse(&("v=0\r\n".to_owned() + &section.repeat(600)));
+    let feedback =
+        description.media.iter().flat_map(|media| &media.codecs).map(|codec| codec.feedback.len()).sum::<usize>();
+    assert!(feedback <= 512 * 128 * 12, "{feedback}");
+    let layers = "1,".repeat(90_000);
+    let description = parse(&format!("v=0\r\nm=video 9 RTP/AVP 96\r\na=simulcast:send {layers}\r\n"));
+    assert!(description.media[0].simulcast.as_ref().unwrap().send[0].len() <= 16);
+    assert!(lint(&description, Dialect::Sip, None).len() < 100);
 }
 
 fn run(arguments: &[&str]) -> (i32, String, String) {

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use crate::sdp::CandidateType;
 
-    /// The request of RFC 9725 section 4.3.2, shortened.
+    /// After the request of RFC 9725 section 4.3.2, shortened.
     #[test]
     fn a_patch_of_whip() {
         let fragment = Fragment::parse(

@@ -225,11 +225,11 @@ impl Input {
 
     /// A line of rtcstats: `[method, connection, value, milliseconds]`; anything else is searched.
     fn line(&mut self, value: &Value) {
-        if let Some([Value::String(kind), connection, value, rest @ ..]) = value.as_array().map(Vec::as_slice) {
-            if connection.is_string() || connection.is_null() {
-                self.event(kind, connection.as_str().unwrap_or_default(), rest.first().and_then(time), value);
-                return;
-            }
+        if let Some([Value::String(kind), connection, value, rest @ ..]) = value.as_array().map(Vec::as_slice)
+            && (connection.is_string() || connection.is_null())
+        {
+            self.event(kind, connection.as_str().unwrap_or_default(), rest.first().and_then(time), value);
+            return;
         }
         self.search(value, Context::default());
     }

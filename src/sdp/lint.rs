@@ -233,11 +233,11 @@ impl Rules<'_> {
             let message = format!("a={name}:{milliseconds} is an odd length of a packet");
             self.say("SDP061", Severity::Warning, self.at(media, name), message, "RFC 8866 section 6.4");
         }
-        if let (Some(ptime), Some(most)) = (media.ptime, media.maxptime) {
-            if ptime > most {
-                let message = format!("a=ptime:{ptime} is more than a=maxptime:{most}");
-                self.say("SDP061", Severity::Warning, self.at(media, "ptime"), message, "RFC 8866 section 6.4");
-            }
+        if let (Some(ptime), Some(most)) = (media.ptime, media.maxptime)
+            && ptime > most
+        {
+            let message = format!("a=ptime:{ptime} is more than a=maxptime:{most}");
+            self.say("SDP061", Severity::Warning, self.at(media, "ptime"), message, "RFC 8866 section 6.4");
         }
         self.simulcast(media);
     }

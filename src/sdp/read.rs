@@ -12,7 +12,7 @@ use super::{
     line::Line,
     note::{Lint, Severity},
     text::{Lines, Oddity},
-    tolerant::{self, Fault},
+    tolerant::{self, Fault, MediaLine},
 };
 use crate::wire::rtp::static_payload_type;
 
@@ -27,6 +27,9 @@ const MOST_GROUPS: usize = 64;
 
 /// Members of any list of one section.
 const MOST_MEMBERS: usize = 512;
+
+/// Kinds of feedback of one codec; browsers have five.
+const MOST_FEEDBACK: usize = 12;
 
 /// Members of a list of the session that each of its media is given.
 const MOST_INHERITED: usize = 32;
@@ -248,14 +251,17 @@ impl Reader {
     }
 
     fn open<'a>(&mut self, line: &'a Line) -> Result<(), Fault<'a>> {
-        let (kind, port, port_count, protocol, formats) = tolerant::media(line.value())?;
+        let MediaLine { kind, port, port_count, protocol, formats } = tolerant::media(line.value())?;
         let omitted = formats.len().saturating_sub(MOST_MEMBERS);
         let media = self.media();
         (media.kind, media.port, media.port_count) = (Kind::read(kind), port, port_count);
         protocol.clone_into(&mut media.protocol);
         media.formats = formats.into_iter().take(MOST_MEMBERS).map(str::to_owned).collect();
         if media.is_rtp() {
-            let types: Vec<u8> = media.formats.iter().filter_map(|format| format.parse().ok()).collect();
+            // RTP has no payload types from 128 on (RFC 3550 section 5.1).
+            let types =
+                media.formats.iter().filter_map(|format| format.parse().ok().filter(|number: &u8| *number < 128));
+            let types: Vec<u8> = types.collect();
             for payload_type in types {
                 if media.codec(payload_type).is_none() {
                     media.codecs.push(Codec::new(payload_type, line.number));
@@ -282,7 +288,7 @@ impl Reader {
         }
         for codec in &mut media.codecs {
             let own = feedback.iter().filter(|(format, _)| format.is_none_or(|format| format == codec.payload_type));
-            codec.feedback = own.take(MOST_INHERITED).map(|(_, feedback)| feedback.clone()).collect();
+            codec.feedback = own.take(MOST_FEEDBACK).map(|(_, feedback)| feedback.clone()).collect();
             if let (None, Some(known)) = (&codec.name, static_payload_type(codec.payload_type)) {
                 codec.name = Some(known.name.to_owned());
                 codec.role = CodecRole::of(known.name);

@@ -140,15 +140,24 @@ pub(super) fn bandwidth(value: &str) -> Read<'_, Bandwidth> {
     Ok(Bandwidth { kind: kind.to_owned(), value: number(bits.trim(), "bandwidth")? })
 }
 
-/// An `m=` line: kind, port, number of ports, protocol and formats.
-pub(super) fn media(value: &str) -> Read<'_, (&str, u16, Option<u32>, &str, Vec<&str>)> {
+/// What an `m=` line says.
+pub(super) struct MediaLine<'a> {
+    pub(super) kind: &'a str,
+    pub(super) port: u16,
+    pub(super) port_count: Option<u32>,
+    pub(super) protocol: &'a str,
+    pub(super) formats: Vec<&'a str>,
+}
+
+pub(super) fn media(value: &str) -> Read<'_, MediaLine<'_>> {
     let mut words = Words::new(value);
     let kind = words.next("kind")?;
     let ports = words.next("port")?;
     let (port, count) = ports.split_once('/').map_or((ports, None), |(port, count)| (port, Some(count)));
-    let (port, count) = (number(port, "port")?, count.map(|count| number(count, "number of ports")).transpose()?);
+    let port = number(port, "port")?;
+    let port_count = count.map(|count| number(count, "number of ports")).transpose()?;
     let protocol = words.next("protocol")?;
-    Ok((kind, port, count, protocol, words.words.collect()))
+    Ok(MediaLine { kind, port, port_count, protocol, formats: words.words.collect() })
 }
 
 /// Payload type, name, clock rate and channels.

@@ -19,6 +19,7 @@ impl Rules<'_> {
         if is_own {
             self.dtls(media);
         }
+        self.fingerprints(media);
         self.sdes(media);
         let protocol = media.protocol.to_ascii_uppercase();
         if self.dialect.is_webrtc() && media.is_rtp() && !protocol.ends_with("TLS/RTP/SAVPF") {
@@ -90,25 +91,6 @@ impl Rules<'_> {
             let message = "there is no a=fingerprint: the peer cannot know whose certificate to take";
             self.say("SDP050", Severity::Error, at, message, "RFC 8122 section 5");
         }
-        for fingerprint in &media.fingerprints {
-            let at = (Some(fingerprint.line), Some(media.index));
-            let (hash, length) = (&fingerprint.hash, fingerprint.value.len());
-            match fingerprint.expected_length() {
-                None => {
-                    let message = format!("the hash {hash} is not known");
-                    self.say("SDP051", Severity::Warning, at, message, "RFC 8122 section 5");
-                }
-                Some(expected) if expected != length => {
-                    let message = format!("a fingerprint of {hash} has {expected} bytes, and this one has {length}");
-                    self.say("SDP051", Severity::Error, at, message, "RFC 8122 section 5");
-                }
-                Some(length) if length < 32 => {
-                    let message = format!("the hash {hash} is weak");
-                    self.say("SDP051", Severity::Warning, at, message, "RFC 8122 section 5, RFC 8827 section 6.5");
-                }
-                Some(_) => {}
-            }
-        }
         if !media.is_dtls() {
             return;
         }
@@ -133,6 +115,30 @@ impl Rules<'_> {
                 self.say("SDP052", Severity::Info, at, message, "RFC 8842 section 5.2");
             }
             _ => {}
+        }
+    }
+
+    fn fingerprints(&mut self, media: &Media) {
+        // Those of the session are said once.
+        let own = media.fingerprints.iter().filter(|one| one.line > media.line || media.index == 0);
+        for fingerprint in own {
+            let at = (Some(fingerprint.line), Some(media.index));
+            let (hash, length) = (&fingerprint.hash, fingerprint.value.len());
+            match fingerprint.expected_length() {
+                None => {
+                    let message = format!("the hash {hash} is not known");
+                    self.say("SDP051", Severity::Warning, at, message, "RFC 8122 section 5");
+                }
+                Some(expected) if expected != length => {
+                    let message = format!("a fingerprint of {hash} has {expected} bytes, and this one has {length}");
+                    self.say("SDP051", Severity::Error, at, message, "RFC 8122 section 5");
+                }
+                Some(length) if length < 32 => {
+                    let message = format!("the hash {hash} is weak");
+                    self.say("SDP051", Severity::Warning, at, message, "RFC 8122 section 5, RFC 8827 section 6.5");
+                }
+                Some(_) => {}
+            }
         }
     }
 

@@ -122,11 +122,11 @@ impl Rules<'_> {
             let message = format!("the offer has {} and the answer {}", offered.protocol, answered.protocol);
             self.say("NEG003", severity, self.section(), message, "RFC 3264 section 6");
         }
-        if let (Some(one), Some(other)) = (&offered.mid, &answered.mid) {
-            if one != other {
-                let message = format!("the offer has a=mid:{one} here and the answer a=mid:{other}");
-                self.say("NEG004", Severity::Error, self.at("mid"), message, "RFC 5888 section 9");
-            }
+        if let (Some(one), Some(other)) = (&offered.mid, &answered.mid)
+            && one != other
+        {
+            let message = format!("the offer has a=mid:{one} here and the answer a=mid:{other}");
+            self.say("NEG004", Severity::Error, self.at("mid"), message, "RFC 5888 section 9");
         }
     }
 

@@ -16,16 +16,19 @@ use crate::sdp::{
     tolerant::{self, Fault},
 };
 
+/// Alternatives of one simulcast stream.
+const MOST_LAYERS: usize = 16;
+
 impl Reader {
     /// Reads an `a=` line; whether it is known.
     pub(super) fn attribute<'a>(&mut self, line: &'a Line, parsed: Option<SdpType>) -> Result<bool, Fault<'a>> {
         let Some((name, value)) = line.attribute() else { return Ok(false) };
         let number = line.number;
         let name = name.to_ascii_lowercase();
-        if let Some(SdpType::Attribute(attribute)) = parsed {
-            if self.parsed(attribute, number) {
-                return Ok(true);
-            }
+        if let Some(SdpType::Attribute(attribute)) = parsed
+            && self.parsed(attribute, number)
+        {
+            return Ok(true);
         }
         match name.as_str() {
             "group" => {
@@ -210,5 +213,6 @@ fn address_text(text: &str) -> String {
 
 fn layers(versions: Vec<SdpAttributeSimulcastVersion>) -> Vec<Vec<Layer>> {
     let layer = |id: webrtc_sdp::attribute_type::SdpAttributeSimulcastId| Layer { rid: id.id, paused: id.paused };
-    versions.into_iter().map(|version| version.ids.into_iter().map(layer).collect()).collect()
+    let versions = versions.into_iter().take(MOST_MEMBERS);
+    versions.map(|version| version.ids.into_iter().take(MOST_LAYERS).map(layer).collect()).collect()
 }
