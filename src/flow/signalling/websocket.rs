@@ -277,7 +277,7 @@ impl Side {
         // A head has up to 14 bytes.
         self.buffer.extend_from_slice(bytes.get(..14).unwrap_or(bytes));
         match Frame::parse(&self.buffer) {
-            Ok(None) => return &[],
+            Ok(None) => &[],
             // Tunnels exist that leave the mask out; only where a frame is searched for must it be as it should.
             Ok(Some(frame)) => {
                 self.buffer.clear();
