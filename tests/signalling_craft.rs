@@ -561,7 +561,7 @@ proptest! {
     #[test]
     fn any_bytes(pick in 0_usize..5, changes in prop::collection::vec((any::<u16>(), any::<u8>()), 0..20),
         cuts in prop::collection::vec((0_usize..2000, 0_usize..300, 0_usize..2), 0..40), noise in prop::collection::vec(any::<u8>(), 0..200)) {
-        let turns = match pick { 0 => websocket(), 1 => whip(), 2 => sip(), 3 => vec![(0, noise.clone())], _ => {
+        let turns = match pick { 0 => websocket(), 1 => whip(), 2 => sip(), 3 => vec![(0, noise)], _ => {
             let mut turns = opened("Sec-WebSocket-Extensions: permessage-deflate\r\n");
             turns.push((0, frame(0, 0xc1, &noise)));
             turns
