@@ -36,7 +36,8 @@ fn associations(data: &[u8]) {
     let mut dtls = Dtls::default();
     let mut push = |number: u64, direction: u8, bytes: &[u8]| {
         let (time, id) = (Timestamp(number.cast_signed()), PacketId::new(0, number));
-        let datagram = Datagram { time, id, bytes, length: bytes.len(), direction: usize::from(direction & 1), holes: 0 };
+        let datagram =
+            Datagram { time, id, bytes, length: bytes.len(), direction: usize::from(direction & 1), holes: 0 };
         let _ = dtls.push(&datagram);
         dtls.suspect(&datagram);
     };

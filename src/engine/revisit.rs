@@ -17,6 +17,7 @@ use crate::{
         datagram::Datagram,
         identify::{Identifier, Identity, identify_alone},
         key::FlowKey,
+        signalling::Signal,
         turn::{Relayed, Turn},
     },
     time::PacketId,
@@ -58,6 +59,8 @@ pub struct Visit<'a> {
     pub pieces: Vec<PacketId>,
     /// The datagrams that it completes: one, but none of TCP where no message ends in it, or several.
     pub datagrams: Vec<Found<'a>>,
+    /// The signalling that it completes.
+    pub signals: Vec<Signal>,
     /// What the bytes of its TCP connection were recognised as.
     pub label: Option<&'static str>,
     /// Whether it was captured before at another place.
@@ -145,7 +148,7 @@ impl<'a> Revisit<'a> {
 
     fn visit(&mut self, frame: Frame) -> Visit<'_> {
         // What is borrowed for the visit and what changes while it is made are different fields.
-        let Self { flows, places, turns, copies, pieces, work, .. } = self;
+        let Self { flows, places, turns, copies, pieces, reader, work, .. } = self;
         let known = Known { flows, places };
         let bytes = work.frames.bytes(&frame);
         let packet = parse(frame.link, bytes);
@@ -157,6 +160,7 @@ impl<'a> Revisit<'a> {
             whole: &[],
             pieces: Vec::new(),
             datagrams: Vec::new(),
+            signals: reader.take_signals(),
             label: None,
             copy: false,
         };

@@ -7,7 +7,10 @@ use crate::{
         Finding, Severity,
         words::{counted, grouped, span, was},
     },
-    flow::FlowRecord,
+    flow::{
+        FlowRecord,
+        signalling::{Content, Signal},
+    },
     session::Sessions,
     time::{NANOS_PER_MILLI, PacketId},
     wire::{Kind, Layer},
@@ -33,6 +36,7 @@ pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
     findings.extend(cut_datagrams(analysis));
     findings.extend(limits(analysis));
     findings.extend(unlisted(analysis));
+    findings.extend(missing_signalling(analysis));
     findings.extend(too_many_calls(sessions));
     findings.extend(malformed(analysis));
     findings.extend(no_call(analysis, sessions));
@@ -251,6 +255,39 @@ fn unlisted(analysis: &Analysis) -> Option<Finding> {
         ),
         advice: Some("Analyze a part of it: --filter, --from and --to choose packets."),
         packets: vec![first.first.1],
+    })
+}
+
+/// "Not all signalling could be read: 3 messages are longer than is looked into, bytes were not captured in 1 place."
+fn missing_signalling(analysis: &Analysis) -> Option<Finding> {
+    let missing = analysis.signalling.missing;
+    // Where nothing was signalled, what could not be read of web traffic is nobody's concern.
+    let is_of_call = |signal: &Signal| !matches!(signal.content, Content::Tls(_));
+    if missing.refused == 0 && !analysis.signalling.signals.iter().any(is_of_call) {
+        return None;
+    }
+    let mut reasons = Vec::new();
+    if missing.refused > 0 {
+        reasons.push(format!("{} beyond what is kept", counted(missing.refused, "message")));
+    }
+    if missing.oversized > 0 {
+        reasons.push(format!("{} longer than is looked into", counted(missing.oversized, "message")));
+    }
+    if missing.unreadable > 0 {
+        reasons.push(format!("{} that could not be decoded", counted(missing.unreadable, "message")));
+    }
+    if missing.holes > 0 {
+        reasons.push(format!("bytes not captured in {}", counted(missing.holes, "place")));
+    }
+    (!reasons.is_empty()).then(|| Finding {
+        rule: "CAP015",
+        severity: Severity::Info,
+        session: None,
+        message: format!("Not all messages of signalling connections could be read: {}", reasons.join(", ")),
+        advice: Some(
+            "Capture whole packets (tcpdump -s 0) from before the call on, with a larger buffer (tcpdump -B).",
+        ),
+        packets: missing.first_hole.into_iter().collect(),
     })
 }
 

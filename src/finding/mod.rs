@@ -47,6 +47,7 @@ pub struct Finding {
 #[must_use]
 pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
     let mut findings = input::judge(analysis, sessions);
+    findings.extend(signalling::unused(sessions));
     for (number, session) in (1..).zip(&sessions.calls) {
         let exchanges: Vec<&Exchange> = session.exchanges(sessions).collect();
         let flows: Vec<&FlowRecord> = session.flows(analysis).collect();

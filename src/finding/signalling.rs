@@ -1,10 +1,12 @@
 //! What the two sides said to each other, against what they did.
 
+use std::collections::BTreeSet;
+
 use crate::{
     finding::{Finding, Severity, words::counted},
     flow::FlowRecord,
     sdp::negotiation::negotiate,
-    session::{Exchange, Integrity, Outcome, Proof, Sides},
+    session::{Exchange, Integrity, Outcome, Proof, Sessions, Sides},
     time::PacketId,
 };
 
@@ -18,6 +20,22 @@ pub(super) fn judge(number: u32, exchanges: &[&Exchange], flows: &[&FlowRecord])
         finding.session = Some(number);
     }
     findings
+}
+
+/// "2 descriptions that were given with --sdp are of no call in the capture."
+pub(super) fn unused(sessions: &Sessions) -> Option<Finding> {
+    let used: BTreeSet<usize> = sessions.calls.iter().flat_map(|call| call.exchanges.iter().copied()).collect();
+    let given = sessions.exchanges.iter().enumerate().filter(|(_, exchange)| exchange.is_given());
+    let unused = given.filter(|(number, _)| !used.contains(number));
+    let count: usize = unused.map(|(_, exchange)| exchange.statements.len()).sum();
+    (count > 0).then(|| {
+        let message = format!(
+            "{} given beside the capture {} of no call in it: neither ICE user fragments, addresses nor SSRCs are the same",
+            counted(count as u64, "description"),
+            if count == 1 { "is" } else { "are" }
+        );
+        finding("SIG005", Severity::Info, message, "Give the offer and answer of the call that was captured.", Vec::new())
+    })
 }
 
 /// "The call was refused with 486 Busy Here."

@@ -176,6 +176,12 @@ impl Connections {
         findings.signals
     }
 
+    /// Bytes that all connections hold together.
+    #[must_use]
+    pub const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
     /// What is missing of signalling.
     #[must_use]
     pub const fn missing(&self) -> Missing {

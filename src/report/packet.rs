@@ -14,6 +14,7 @@ mod rtcp;
 mod rtp;
 mod said;
 mod sctp;
+mod signalling;
 mod stun;
 mod words;
 

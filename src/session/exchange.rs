@@ -160,6 +160,12 @@ impl Exchange {
             || !self.transports.is_empty()
     }
 
+    /// Whether all of it was given beside the capture.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.span.is_none()
+    }
+
     /// The party that an ICE user fragment belongs to.
     #[must_use]
     pub fn party_of(&self, fragment: &str) -> Option<Party> {

@@ -26,7 +26,7 @@ fn push(ice: &mut Ice, millis: i64, direction: usize, bytes: &[u8]) {
     let time = Timestamp(millis * NANOS_PER_MILLI);
     let datagram = Datagram { time, id, bytes, length: bytes.len(), direction, holes: 0 };
     let message = Message::parse(bytes).unwrap();
-    ice.push(&key(), &datagram, &message, &Said::of(&message));
+    ice.push(&key(), &datagram, &message, &Said::of(&message), &Budget::default());
 }
 
 fn end(millis: i64) -> Timestamp {
@@ -191,7 +191,7 @@ fn an_error_code_that_the_capture_cut_off() {
         let (time, id) = (end(10), PacketId::new(0, 2));
         let datagram = Datagram { time, id, bytes, length: answer.len(), direction: 1, holes: 0 };
         let message = Message::parse_captured(bytes, answer.len()).unwrap();
-        ice.push(&key(), &datagram, &message, &Said::of(&message));
+        ice.push(&key(), &datagram, &message, &Said::of(&message), &Budget::default());
         let turn = ice.finish(end(1000), end(1000)).1.unwrap();
         let [failure] = turn.errors.keys().copied().collect::<Vec<_>>()[..] else { panic!("one error") };
         assert_eq!((failure.code, failure.is_cut), (code, is_cut));

@@ -308,10 +308,18 @@ impl Content {
             Self::HttpResponse(response) => {
                 let texts = [&response.method, &response.location, &response.etag, &response.content_type];
                 let servers: usize = response.ice_servers.iter().map(String::len).sum();
-                texts.into_iter().map(of).sum::<usize>() + servers
+                let target = response.target.as_ref().map_or(0, |target| target.len());
+                texts.into_iter().map(of).sum::<usize>() + servers + target
             }
-            Self::RtspRequest(request) => request.method.len() + request.url.len() + of(&request.session),
-            Self::RtspResponse(response) => response.phrase.len() + of(&response.method) + of(&response.session),
+            Self::RtspRequest(request) => {
+                let transports: usize = request.transports.iter().map(|one| one.specification.len()).sum();
+                request.method.len() + request.url.len() + of(&request.session) + transports
+            }
+            Self::RtspResponse(response) => {
+                let transports: usize = response.transports.iter().map(|one| one.specification.len()).sum();
+                let url = response.url.as_ref().map_or(0, |url| url.len());
+                response.phrase.len() + of(&response.method) + url + of(&response.session) + transports
+            }
             Self::WebSocketOpened(opened) => opened.path.len() + of(&opened.host) + of(&opened.protocol),
             Self::WebSocketClosed(closed) => closed.reason.len(),
             Self::Tls(hello) => of(&hello.server_name) + hello.alpn.iter().map(String::len).sum::<usize>(),
@@ -320,9 +328,11 @@ impl Content {
 }
 
 impl Context {
-    /// A dialog that several signals share counts once, with its message.
+    /// What several signals share counts with each: one of them may be all that is kept.
     fn text_bytes(&self) -> usize {
-        self.keys.iter().map(|(name, value)| name.len() + value.len()).sum()
+        let keys: usize = self.keys.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let resource = self.resource.as_ref().map_or(0, |resource| resource.len());
+        keys + resource + self.dialog.as_ref().map_or(0, |dialog| dialog.text_bytes())
     }
 }
 

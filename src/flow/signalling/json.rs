@@ -194,6 +194,10 @@ impl Search<'_> {
         if object.get("type").and_then(Value::as_str) == Some("rollback") && !has_sdp(object) {
             self.description(Some(DescriptionKind::Rollback), "");
         }
+        let is_candidate_of_ice = |name: &str| {
+            let has_place = ["sdpMid", "sdpMLineIndex", "sdp_mid"].iter().any(|place| object.contains_key(*place));
+            is_candidate(name) && (inner.is_ice || has_place || name.starts_with("ice"))
+        };
         for (name, value) in object {
             let is_of_type = object.contains_key("type") && inner.kind.is_some();
             let mut member = inner.named(name);
@@ -201,8 +205,8 @@ impl Search<'_> {
                 member.kind = inner.kind;
             }
             match value {
-                Value::Null if is_candidate(name) && member.is_ice => self.end_of_candidates(),
-                Value::String(text) if text.is_empty() && is_candidate(name) => self.end_of_candidates(),
+                Value::Null if is_candidate_of_ice(name) => self.end_of_candidates(),
+                Value::String(text) if text.is_empty() && is_candidate_of_ice(name) => self.end_of_candidates(),
                 Value::Object(state) if is_candidate(name) && state.get("completed") == Some(&Value::Bool(true)) => {
                     self.end_of_candidates();
                 }

@@ -30,7 +30,7 @@ pub fn recognise(bytes: &[u8]) -> Start {
         [b'$', ..] => interleaved(bytes),
         [0x16, 3, 0..=4, _, _, 1, ..] => Start::ClientHello,
         [0x16, 3, 0..=4, _, _] | [0x16, 3, 0..=4, _] | [0x16, 3, 0..=4] | [0x16, 3] | [0x16] => Start::Unclear,
-        [0x81 | 0xc1, ..] => websocket::recognise(bytes),
+        [0x81 | 0xc1 | 0x89 | 0x8a, ..] => websocket::recognise(bytes),
         _ => Start::Nothing,
     }
 }

@@ -182,7 +182,7 @@ impl WebSocket {
             && (!rest.is_empty() || side.frame.is_some_and(|frame| frame.length == side.seen))
         {
             let Some(frame) = side.frame else {
-                rest = side.begin(rest, is_masked, out);
+                rest = side.begin(rest, out);
                 continue;
             };
             let count = usize::try_from(frame.length - side.seen).unwrap_or(usize::MAX).min(rest.len());
@@ -272,13 +272,14 @@ impl WebSocket {
 
 impl Side {
     /// Reads the head of a frame; gives the bytes behind it.
-    fn begin<'b>(&mut self, bytes: &'b [u8], is_masked: Option<bool>, out: &mut Out) -> &'b [u8] {
+    fn begin<'b>(&mut self, bytes: &'b [u8], out: &mut Out) -> &'b [u8] {
         let held = self.buffer.len();
         // A head has up to 14 bytes.
         self.buffer.extend_from_slice(bytes.get(..14).unwrap_or(bytes));
         match Frame::parse(&self.buffer) {
-            Ok(None) => return &[],
-            Ok(Some(frame)) if is_masked.is_none_or(|is_masked| is_masked == frame.mask.is_some()) => {
+            Ok(None) => &[],
+            // Tunnels exist that leave the mask out; only where a frame is searched for must it be as it should.
+            Ok(Some(frame)) => {
                 self.buffer.clear();
                 self.seen = 0;
                 self.frame = Some(frame);
@@ -287,7 +288,7 @@ impl Side {
                 }
                 bytes.get(frame.head.saturating_sub(held)..).unwrap_or_default()
             }
-            _ => {
+            Err(()) => {
                 out.missing.unreadable += 1;
                 self.lose();
                 &[]
@@ -400,10 +401,18 @@ impl Message {
 /// What speaks for a WebSocket in a connection whose opening was not captured: a whole text frame that is JSON, or the
 /// start of one.
 pub fn recognise(bytes: &[u8]) -> recognise::Start {
-    let frame = match Frame::parse(bytes) {
-        Ok(Some(frame)) if frame.opcode == opcode::TEXT && frame.length >= 2 => frame,
-        Ok(None) => return recognise::Start::Unclear,
-        _ => return recognise::Start::Nothing,
+    let mut bytes = bytes;
+    let frame = loop {
+        match Frame::parse(bytes) {
+            // Pings, pongs and the start of something else prove nothing.
+            Ok(Some(frame)) if frame.is_control() => match bytes.get(frame.head + frame.length as usize..) {
+                Some(rest) => bytes = rest,
+                None => return recognise::Start::Nothing,
+            },
+            Ok(Some(frame)) if frame.opcode == opcode::TEXT && frame.length >= 2 => break frame,
+            Ok(None) => return recognise::Start::Unclear,
+            _ => return recognise::Start::Nothing,
+        }
     };
     let payload = payload(&frame, bytes);
     let is_whole = payload.len() as u64 == frame.length;

@@ -7,7 +7,7 @@ use super::{
     entry::{payload, protocol_of},
     headers, relayed_tree,
     said::{blamed, ip_version, text_line},
-    tree, words,
+    signalling, tree, words,
 };
 use crate::{
     capture::Interface,
@@ -47,6 +47,7 @@ impl Scene<'_> {
                 children: whole_nodes(visit, packet),
             });
         }
+        nodes.extend(signalling::nodes(&visit.signals));
         let end = start + captured;
         if let Some(trailer) = visit.bytes.len().checked_sub(end).filter(|trailer| *trailer > 0) {
             nodes.push(Node::new(format!("trailer or padding: {}", words::bytes(trailer)), end, trailer));

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write, net::Ipv4Addr};
 use super::{
     Protocol, Scene,
     entry::{payload, protocol_of},
-    line, names, relayed_line, words,
+    line, names, relayed_line, signalling, words,
 };
 use crate::{
     engine::{Found, Visit},
@@ -69,6 +69,9 @@ impl Scene<'_> {
             (Content::Tcp(_), messages) => stream_messages(messages),
             (_, [datagram, ..]) => told(datagram),
         };
+        if let Some((protocol, summary)) = signalling::said(&visit.signals) {
+            (said.protocol, said.summary) = (protocol.into(), summary);
+        }
         said.transport = transport(packet.content);
         said.ends = ends(visit, packet);
         if let [first, .., _] = visit.pieces.as_slice() {

@@ -121,6 +121,13 @@ impl Gatherer {
         if description.media.is_empty() {
             return;
         }
+        if let (Some(place), Some(known)) = (place, self.given_before(&description)) {
+            // What was sent counts; the file may have it as it was applied.
+            known.text.clone_from(&said.sdp);
+            known.description = description;
+            known.places.push(place);
+            return;
+        }
         let mut statement = Statement {
             places: place.into_iter().collect(),
             kind: DescriptionKind::Offer,
@@ -148,6 +155,16 @@ impl Gatherer {
         }
         self.by_text.insert(identity, index);
         self.statements.push(statement);
+    }
+
+    /// The same version of a description, as a file beside the capture has it.
+    fn given_before(&mut self, description: &sdp::Description) -> Option<&mut Statement> {
+        let origin = description.origin.as_ref()?;
+        self.statements.iter_mut().find(|known| {
+            let own = known.description.origin.as_ref();
+            let same_media = known.description.media.len() == description.media.len();
+            known.places.is_empty() && same_media && own == Some(origin)
+        })
     }
 
     fn push_fragment(&mut self, said: &Description, place: Option<Place>) {

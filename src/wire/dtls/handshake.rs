@@ -1,5 +1,7 @@
 //! Handshake messages in clear: their headers, and the two hellos.
 
+mod tls;
+
 use super::version;
 use crate::wire::{Entries, Kind, Layer, Malformed, Reader};
 
@@ -229,14 +231,6 @@ impl<'a> ClientHello<'a> {
     /// When a length inside does not fit.
     pub fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
         Self::parse_with(body, true)
-    }
-
-    /// A ClientHello of TLS (RFC 8446 section 4.1.2): that of DTLS without a cookie. Versions are those of TLS.
-    ///
-    /// # Errors
-    /// When the bytes end early.
-    pub fn parse_tls(body: &'a [u8]) -> Result<Self, Malformed> {
-        Self::parse_with(body, false)
     }
 
     fn parse_with(body: &'a [u8], has_cookie: bool) -> Result<Self, Malformed> {
