@@ -241,3 +241,15 @@ fn packets_that_end_messages() {
         assert!(text.contains(expected), "{expected}");
     }
 }
+
+/// What a ClientHello says, by tshark; GREASE (RFC 8701) is neither a version nor a protocol.
+#[test]
+fn a_client_hello() {
+    let Some(folder) = captures() else { return };
+    let path = folder.join("public/captures/PcapPlusPlus__Packet++Test__PacketExamples__tls_grease.pcap");
+    let found = signalling(&path, 1);
+    let [signal] = found.signals.as_slice() else { panic!("{} signals", found.signals.len()) };
+    let Content::Tls(hello) = &signal.content else { panic!("{signal:?}") };
+    assert_eq!(hello.server_name.as_deref(), Some("secure.adnxs.com"));
+    assert_eq!((hello.alpn.as_slice(), hello.version), (&["h2".to_owned(), "http/1.1".to_owned()][..], 0x0304));
+}
