@@ -225,3 +225,31 @@ fn messages_of_the_lab() {
         assert!(signalling(&path, 4) == one, "{name}: other signalling with four threads");
     }
 }
+
+/// Where tshark sees the two messages end that hold SDP, and what a list of packets shows there.
+#[test]
+fn packets_that_end_messages() {
+    let Some(folder) = captures() else { return };
+    let path = folder.join("lab/chromium-av-clean/capture.pcapng");
+    let found = signalling(&path, 1);
+    let described = found.signals.iter().filter(|signal| matches!(signal.content, Content::Description(_)));
+    assert_eq!(described.map(|signal| signal.mark.1.number()).collect::<Vec<_>>(), [38, 62]);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_rtcscope")).args(["packets", "-v"]).arg(&path).output();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    for expected in ["WebSocket    offer, 5737 bytes of SDP", "o=- 2756718974927900272 2 IN IP4 127.0.0.1", "opened /"]
+    {
+        assert!(text.contains(expected), "{expected}");
+    }
+}
+
+/// What a ClientHello says, by tshark; GREASE (RFC 8701) is neither a version nor a protocol.
+#[test]
+fn a_client_hello() {
+    let Some(folder) = captures() else { return };
+    let path = folder.join("public/captures/PcapPlusPlus__Packet++Test__PacketExamples__tls_grease.pcap");
+    let found = signalling(&path, 1);
+    let [signal] = found.signals.as_slice() else { panic!("{} signals", found.signals.len()) };
+    let Content::Tls(hello) = &signal.content else { panic!("{signal:?}") };
+    assert_eq!(hello.server_name.as_deref(), Some("secure.adnxs.com"));
+    assert_eq!((hello.alpn.as_slice(), hello.version), (&["h2".to_owned(), "http/1.1".to_owned()][..], 0x0304));
+}
