@@ -117,7 +117,8 @@ impl Shard {
             return self.push_unusual(work, item, datagram);
         };
         let Some(index) = self.place(item, &datagram) else { return };
-        let Some(Slot { flow, held, .. }) = self.flows.get_mut(index) else { return };
+        let Some(Slot { flow, held, last, .. }) = self.flows.get_mut(index) else { return };
+        *last = datagram.time;
         if flow.is_copy(&datagram, item.identity, item.fingerprint) {
             return self.count_copy(frame.file);
         }
@@ -167,7 +168,9 @@ impl Shard {
     /// The flow of an item, made where it is new; none where there is no place for it.
     fn flow(&mut self, item: &Item, datagram: &Datagram<'_>) -> Option<&mut Flow> {
         let index = self.place(item, datagram)?;
-        self.flows.get_mut(index).map(|slot| &mut slot.flow)
+        let slot = self.flows.get_mut(index)?;
+        slot.last = datagram.time;
+        Some(&mut slot.flow)
     }
 
     /// Where it is.
@@ -178,7 +181,6 @@ impl Shard {
             self.refused.packets += 1;
             return None;
         };
-        self.flows.get_mut(index)?.last = datagram.time;
         Some(index)
     }
 

@@ -32,6 +32,10 @@ pub fn associations<'a>(flows: &[&'a FlowRecord]) -> Vec<Association<'a>> {
     let mut associations: Vec<Association<'_>> = Vec::new();
     for (flow, record) in all {
         let rest = associations.iter_mut().find_map(|known| {
+            // Nothing is the rest of what is whole.
+            if known.record.is_finished() {
+                return None;
+            }
             let is_other = known.flows.iter().all(|own| !std::ptr::eq(*own, flow));
             let rest = is_other.then(|| aligned(known, flow, record)).flatten()?;
             known.record.goes_on_in(&rest).then_some((known, rest))
