@@ -18,6 +18,7 @@ trim() {
 
 trim "$captures/lab/chromium-av-clean/capture.pcapng" webrtc-call.pcapng pcapng 'frame.time_relative < 4'
 trim "$captures/lab/chromium-turn-udp/capture.pcapng" turn-call.pcapng pcapng 'frame.time_relative < 3.5'
+trim "$captures/lab/chromium-ice-wrong-pwd/capture.pcapng" wrong-ice-password.pcap pcap 'frame.time_relative < 14 and (tcp or stun)'
 trim "$captures/lab/chromium-ice-blocked/capture.pcapng" ice-failed.pcap nsecpcap 'frame'
 trim "$captures/labb/gst-pcmu-impaired/captureB.pcapng" pcmu-lossy.pcap pcap 'frame.time_relative < 8'
 trim "$captures/labb/sip-pcmu/capture.pcapng" sip-call.pcap pcap 'frame.time_relative < 7 or sip'

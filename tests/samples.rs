@@ -54,6 +54,15 @@ fn pcmu_lossy() {
     assert_eq!((&clean["packetsLost"], &clean["reported"]["packetsLost"]), (&Value::from(0), &Value::from(2)));
 }
 
+/// The 401 responses are tshark's count (`stun.type == 0x0111`).
+#[test]
+fn a_changed_password() {
+    let json = sample("wrong-ice-password.pcap");
+    let integrity = &json["sessions"][0]["signalling"]["messageIntegrity"];
+    assert_eq!((&integrity["refused"], &integrity["failed"]), (&Value::from(198), &Value::from(0)));
+    assert_eq!(json["findings"][0]["rule"], "SIG002");
+}
+
 #[test]
 fn calls_of_browsers() {
     let json = sample("webrtc-call.pcapng");
