@@ -139,13 +139,12 @@ impl Work {
         whole.get(start as usize..start as usize + length as usize).unwrap_or_default()
     }
 
-    /// What is to be done with a packet, and whether it may be text.
     #[inline(always)]
-    fn item(&self, origin: Origin<'_>, packet: &Packet, transport: Transport, task: Task) -> (Item, bool) {
+    fn item(&self, origin: Origin<'_>, packet: &Packet, transport: Transport, task: Task) -> Item {
         let (key, direction) = FlowKey::new(packet.source, packet.destination, transport);
         let (start, length) = (origin.base + packet.payload, packet.length.max(packet.captured));
         let payload = self.slice(origin.frame, origin.place, start, packet.captured);
-        let item = Item {
+        Item {
             key,
             digest: key.digest(),
             fingerprint: fingerprint(packet.identification, length, payload),
@@ -157,8 +156,7 @@ impl Work {
             place: origin.place,
             task,
             direction: direction as u8,
-        };
-        (item, Datagrams::may_be_text(payload))
+        }
     }
 
     fn push_label(&mut self, item: &Item, label: &'static str) {
@@ -248,12 +246,13 @@ impl Reader {
     #[inline(always)]
     pub fn read_frame(&mut self, work: &mut Work, frame: &Frame, index: u32) {
         let origin = Origin { frame, index, place: Place::Frame, base: 0 };
-        match parse_plain(frame.link, work.frames.bytes(frame)) {
+        let bytes = work.frames.bytes(frame);
+        match parse_plain(frame.link, bytes) {
             Some(packet) => {
-                let task = Task::Datagram { hop_limit: packet.hop_limit };
-                let (item, may_be_text) = work.item(origin, &packet, Transport::Udp, task);
+                let may_be_text = bytes.get(packet.payload as usize).is_some_and(Datagrams::may_begin_text);
+                let item = work.item(origin, &packet, Transport::Udp, Task::Datagram { hop_limit: packet.hop_limit });
                 if may_be_text {
-                    self.push_text(work, frame, &item);
+                    self.read_text(work, frame, &item);
                 } else {
                     work.push(item);
                 }
@@ -281,11 +280,11 @@ impl Reader {
             Content::Fragment(fragment) => return self.take_fragment(work, origin, packet, fragment),
             Content::NotIp(_) => return,
         };
-        let (item, may_be_text) = work.item(origin, packet, transport, task);
+        let item = work.item(origin, packet, transport, task);
         work.push(item);
         match packet.content {
             Content::Tcp(header) => self.take_segment(work, origin.frame, &item, header),
-            Content::Udp if may_be_text => self.take_text(work, origin.frame, &item),
+            Content::Udp => self.take_text(work, origin.frame, &item),
             Content::IcmpError(error) => take_icmp_error(work, &item, packet.source, error),
             _ => {}
         }
@@ -319,7 +318,7 @@ impl Reader {
     /// What may be text. Apart from the rest, so that nothing else is kept beyond its place among the items.
     #[cold]
     #[inline(never)]
-    fn push_text(&mut self, work: &mut Work, frame: &Frame, item: &Item) {
+    fn read_text(&mut self, work: &mut Work, frame: &Frame, item: &Item) {
         work.push(*item);
         self.take_text(work, frame, item);
     }

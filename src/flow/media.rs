@@ -93,7 +93,7 @@ impl Media {
         let direction = datagram.direction & 1;
         let last = self.last.get(direction).copied().unwrap_or_default();
         if self.keys.get(last) == Some(&(fixed.ssrc, direction)) && !is_rtcp(datagram.bytes) {
-            return self.push_rtp(last, datagram, path);
+            return self.push_rtp(last, fixed, datagram, path);
         }
         self.push_slowly(fixed, datagram, path)
     }
@@ -141,8 +141,8 @@ impl Media {
     }
 
     #[inline]
-    fn push_rtp(&mut self, index: usize, datagram: &Datagram<'_>, path: Path) -> Verdict {
-        let Some(arrival) = arrival(datagram, path.dtls) else {
+    fn push_rtp(&mut self, index: usize, fixed: FixedHeader, datagram: &Datagram<'_>, path: Path) -> Verdict {
+        let Some(arrival) = arrival(fixed, datagram, path.dtls) else {
             return Verdict::Other;
         };
         self.packets += 1;
@@ -174,9 +174,9 @@ impl Media {
             if let Some(last) = self.last.get_mut(direction) {
                 *last = index;
             }
-            return self.push_rtp(index, datagram, path);
+            return self.push_rtp(index, fixed, datagram, path);
         }
-        let Some(arrival) = arrival(datagram, path.dtls) else { return Verdict::Other };
+        let Some(arrival) = arrival(fixed, datagram, path.dtls) else { return Verdict::Other };
         let context = self.context(path);
         match self.candidates.push(arrival, direction, context, &self.budget) {
             Some(candidate) => {
@@ -337,8 +337,8 @@ fn is_trustworthy(compound: &rtcp::Compound<'_>) -> bool {
 }
 
 #[inline]
-fn arrival(datagram: &Datagram<'_>, encrypted: bool) -> Option<Arrival> {
-    let Ok(header) = Header::parse(datagram.bytes, datagram.length) else { return snapped_arrival(datagram) };
+fn arrival(fixed: FixedHeader, datagram: &Datagram<'_>, encrypted: bool) -> Option<Arrival> {
+    let Ok(header) = Header::behind(fixed, datagram.bytes, datagram.length) else { return snapped_arrival(datagram) };
     Some(Arrival {
         padding_length: if header.fixed.has_padding() { padding_length(&header, encrypted) } else { 0 },
         extensions: header.extension().map_or(0, |extension| extension.ids()),

@@ -109,7 +109,15 @@ impl<'a> Header<'a> {
     /// of it ([`Kind::Snapped`]). The fixed header may still be read with [`FixedHeader::parse`].
     #[inline]
     pub fn parse(bytes: &'a [u8], wire_length: usize) -> Result<Self, Malformed> {
-        let fixed = FixedHeader::parse(bytes)?;
+        Self::behind(FixedHeader::parse(bytes)?, bytes, wire_length)
+    }
+
+    /// The same of a packet whose fixed header was read.
+    ///
+    /// # Errors
+    /// Those of [`Header::parse`].
+    #[inline]
+    pub fn behind(fixed: FixedHeader, bytes: &'a [u8], wire_length: usize) -> Result<Self, Malformed> {
         let wire_length = wire_length.max(bytes.len());
         let mut reader = Reader::new(Layer::Rtp, bytes);
         let read = |reader: &mut Reader<'a>| {

@@ -49,8 +49,8 @@ impl Datagrams {
     /// Whether a datagram may be SIP, by its first byte: a letter of a method, of which TURN channels have some too.
     #[inline(always)]
     #[must_use]
-    pub fn may_be_text(bytes: &[u8]) -> bool {
-        bytes.first().is_some_and(u8::is_ascii_uppercase)
+    pub const fn may_begin_text(first: &u8) -> bool {
+        first.is_ascii_uppercase()
     }
 
     /// Takes a datagram; `None` where it is no SIP, and no signals where it was captured before.
