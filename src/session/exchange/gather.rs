@@ -33,6 +33,14 @@ pub fn gather(analysis: &Analysis) -> Vec<Exchange> {
     gatherer.finish()
 }
 
+/// The exchanges of some signals.
+#[cfg(test)]
+pub(super) fn gathered(signals: &[Signal]) -> Vec<Exchange> {
+    let mut gatherer = Gatherer::default();
+    signals.iter().for_each(|signal| gatherer.push(signal));
+    gatherer.finish()
+}
+
 #[derive(Default)]
 struct Gatherer {
     statements: Vec<Statement>,
@@ -121,11 +129,11 @@ impl Gatherer {
         if description.media.is_empty() {
             return;
         }
-        if let (Some(place), Some(known)) = (place, self.given_before(&description)) {
-            // What was sent counts; the file may have it as it was applied.
+        if let Some(known) = self.given_before(&description) {
+            // The later has more candidates, and what was sent counts more than what a file has of it.
             known.text.clone_from(&said.sdp);
             known.description = description;
-            known.places.push(place);
+            known.places.extend(place);
             return;
         }
         let mut statement = Statement {
@@ -382,6 +390,3 @@ fn party_names(statement: &Statement) -> impl Iterator<Item = String> {
     let origin = origin.map(|origin| format!("origin {} {} {:?}", origin.username, origin.session_id, origin.address));
     origin.into_iter().chain(credentials)
 }
-
-#[cfg(test)]
-mod tests;
