@@ -8,13 +8,17 @@ mod securing;
 mod signalling;
 mod streams;
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr};
 
 use crate::{
     capture::{Compression, FileSummary, Format},
     engine::Analysis,
     finding::{self, Severity},
-    flow::{FlowRecord, Protocol, mdns::LocalName},
+    flow::{
+        FlowRecord, Protocol,
+        mdns::LocalName,
+        signalling::{Content, Signal, TlsHello},
+    },
     report::document::{
         self, Capture, OtherFlow, PacketRef, Report, Session, SessionEndpoint, StepStatus, Tool, Verdict,
     },
@@ -66,6 +70,8 @@ pub(super) struct Context<'a> {
     pub analysis: &'a Analysis,
     /// Names over multicast DNS, of all flows.
     pub names: Vec<&'a LocalName>,
+    /// TLS connections, by the address of who opened them.
+    pub tls: BTreeMap<IpAddr, Vec<(&'a Signal, &'a TlsHello)>>,
     start: Timestamp,
     many_files: bool,
 }
@@ -74,7 +80,13 @@ impl<'a> Context<'a> {
     fn new(analysis: &'a Analysis) -> Self {
         let names =
             analysis.flows.iter().filter_map(|flow| flow.mdns.as_deref()).flat_map(|mdns| &mdns.names).collect();
-        Self { analysis, names, start: analysis.start.unwrap_or_default(), many_files: analysis.files.len() > 1 }
+        let mut tls: BTreeMap<IpAddr, Vec<(&Signal, &TlsHello)>> = BTreeMap::new();
+        for signal in &analysis.signalling.signals {
+            if let Content::Tls(hello) = &signal.content {
+                tls.entry(signal.key.source(signal.direction).ip()).or_default().push((signal, hello));
+            }
+        }
+        Self { analysis, names, tls, start: analysis.start.unwrap_or_default(), many_files: analysis.files.len() > 1 }
     }
 
     /// Seconds from the first packet of the analysis.

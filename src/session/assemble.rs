@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
 };
 
 use super::{
@@ -93,6 +94,13 @@ fn add_signalled(calls: &mut Vec<Session>, flows: &[FlowRecord], exchanges: &[Ex
     let taken: BTreeSet<usize> = calls.iter().flat_map(|call| call.exchanges.iter().copied()).collect();
     let is_call = |(number, exchange): &(usize, &Exchange)| !taken.contains(number) && exchange.is_call();
     let alone: Vec<usize> = exchanges.iter().enumerate().filter(is_call).map(|(number, _)| number).collect();
+    let mut by_talker: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
+    for number in &alone {
+        let place = exchanges.get(*number).and_then(|exchange| exchange.first_place);
+        for talker in place.iter().flat_map(|place| [place.source().ip(), place.destination().ip()]) {
+            by_talker.entry(talker).or_default().push(*number);
+        }
+    }
     let mut traced: BTreeMap<usize, Session> = BTreeMap::new();
     let only_asked = |call: &Session| {
         let mut records = call.flows.iter().filter_map(|index| flows.get(*index));
@@ -100,10 +108,16 @@ fn add_signalled(calls: &mut Vec<Session>, flows: &[FlowRecord], exchanges: &[Ex
             && records.all(|flow| flow.streams.is_empty() && !flow.path.is_call() && flow.sctp.is_none())
     };
     calls.retain(|call| {
-        let mut fitting = alone.iter().copied().filter(|number| {
-            let exchange = exchanges.get(*number);
-            only_asked(call) && exchange.is_some_and(|exchange| was_signalled_by(call, flows, exchange))
-        });
+        if !only_asked(call) {
+            return true;
+        }
+        let records = call.flows.iter().filter_map(|index| flows.get(*index));
+        let hosts: BTreeSet<IpAddr> = records.flat_map(|flow| [flow.key.low.ip(), flow.key.high.ip()]).collect();
+        let talked = hosts.iter().filter_map(|host| by_talker.get(host)).flatten();
+        let fits =
+            |number: &&usize| exchanges.get(**number).is_some_and(|exchange| was_signalled_by(call, flows, exchange));
+        let fitting: BTreeSet<usize> = talked.take(NAMESAKES).filter(fits).copied().collect();
+        let mut fitting = fitting.into_iter();
         let (Some(number), None) = (fitting.next(), fitting.next()) else { return true };
         let session = traced.entry(number).or_insert(Session { flows: Vec::new(), exchanges: vec![number] });
         session.flows.extend(&call.flows);

@@ -1,12 +1,12 @@
 //! What the two sides of a call agreed on.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{Context, status};
 use crate::{
     flow::{
         FlowRecord,
-        signalling::{Content, DescriptionKind, Signal, TlsHello},
+        signalling::{DescriptionKind, Signal, TlsHello},
         tcp::Mark,
     },
     report::document::{
@@ -76,19 +76,18 @@ pub fn signalling(
 /// TLS connections that a host of the call opened not long before it, or while it ran.
 fn encrypted(context: &Context<'_>, flows: &[&FlowRecord]) -> Vec<TlsConnection> {
     let Some(start) = flows.iter().map(|flow| flow.first.0).min() else { return Vec::new() };
-    let is_host = |ip: IpAddr| flows.iter().any(|flow| flow.key.low.ip() == ip || flow.key.high.ip() == ip);
-    let hellos = context.analysis.signalling.signals.iter().filter_map(|signal| match &signal.content {
-        Content::Tls(hello) => Some((signal, hello)),
-        _ => None,
-    });
-    let near = |(signal, _): &(&Signal, _)| {
-        let before = start.since(signal.mark.0);
-        (0..SETTING_UP).contains(&before) && is_host(signal.key.source(signal.direction).ip())
-    };
-    let mut list: Vec<_> = hellos.filter(near).collect();
+    let hosts: BTreeSet<IpAddr> = flows.iter().flat_map(|flow| [flow.key.low.ip(), flow.key.high.ip()]).collect();
+    let mut list: Vec<(&Signal, &TlsHello)> = Vec::new();
+    for hellos in hosts.iter().filter_map(|host| context.tls.get(host)) {
+        // They are in capture order.
+        let until = |time: i64| hellos.partition_point(|(signal, _)| signal.mark.0.0 <= time);
+        let near = hellos.get(until(start.0.saturating_sub(SETTING_UP))..until(start.0)).unwrap_or_default();
+        list.extend(near.iter().rev().take(TLS_CONNECTIONS));
+    }
+    list.sort_by_key(|(signal, _)| signal.mark);
     list.reverse();
     list.truncate(TLS_CONNECTIONS);
-    let describe = |(signal, hello): (&Signal, &Box<TlsHello>)| TlsConnection {
+    let describe = |(signal, hello): (&Signal, &TlsHello)| TlsConnection {
         client: signal.key.source(signal.direction).to_string(),
         server: signal.key.destination(signal.direction).to_string(),
         server_name: hello.server_name.clone(),

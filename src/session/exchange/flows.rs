@@ -24,6 +24,9 @@ const LATE: i64 = 10 * NANOS_PER_SECOND;
 /// The port that stands for one that is found later (RFC 8839 section 4.2.1).
 const DISCARD: u16 = 9;
 
+/// Exchanges of one name that are looked at, the latest.
+const LOOKS: usize = 32;
+
 /// An SSRC below this may be everybody's.
 const SMALLEST_RANDOM_SSRC: u32 = 0x1_0000;
 
@@ -79,6 +82,7 @@ impl Index {
         for (number, exchange) in exchanges.iter().enumerate() {
             index.add(number, exchange);
         }
+        index.by_address.values_mut().for_each(|list| list.sort_by_key(|(.., start)| *start));
         index
     }
 
@@ -124,9 +128,9 @@ impl Index {
         let known = |fragment: &str| self.by_fragment.get(fragment).map_or(&[][..], Vec::as_slice);
         let generations = || flow.ice.iter().flat_map(|ice| &ice.generations);
         let both = generations().find_map(|generation| {
-            let high = known(&generation.high);
+            let high = last_of(known(&generation.high));
             let fits = |(number, party): &&(usize, Party)| high.contains(&(*number, party ^ 1));
-            known(&generation.low).iter().find(fits).map(|(number, _)| *number)
+            last_of(known(&generation.low)).iter().find(fits).map(|(number, _)| *number)
         });
         let one = || {
             let mut names = generations().flat_map(|generation| [&generation.low, &generation.high]);
@@ -146,6 +150,14 @@ impl Index {
         }
         let known = |end: &Endpoint| self.by_address.get(end).map_or(&[][..], Vec::as_slice);
         let (low, high) = (known(&flow.key.low), known(&flow.key.high));
+        // Ports are used again by one call after the other: the last that began before the flow's end count.
+        let begun = |list: &'_ [(usize, Party, Timestamp)]| {
+            let end = flow.last.0.0.saturating_add(EARLY);
+            list.partition_point(|(.., start)| start.0 <= end)
+        };
+        let low = low.get(..begun(low)).unwrap_or_default();
+        let high = high.get(..begun(high)).unwrap_or_default();
+        let (low, high) = (last_of(low), last_of(high));
         let fits = |(number, party, start): &(usize, Party, Timestamp)| {
             let ended = exchanges.get(*number).and_then(Exchange::ended).unwrap_or(Timestamp(i64::MAX));
             let in_time =
@@ -190,8 +202,12 @@ fn addresses(description: &Description) -> impl Iterator<Item = Endpoint> {
     })
 }
 
+fn last_of<T>(list: &[T]) -> &[T] {
+    list.get(list.len().saturating_sub(LOOKS)..).unwrap_or_default()
+}
+
 fn note<T: PartialEq>(list: &mut Vec<T>, item: T) {
-    if !list.contains(&item) {
+    if !last_of(list).contains(&item) {
         list.push(item);
     }
 }

@@ -5,8 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Dialog, Exchange, Party, Place, Round, Statement, Trickled, pair};
 use crate::{
     engine::Analysis,
-    flow::signalling::{
-        Candidate, Content, Context, Description, DescriptionKind, HttpResponse, RtspResponse, Signal, Via,
+    flow::{
+        key::FlowKey,
+        signalling::{
+            Candidate, Content, Context, Description, DescriptionKind, HttpResponse, RtspResponse, RtspTransport,
+            Signal, Via,
+        },
     },
     sdp::{self, Fragment},
     session::groups::Groups,
@@ -45,13 +49,15 @@ pub(super) fn gathered(signals: &[Signal]) -> Vec<Exchange> {
 struct Gatherer {
     statements: Vec<Statement>,
     by_text: HashMap<String, usize>,
+    /// Statements that were given beside the capture.
+    given: Vec<usize>,
     rounds: Vec<Round>,
     candidates: Vec<(Context, Trickled, Option<String>)>,
     known_candidates: HashMap<(String, Option<String>), ()>,
     dialogs: BTreeMap<String, (Dialog, Vec<Place>)>,
     refusals: Vec<(Place, String, u16)>,
-    transports: Vec<(Place, crate::flow::signalling::RtspTransport)>,
-    vias: HashMap<(crate::flow::key::FlowKey, u32), Via>,
+    transports: Vec<(Place, RtspTransport)>,
+    vias: HashMap<(FlowKey, u32), Via>,
     /// Who sends the message that the next descriptions are in: the tag in From or To.
     sender: Option<String>,
 }
@@ -162,17 +168,23 @@ impl Gatherer {
             statement.party = Party::from(caller.is_some_and(|caller| caller != sender));
         }
         self.by_text.insert(identity, index);
+        if place.is_none() && self.given.len() < LOOKS {
+            self.given.push(index);
+        }
         self.statements.push(statement);
     }
 
     /// The same version of a description, as a file beside the capture has it.
     fn given_before(&mut self, description: &sdp::Description) -> Option<&mut Statement> {
         let origin = description.origin.as_ref()?;
-        self.statements.iter_mut().find(|known| {
-            let own = known.description.origin.as_ref();
-            let same_media = known.description.media.len() == description.media.len();
-            known.places.is_empty() && same_media && own == Some(origin)
-        })
+        let is_same = |known: &&usize| {
+            self.statements.get(**known).is_some_and(|known| {
+                let same_media = known.description.media.len() == description.media.len();
+                same_media && known.description.origin.as_ref() == Some(origin)
+            })
+        };
+        let known = self.given.iter().find(is_same).copied()?;
+        self.statements.get_mut(known)
     }
 
     fn push_fragment(&mut self, said: &Description, place: Option<Place>) {
@@ -312,18 +324,22 @@ impl Gatherer {
 
     /// Refusals and what RTSP chose belong to the exchange of the same connection.
     fn add_refusals(&mut self, exchanges: &mut BTreeMap<usize, Exchange>) {
-        let on = |exchange: &Exchange, place: &Place| {
-            let mut places = exchange.statements.iter().flat_map(|statement| &statement.places);
-            places.any(|own| own.key == place.key && own.connection == place.connection)
-        };
+        let mut by_connection: HashMap<(FlowKey, u32), usize> = HashMap::new();
+        for (root, exchange) in exchanges.iter() {
+            let places = exchange.statements.iter().flat_map(|statement| &statement.places);
+            places.for_each(|place| {
+                by_connection.entry((place.key, place.connection)).or_insert(*root);
+            });
+        }
+        let root = |place: &Place| by_connection.get(&(place.key, place.connection));
         for (place, method, status) in std::mem::take(&mut self.refusals) {
-            if let Some(exchange) = exchanges.values_mut().find(|exchange| on(exchange, &place)) {
+            if let Some(exchange) = root(&place).and_then(|root| exchanges.get_mut(root)) {
                 exchange.refused = Some((method, status, place.mark));
                 note_span(exchange, &place);
             }
         }
         for (place, transport) in std::mem::take(&mut self.transports) {
-            if let Some(exchange) = exchanges.values_mut().find(|exchange| on(exchange, &place)) {
+            if let Some(exchange) = root(&place).and_then(|root| exchanges.get_mut(root)) {
                 exchange.transports.push((place.key, place.direction ^ 1, transport));
                 note_span(exchange, &place);
             }
