@@ -157,7 +157,7 @@ impl Collector {
     /// All that was found, in capture order.
     #[must_use]
     pub fn finish(mut self) -> Signalling {
-        self.found.signals.sort_by_key(|signal| signal.mark.1);
+        self.found.signals.sort_by_key(|signal| signal.mark);
         self.found
     }
 }

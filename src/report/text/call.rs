@@ -1,6 +1,6 @@
 //! One call: who, when, the four steps, the streams, what RTCP and SCTP say.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use super::{
     super::document::{Candidate, CandidatePair, Rtcp, RtpStream, Sctp, Session, SessionEndpoint, StepStatus},
@@ -95,13 +95,8 @@ fn list(names: &[String], page: &Page<'_>) -> String {
 }
 
 fn distinct(ends: &[&SessionEndpoint], name: impl Fn(&SessionEndpoint) -> String) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for name in ends.iter().map(|end| name(end)) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
+    let mut known = BTreeSet::new();
+    ends.iter().map(|end| name(end)).filter(|name| known.insert(name.clone())).collect()
 }
 
 impl SessionEndpoint {
