@@ -118,17 +118,23 @@ fn join_packet_numbers(json: &mut Value, before: &[u64]) {
         Value::Array(values) => values.iter_mut().for_each(|value| join_packet_numbers(value, before)),
         Value::Object(fields) => {
             for (name, value) in fields {
-                match value.as_str().and_then(|text| text.split_once(':')) {
-                    Some((file, number)) if is_packet(name) => {
-                        let file: usize = file.parse().unwrap();
-                        *value = Value::from(before[file - 1] + number.parse::<u64>().unwrap());
+                match value {
+                    Value::Array(values) if name.ends_with("Packets") => {
+                        values.iter_mut().for_each(|value| join_packet_number(value, before));
                     }
+                    Value::String(_) if is_packet(name) => join_packet_number(value, before),
                     _ => join_packet_numbers(value, before),
                 }
             }
         }
         _ => {}
     }
+}
+
+fn join_packet_number(value: &mut Value, before: &[u64]) {
+    let (file, number) = value.as_str().and_then(|text| text.split_once(':')).unwrap();
+    let file: usize = file.parse().unwrap();
+    *value = Value::from(before[file - 1] + number.parse::<u64>().unwrap());
 }
 
 /// Whether a field of that name cites a packet.

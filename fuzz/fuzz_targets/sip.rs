@@ -31,7 +31,6 @@ fuzz_target!(|data: &[u8]| {
                 fingerprint: number,
                 identity: 0,
             };
-            let _ = Datagrams::may_be_text(&bytes);
             datagrams.push(&datagram).into_iter().flatten().for_each(|signal| collector.add(signal));
         }
         rest = tail;
