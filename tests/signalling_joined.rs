@@ -274,6 +274,10 @@ fn sip_calls_and_how_they_end() {
     let keys = report("sip-sdes-srtp");
     let text = keys.to_string();
     assert!(!text.contains("inline:"), "a key is shown");
+    let path = folder.join("labb/sip-sdes-srtp/capture.pcapng");
+    let packets = Command::new(env!("CARGO_BIN_EXE_rtcscope")).args(["packets", "-v"]).arg(path).output().unwrap();
+    let tree = String::from_utf8(packets.stdout).unwrap();
+    assert!(tree.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80") && !tree.contains("inline:"), "a key is shown");
     assert!(call(&keys)["signalling"]["media"][0]["security"].as_str().unwrap().starts_with("AES_CM_128"));
     let hidden = report("sip-tls");
     assert_eq!(call(&hidden)["signalling"]["encrypted"][0]["server"], "10.22.0.2:5061");

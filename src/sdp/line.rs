@@ -15,6 +15,12 @@ pub struct Line {
     text: String,
 }
 
+/// A line's text with its key left out, where it has one: see [`Line::shown`].
+#[must_use]
+pub fn without_key(text: &str) -> String {
+    Line::new(0, None, text.to_owned()).shown()
+}
+
 impl Line {
     pub(super) fn new(number: usize, media: Option<usize>, text: String) -> Self {
         Self { number, media, text }

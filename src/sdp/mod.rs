@@ -29,7 +29,7 @@ pub use description::{
     RtcpPort, Sctpmap, Simulcast, Source, SourceGroup,
 };
 pub use fragment::{Fragment, FragmentMedia};
-pub use line::Line;
+pub use line::{Line, without_key};
 pub use lint::{Dialect, Role, lint};
 pub use note::{Lint, Severity};
 pub use security::{Crypto, Fingerprint, Secret, Setup};

@@ -111,10 +111,9 @@ const fn side_name(side: Side) -> &'static str {
 
 fn description(context: &Context<'_>, statement: &Statement) -> SessionDescription {
     let place = statement.places.first();
-    let has_key = |media: &Media| !media.crypto.is_empty();
-    let text = if statement.description.media.iter().any(has_key) || statement.text.contains("\nk=") {
-        let lines = statement.description.lines.iter().map(|line| line.shown() + "\r\n");
-        lines.collect()
+    let lines = &statement.description.lines;
+    let text = if lines.iter().any(|line| line.shown() != line.raw()) {
+        lines.iter().map(|line| line.shown() + "\r\n").collect()
     } else {
         statement.text.clone()
     };

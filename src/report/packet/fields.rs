@@ -12,6 +12,7 @@ use super::{
 use crate::{
     capture::Interface,
     engine::{Found, Place, Visit},
+    sdp::without_key,
     wire::{Content, Packet},
 };
 
@@ -108,7 +109,11 @@ fn unknown_nodes(payload: &[u8], start: usize, length: usize) -> Vec<Node> {
         .split_inclusive(|byte| *byte == b'\n')
         .take(TEXT_LINES)
         .map(|line| {
-            let node = Node::new(words::quoted(&String::from_utf8_lossy(line.trim_ascii_end())), offset, line.len());
+            let node = Node::new(
+                words::quoted(&without_key(&String::from_utf8_lossy(line.trim_ascii_end()))),
+                offset,
+                line.len(),
+            );
             offset += line.len();
             node
         })

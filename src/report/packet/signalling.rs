@@ -1,7 +1,10 @@
 //! Signalling that ends in a packet: what the bytes of the packet alone do not show.
 
 use super::{Node, words};
-use crate::flow::signalling::{Content, Description, Signal, Via};
+use crate::{
+    flow::signalling::{Content, Description, Signal, Via},
+    sdp::without_key,
+};
 
 /// Signals of one packet that are told one by one.
 const SIGNALS: usize = 8;
@@ -27,7 +30,7 @@ pub(super) fn said(signals: &[Signal]) -> Option<(&'static str, String)> {
 pub(super) fn nodes(signals: &[Signal]) -> impl Iterator<Item = Node> {
     signals.iter().filter_map(|signal| match &signal.content {
         Content::Description(description) => {
-            let line = |text: &str| Node::new(text.chars().map(shown).collect::<String>(), 0, 0);
+            let line = |text: &str| Node::new(without_key(text).chars().map(shown).collect::<String>(), 0, 0);
             let mut node = Node::new(described(description), 0, 0);
             node.children = description.sdp.lines().map(line).collect();
             Some(node)
