@@ -397,7 +397,8 @@ fn inferred(inferred: &Inferred) -> Option<String> {
     (!words.is_empty()).then(|| words.join("; "))
 }
 
-/// `video VP8 96`, `audio PT 111`, `PT 96`, `RTX PT 97`: what is known, and the payload type in any case.
+/// `video VP8 96`, `audio PT 111`, `PT 96`, `RTX PT 97`: what is known, and the payload type in any case; of a simulcast
+/// layer its name too (`video VP8 96 rid hi`).
 fn media(stream: &RtpStream) -> String {
     let role = match stream.role {
         StreamRole::Media => stream.kind.unwrap_or_default(),
@@ -406,7 +407,8 @@ fn media(stream: &RtpStream) -> String {
     };
     let name = stream.codec.as_deref().unwrap_or("PT");
     let number = stream.payload_types.first().map_or_else(|| "?".to_owned(), |first| first.payload_type.to_string());
-    format!("{role} {name} {number}").trim_start().to_owned()
+    let layer = stream.rid.as_ref().map_or_else(String::new, |rid| format!(" rid {rid}"));
+    format!("{role} {name} {number}{layer}").trim_start().to_owned()
 }
 
 /// `VP8 96`, `PT 97`.
