@@ -32,8 +32,9 @@ pub fn associations<'a>(flows: &[&'a FlowRecord]) -> Vec<Association<'a>> {
     let mut associations: Vec<Association<'_>> = Vec::new();
     for (flow, record) in all {
         let rest = associations.iter_mut().find_map(|known| {
-            // Nothing is the rest of what is whole.
-            if known.record.is_finished() {
+            // Nothing is the rest of what is whole, or of what began unseen or with another ClientHello.
+            let own = known.record.offer.as_ref().filter(|_| !known.record.is_finished())?;
+            if record.offer.as_ref().is_some_and(|other| other.random != own.random) {
                 return None;
             }
             let is_other = known.flows.iter().all(|own| !std::ptr::eq(*own, flow));
