@@ -17,11 +17,12 @@ use crate::{
         icmp::{Complaint, Complaints},
         key::{FlowKey, Transport},
         mdns::Mdns,
-        media::{Media, Path, Verdict},
+        media::{self, Media, Path, Verdict},
         rtcp::Rtcp,
         sctp::{Association, SctpRecord},
         stream::Stream,
         transaction::Moment,
+        transport_wide::Numbers,
         turn::{self, Relayed, Turn},
     },
     time::{PacketId, Timestamp},
@@ -121,6 +122,8 @@ pub struct FlowRecord {
     pub path: Path,
     /// RTP streams by their first packet.
     pub streams: Vec<Stream>,
+    /// What may be sequence numbers over all streams of a direction.
+    pub transport_wide: Vec<Numbers>,
     /// Packets of streams and associations beyond the cap.
     pub refused: u64,
     /// RTCP.
@@ -271,7 +274,8 @@ impl Flow {
     #[must_use]
     pub fn finish(mut self, capture_end: Timestamp) -> FlowRecord {
         let refused = self.media.refused() + self.refused;
-        let (streams, rtcp, rtp_packets) = std::mem::take(&mut self.media).finish(self.path);
+        let media::Found { streams, transport_wide, rtcp, packets: rtp_packets } =
+            std::mem::take(&mut self.media).finish(self.path);
         let copies = self.copies.iter().map(Copies::copies).sum();
         let rtcp_packets = rtcp.as_ref().map_or(0, |rtcp| rtcp.datagrams());
         self.settle(Protocol::Rtp, rtp_packets);
@@ -292,6 +296,7 @@ impl Flow {
             copies,
             path: self.path,
             streams,
+            transport_wide,
             refused,
             rtcp,
             stun_types: self.stun_types,

@@ -1,9 +1,11 @@
 //! One RTP stream: one SSRC in one direction of one flow. About a kilobyte, whatever its length.
 
 mod absence;
+pub mod elements;
 mod path;
 
 use absence::Absence;
+use elements::Elements;
 pub use path::Leg;
 
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
         timing::{Advance, Timing},
     },
     time::{NANOS_PER_MILLI, PacketId, Timestamp},
-    wire::rtp::{Header, Media as MediaKind, static_payload_type},
+    wire::rtp::{Extension, Media as MediaKind, static_payload_type},
 };
 
 /// Values of header extensions that are kept: what names a stream is shorter.
@@ -145,6 +147,8 @@ pub struct Stream {
     pub extension_values: Vec<(u8, Box<[u8]>)>,
     /// The ids of these, as bits.
     known_extensions: u16,
+    /// Header-extension elements, packet by packet; none where no packet has any.
+    pub elements: Option<Box<Elements>>,
     /// Contributing sources.
     pub csrcs: Vec<u32>,
     /// Packets whose timestamp is one of another stream's, and that stream.
@@ -219,6 +223,7 @@ impl Stream {
             extensions: [0; 16],
             extension_values: Vec::new(),
             known_extensions: 0,
+            elements: None,
             csrcs: Vec::new(),
             repairs: Repairs::default(),
             payload_types: Vec::new(),
@@ -333,8 +338,7 @@ impl Stream {
 
     /// Notes the value of each element of a new id.
     #[cold]
-    pub fn note_extensions(&mut self, header: &Header<'_>) {
-        let Some(extension) = header.extension() else { return };
+    pub fn note_extensions(&mut self, extension: &Extension<'_>) {
         self.known_extensions |= extension.ids();
         for element in extension.elements().filter(|element| element.id < 16) {
             let is_new = self.extension_values.iter().all(|(id, _)| *id != element.id);

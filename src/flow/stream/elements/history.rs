@@ -1,0 +1,106 @@
+//! Values that change seldom: each with the packet that first had it.
+
+use super::Arrival;
+use crate::{
+    flow::budget::Budget,
+    time::{PacketId, Timestamp},
+};
+
+/// Values that are kept of one id: all but the last are the first of them.
+const VALUES: usize = 16;
+
+/// A longer value is not kept.
+const LONGEST: usize = 128;
+
+/// Of short values so many may change at first, of so many: else these are measurements, and are not kept.
+const TRIAL: (u64, u64) = (4, 8);
+
+/// Measurements are that short.
+const SHORT: usize = 3;
+
+/// The values of one id.
+#[derive(Clone, Debug)]
+pub struct History {
+    values: Vec<Value>,
+    elements: u64,
+    changes: u64,
+    varies: bool,
+}
+
+/// A value, from the packet on that first had it after another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Its bytes.
+    pub data: Box<[u8]>,
+    /// When it came.
+    pub time: Timestamp,
+    /// In which packet.
+    pub packet: PacketId,
+}
+
+impl History {
+    pub(super) const fn new() -> Self {
+        Self { values: Vec::new(), elements: 0, changes: 0, varies: false }
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, data: &[u8], arrival: &Arrival, budget: &Budget) {
+        if self.varies {
+            return;
+        }
+        self.elements += 1;
+        if self.values.last().is_none_or(|last| *last.data != *data) {
+            self.change(data, arrival, budget);
+        }
+    }
+
+    /// The values in order: the first of them, and the last. None where they vary from packet to packet.
+    #[must_use]
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// How often the value changed.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Goes on with what came on another path.
+    pub(super) fn add(&mut self, next: &Self) {
+        self.elements += next.elements;
+        self.changes += next.changes;
+        self.varies |= next.varies;
+        self.values.extend(next.values.iter().cloned());
+        self.values.sort_by_key(|value| (value.time, value.packet));
+        self.values.dedup_by(|next, value| next.data == value.data);
+        if self.values.len() > VALUES {
+            self.values.drain(VALUES - 1..self.values.len() - 1);
+        }
+        if self.varies {
+            self.values.clear();
+        }
+    }
+
+    #[cold]
+    fn change(&mut self, data: &[u8], arrival: &Arrival, budget: &Budget) {
+        self.changes += u64::from(!self.values.is_empty());
+        if data.len() <= SHORT && self.changes >= TRIAL.0 && self.elements <= TRIAL.1 {
+            self.varies = true;
+            self.values = Vec::new();
+            return;
+        }
+        let is_full = self.values.len() >= VALUES;
+        if data.len() > LONGEST || !is_full && !budget.take(size_of::<Value>() + data.len()) {
+            return;
+        }
+        match self.values.last_mut().filter(|_| is_full) {
+            Some(last) if last.data.len() == data.len() => {
+                last.data.copy_from_slice(data);
+                (last.time, last.packet) = (arrival.time, arrival.id);
+            }
+            Some(last) => *last = Value { data: data.into(), time: arrival.time, packet: arrival.id },
+            None => self.values.push(Value { data: data.into(), time: arrival.time, packet: arrival.id }),
+        }
+    }
+}
