@@ -215,3 +215,102 @@ fn plausible_step(first: Timestamp, last: Timestamp, packets: u64, now: Timestam
     let rate = i64::try_from(packets).unwrap_or(i64::MAX) / whole;
     elapsed.saturating_mul(rate.max(USUAL_RATE)).saturating_mul(FASTER) / 1000
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLI: i64 = NANOS_PER_MILLI;
+
+    /// Numbers at times in milliseconds, with the packet's number and what was not captured before it.
+    fn run(packets: impl IntoIterator<Item = (u16, i64, u32)>) -> Numbers {
+        let (mut ways, budget) = (TransportWide::default(), Budget::default());
+        for ((number, millis, holes), packet) in packets.into_iter().zip(1..) {
+            let carrier = Carrier { time: Timestamp(millis * MILLI), id: PacketId::new(0, packet), holes };
+            ways.push(&Element { id: 3, data: &number.to_be_bytes(), offset: 0 }, &carrier, 1, &budget);
+        }
+        ways.finish().remove(0)
+    }
+
+    fn steady(numbers: impl IntoIterator<Item = u16>) -> Numbers {
+        run(numbers.into_iter().zip(0..).map(|(number, index)| (number, index * 5, 0)))
+    }
+
+    #[test]
+    fn losses_with_the_packets_around_them() {
+        // Over the end of the 16 bits: 65,500 to 99, without 65,510 and 5 to 7; 20 comes after 21.
+        let mut numbers: Vec<u16> = (65_500..=65_535).chain(0..100).collect();
+        numbers.retain(|number| *number != 65_510 && !(5..=7).contains(number));
+        let (late, early) = (numbers.iter().position(|number| *number == 20).unwrap(), 21);
+        numbers.swap(late, late + 1);
+        assert_eq!(numbers[late], early);
+        let found = steady(numbers);
+        let counters = found.counters();
+        assert_eq!((found.packets, counters.expected, counters.lost, counters.reordered), (132, 136, 4, 1));
+        assert_eq!((counters.bursts.count(), counters.bursts.longest), (2, 3));
+        // 4 is the 40th packet: 65,500 to 65,535 without one are 35, and 0 to 4 five more.
+        assert_eq!(found.around_longest(&counters.bursts), Some((PacketId::new(0, 40), PacketId::new(0, 41))));
+        assert!(found.are_proven());
+        assert_eq!((found.first_number(), found.id, found.direction), (65_500, 3, 1));
+    }
+
+    #[test]
+    fn what_is_no_number() {
+        // A name of two letters, a number that has steps of its own, and too few.
+        assert!(!steady([0x6869; 500]).are_proven());
+        assert!(!steady((0..500).map(|index| index * 3)).are_proven());
+        assert!(!steady(0..20).are_proven());
+    }
+
+    #[test]
+    fn a_long_gap_is_told_apart() {
+        // 200 packets in a second, three seconds without, in which 600 were sent.
+        let before = (0..200).map(|index| (index, i64::from(index) * 5, 0));
+        let behind = (800..1000).map(|index| (index, i64::from(index) * 5, 0));
+        let found = run(before.chain(behind));
+        let gap = Gap {
+            missing: 600,
+            from: (Timestamp(995 * MILLI), PacketId::new(0, 200)),
+            to: (Timestamp(4000 * MILLI), PacketId::new(0, 201)),
+        };
+        assert_eq!(found.gaps, [gap]);
+        let counters = found.counters();
+        assert_eq!((counters.lost, counters.expected, counters.restarts), (0, 400, 0));
+    }
+
+    #[test]
+    fn a_new_start_is_no_loss() {
+        let found = steady((0..200).chain(30_000..30_200));
+        let counters = found.counters();
+        assert_eq!((counters.lost, counters.expected, counters.restarts), (0, 400, 1));
+    }
+
+    #[test]
+    fn what_was_not_captured_is_no_loss() {
+        let found = run((0..100)
+            .map(|index| (index, i64::from(index), 0))
+            .chain((110..200).map(|index| (index, i64::from(index), 1))));
+        let counters = found.counters();
+        assert_eq!((counters.lost, counters.expected, counters.uncaptured), (0, 190, 10));
+    }
+
+    #[test]
+    fn four_bytes_only_where_two_were_seen() {
+        let (mut ways, budget) = (TransportWide::default(), Budget::default());
+        let carrier = Carrier { time: Timestamp(0), id: PacketId::new(0, 1), holes: 0 };
+        let mut push = |id: u8, data: &[u8]| ways.push(&Element { id, data, offset: 0 }, &carrier, 0, &budget);
+        push(8, &[6, 6, 6, 16]);
+        push(3, &[0, 1]);
+        push(3, &[0, 2, 0x80, 0x01]);
+        // No more ids than are followed.
+        (4..15).for_each(|id| push(id, &[0, 1]));
+        let found = ways.finish();
+        assert_eq!(
+            found.iter().map(|numbers| (numbers.id, numbers.packets)).collect::<Vec<_>>(),
+            [(3, 2), (4, 1), (5, 1), (6, 1)]
+        );
+        let (mut ways, nothing) = (TransportWide::default(), Budget::new(0));
+        ways.push(&Element { id: 3, data: &[0, 1], offset: 0 }, &carrier, 0, &nothing);
+        assert!(ways.finish().is_empty());
+    }
+}

@@ -38,8 +38,8 @@ const NONE: u8 = u8::MAX;
 /// Packets after which it is clear whether three bytes are a time.
 const TRIAL: u64 = 32;
 
-/// Packets in a row that begin and end frames as descriptors do, until they are read as such without a structure.
-const DESCRIPTORS: u8 = 16;
+/// Frames in a row that begin and end as descriptors say, until these are read as such without a structure.
+const DESCRIPTORS: u8 = 8;
 
 /// The elements of a stream.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ pub struct Followed {
     pub capture_times: Option<Box<CaptureTimes>>,
     /// The lowest and the highest of three bytes as a number with a sign.
     pub range: Option<(i32, i32)>,
-    /// The last three bytes, while nobody knows what they are, and how many in a row could be descriptors.
+    /// The last three bytes, while nobody knows what they are, and how many frames in a row they could be descriptors of.
     last: Option<FrameStart>,
     descriptors: u8,
 }
@@ -193,8 +193,11 @@ impl Followed {
         self.range = Some((lowest.min(number), highest.max(number)));
         self.history.push(&bytes, arrival, budget);
         let start = FrameStart::of(bytes);
-        let goes_on = self.last.replace(start).is_some_and(|last| frames::follows(last, start));
-        self.descriptors = if goes_on { self.descriptors.saturating_add(1) } else { 0 };
+        match self.last.replace(start).map(|last| frames::begins_next(last, start)) {
+            Some(Some(true)) => self.descriptors = self.descriptors.saturating_add(1),
+            Some(None) => {}
+            None | Some(Some(false)) => self.descriptors = 0,
+        }
         if self.descriptors >= DESCRIPTORS {
             self.frames.get_or_insert_default().push(start);
         }
@@ -240,5 +243,95 @@ fn add<T: Clone>(own: &mut Option<Box<T>>, next: &Option<Box<T>>, sum: impl Fn(&
         (Some(own), Some(next)) => sum(own, next),
         (own @ None, Some(next)) => *own = Some(next.clone()),
         (_, None) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{NANOS_PER_MILLI, PacketId, Timestamp};
+
+    /// The packet of a number, 20 ms after the one before it.
+    pub(super) fn arrival(number: u64) -> Arrival {
+        Arrival {
+            time: Timestamp(number as i64 * 20 * NANOS_PER_MILLI),
+            id: PacketId::new(0, number),
+            ssrc: 1,
+            timestamp: number as u32 * 960,
+            sequence_number: number as u16,
+            payload_type: 111,
+            marker: false,
+            padding: false,
+            header_length: 24,
+            padding_length: 0,
+            payload_length: 100,
+            extensions: 0,
+            csrc_count: 0,
+            holes: 0,
+        }
+    }
+
+    /// A stream whose packets have these elements of one id.
+    pub(super) fn followed<T: AsRef<[u8]>>(elements: impl IntoIterator<Item = T>) -> Elements {
+        let (mut all, budget) = (Elements::default(), Budget::default());
+        for (data, number) in elements.into_iter().zip(1..) {
+            all.push(&Element { id: 5, data: data.as_ref(), offset: 0 }, &arrival(number), &budget);
+        }
+        all
+    }
+
+    fn sent(index: u64) -> [u8; 3] {
+        // 20 ms are 5,242.88 units.
+        let [.., a, b, c] = (index * 524_288 / 100).to_be_bytes();
+        [a, b, c]
+    }
+
+    #[test]
+    fn times_are_proven_by_the_clock() {
+        let all = followed((0..400).map(sent));
+        let times = all.of(5).unwrap();
+        assert_eq!((times.count, times.meaning(false, 400)), (400, Some(Meaning::SendTime)));
+        assert!(times.history.values().is_empty());
+    }
+
+    #[test]
+    fn offsets_are_a_range() {
+        // An offset that seldom changes is no time, nor is one that wanders: -2 and 300 are the ends.
+        let value = |index: u64| if index == 70 { [0xff, 0xff, 0xfe] } else { [0, 0, 0] };
+        let all = followed((0..100).map(value).chain([[0, 1, 44]]));
+        let offsets = all.of(5).unwrap();
+        assert_eq!((offsets.range, offsets.meaning(false, 101)), (Some((-2, 300)), None));
+        assert!(offsets.send_times.as_ref().is_some_and(|times| !times.are_likely()));
+    }
+
+    #[test]
+    fn descriptors_are_proven_by_frames() {
+        // Three packets a frame: the first begins it, the last ends it.
+        let descriptor = |index: u64| {
+            let flags = match index % 3 {
+                0 => 0x80,
+                1 => 0x00,
+                _ => 0x40,
+            };
+            let [high, low] = ((index / 3) as u16 + 500).to_be_bytes();
+            [flags | 0x05, high, low]
+        };
+        let all = followed((0..300).map(descriptor));
+        let frames = all.of(5).unwrap();
+        assert_eq!(frames.meaning(false, 300), Some(Meaning::DependencyDescriptor));
+        // It took the beginnings of eight frames behind the first to see what they are.
+        let found = frames.frames.as_ref().unwrap();
+        assert_eq!((found.count_all(), found.missing(), found.structure()), (92, Some(0), None));
+        // A number that stays is no frame.
+        assert_eq!(followed([[0_u8; 3]; 300]).of(5).unwrap().meaning(false, 300), None);
+    }
+
+    #[test]
+    fn ids_beyond_15_and_parts_of_a_stream() {
+        let mut all = followed([[0_u8], [0]]);
+        all.push(&Element { id: 200, data: &[1], offset: 0 }, &arrival(3), &Budget::default());
+        assert_eq!(all.all().len(), 1);
+        all.add(&followed([[1_u8]]));
+        assert_eq!(all.of(5).map(|followed| followed.count), Some(3));
     }
 }

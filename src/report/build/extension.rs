@@ -1,11 +1,15 @@
 //! What the header extensions of a stream said, and the sequence numbers over all streams.
 
+use std::collections::BTreeMap;
+
 use crate::{
     flow::{
         FlowRecord,
+        key::FlowKey,
         stream::{
             Stream,
             elements::{CaptureTimes, Followed, Frames, Levels, SendTimes, Value},
+            media_kind,
         },
         transport_wide::{Gap, Numbers},
     },
@@ -17,10 +21,10 @@ use crate::{
             TransportWide, VideoContentType, VideoLayersAllocation, VideoOrientation,
         },
     },
-    session::{CallStream, Signalled},
+    session::{CallStream, Repair, Signalled, StreamRole},
     time::{Timestamp, seconds},
     wire::rtp::{
-        Meaning,
+        Meaning, Media,
         allocation::Allocation,
         value::{ColorSpace, Orientation, PlayoutDelay as Delay, is_screen},
     },
@@ -29,31 +33,88 @@ use crate::{
 /// Nanoseconds from 1900, where NTP counts from, to 1970.
 const NTP_EPOCH: i64 = 2_208_988_800 * crate::time::NANOS_PER_SECOND;
 
-/// The header extensions of a stream, by id.
+/// Paths of a call that are asked whether they had the numbers that another misses.
+const PATHS: usize = 64;
+
+/// What ids mean in one direction of a path, by behaviour. All streams of a transport agree on their ids (RFC 8843
+/// section 9.1.1 for those in a BUNDLE group), so that what one proves counts for all.
+#[derive(Clone, Debug, Default)]
+pub struct Inferred {
+    /// By id; `None` where streams contradict each other.
+    meanings: BTreeMap<u8, Option<Meaning>>,
+    /// Media streams with descriptors of frames: the streams of a simulcast share the frames' numbers.
+    descriptors: usize,
+}
+
+/// A direction of a path.
+pub type Way = (FlowKey, usize);
+
+/// The direction and path that a stream is on at its end.
+pub fn way_of(found: &CallStream<'_>) -> Way {
+    (found.flow.key, found.parts.last().map_or(found.stream.direction, |(_, part)| part.direction))
+}
+
+/// What the behaviour of all streams proves, by path and direction. `roles` are theirs.
+pub fn infer(flows: &[&FlowRecord], streams: &[CallStream<'_>], roles: &[Repair]) -> BTreeMap<Way, Inferred> {
+    let mut ways: BTreeMap<Way, Inferred> = BTreeMap::new();
+    let mut note = |way: Way, id: u8, meaning: Meaning| {
+        let known = ways.entry(way).or_default().meanings.entry(id).or_insert(Some(meaning));
+        *known = known.filter(|known| *known == meaning);
+    };
+    for found in streams {
+        let is_audio = media_kind(&found.stream) == Some(Media::Audio);
+        for followed in found.stream.elements.iter().flat_map(|elements| elements.all()) {
+            if let Some(meaning) = followed.meaning(is_audio, found.stream.packets) {
+                note(way_of(found), followed.id, meaning);
+            }
+        }
+    }
+    for flow in flows {
+        for numbers in flow.transport_wide.iter().filter(|numbers| numbers.are_proven()) {
+            note((flow.key, numbers.direction), numbers.id, Meaning::TransportWide);
+        }
+    }
+    for (found, role) in streams.iter().zip(roles) {
+        let mut followed = found.stream.elements.iter().flat_map(|elements| elements.all());
+        if role.role == StreamRole::Media && followed.any(|followed| followed.frames.is_some()) {
+            ways.entry(way_of(found)).or_default().descriptors += 1;
+        }
+    }
+    ways
+}
+
+/// The header extensions of a stream, by id. `inferred` is what all streams of its path prove.
 pub fn header_extensions(
     context: &Context<'_>,
     stream: &Stream,
     said: Option<&Signalled<'_>>,
-    is_audio: bool,
+    inferred: &Inferred,
 ) -> Vec<HeaderExtension> {
     let used = stream.extensions.iter().zip(0_u8..).filter(|(packets, _)| **packets > 0);
     let describe = |(packets, id): (&u32, u8)| {
         let followed = stream.elements.as_ref().and_then(|elements| elements.of(id));
         let uri = said.and_then(|said| said.extension(id));
-        let inferred = || followed.and_then(|followed| followed.meaning(is_audio, stream.packets));
-        let meaning = uri.map_or_else(inferred, Meaning::of_uri);
+        let by_behaviour = || inferred.meanings.get(&id).copied().flatten();
+        let meaning = uri.map_or_else(by_behaviour, Meaning::of_uri);
         HeaderExtension {
             id,
             packets: u64::from(*packets),
             uri: uri.or_else(|| meaning.map(Meaning::uri)).map(str::to_owned),
             uri_inferred: uri.is_none() && meaning.is_some(),
-            details: followed.zip(meaning).and_then(|(followed, meaning)| details(context, followed, meaning)),
+            details: followed
+                .zip(meaning)
+                .and_then(|(followed, meaning)| details(context, followed, meaning, inferred)),
         }
     };
     used.map(describe).collect()
 }
 
-fn details(context: &Context<'_>, followed: &Followed, meaning: Meaning) -> Option<ExtensionDetails> {
+fn details(
+    context: &Context<'_>,
+    followed: &Followed,
+    meaning: Meaning,
+    inferred: &Inferred,
+) -> Option<ExtensionDetails> {
     Some(match meaning {
         Meaning::AudioLevel => ExtensionDetails::AudioLevel(audio_level(context, followed.levels.as_ref()?)),
         Meaning::SendTime => {
@@ -62,7 +123,8 @@ fn details(context: &Context<'_>, followed: &Followed, meaning: Meaning) -> Opti
         }
         Meaning::CaptureTime => ExtensionDetails::AbsCaptureTime(capture_time(followed.capture_times.as_ref()?)),
         Meaning::DependencyDescriptor => {
-            ExtensionDetails::DependencyDescriptor(dependency(context, followed.frames.as_ref()?))
+            let is_alone = inferred.descriptors < 2;
+            ExtensionDetails::DependencyDescriptor(dependency(context, followed.frames.as_ref()?, is_alone))
         }
         Meaning::VideoLayersAllocation => {
             ExtensionDetails::VideoLayersAllocation(changes(context, followed, allocation)?)
@@ -91,7 +153,8 @@ fn audio_level(context: &Context<'_>, levels: &Levels) -> AudioLevel {
         last_packet: context.packet(silence.last.1),
     });
     AudioLevel {
-        level: Some((10.0 * mean.log10()).max(-127.0)),
+        // What is beyond a hundredth depends on the machine's logarithm.
+        level: Some((1000.0 * mean.log10()).round().max(-12_700.0) / 100.0),
         level_max: levels.loudest().map(|loudest| -f64::from(loudest)),
         silent_packets: levels.silent,
         voice_activity_packets: levels.voice,
@@ -123,7 +186,7 @@ fn capture_time(times: &CaptureTimes) -> AbsCaptureTime {
     }
 }
 
-fn dependency(context: &Context<'_>, frames: &Frames) -> DependencyDescriptor {
+fn dependency(context: &Context<'_>, frames: &Frames, is_alone: bool) -> DependencyDescriptor {
     let structure = frames.structure();
     let layers = frames.by_layer();
     let highest = |place: fn(&crate::wire::rtp::dependency::Layer) -> u8| {
@@ -131,7 +194,7 @@ fn dependency(context: &Context<'_>, frames: &Frames) -> DependencyDescriptor {
     };
     DependencyDescriptor {
         frames: frames.count_all(),
-        frames_missing: frames.missing(),
+        frames_missing: frames.missing().filter(|_| is_alone),
         key_frames: frames.key_frames,
         key_frame_packets: frames.first_key_frames.iter().map(|(_, packet)| context.packet(*packet)).collect(),
         layers: layers
@@ -208,30 +271,27 @@ pub fn transport_wide(
     streams: &[CallStream<'_>],
     said: &[Option<Signalled<'_>>],
 ) -> Vec<TransportWide> {
-    let mut found: Vec<(Timestamp, TransportWide)> = Vec::new();
-    for flow in flows {
-        for numbers in &flow.transport_wide {
-            // The streams of this path whose packets have such an element, and what was said of it.
-            let (mut parts, mut uris) = (Vec::new(), Vec::new());
-            for (stream, said) in streams.iter().zip(said) {
-                let own = stream.parts.iter().filter(|(other, part)| {
-                    let has = part.extensions.get(usize::from(numbers.id)).is_some_and(|packets| *packets > 0);
-                    std::ptr::eq(*other, *flow) && part.direction == numbers.direction && has
-                });
-                for (_, part) in own {
-                    parts.push(*part);
-                    uris.extend(said.as_ref().and_then(|said| said.extension(numbers.id)));
-                }
-            }
-            let said = uris.iter().find(|uri| Meaning::of_uri(uri) == Some(Meaning::TransportWide));
-            if said.is_none() && (!uris.is_empty() || !numbers.are_proven()) {
-                continue;
-            }
-            let uri = said.copied().unwrap_or(Meaning::TransportWide.uri());
-            let described = describe(context, flows, flow, numbers, &parts);
-            let inferred = said.is_none();
-            found.push((numbers.first.0, TransportWide { uri: uri.to_owned(), uri_inferred: inferred, ..described }));
+    let mut parts: BTreeMap<Way, Vec<(&Stream, Option<&Signalled<'_>>)>> = BTreeMap::new();
+    for (stream, said) in streams.iter().zip(said) {
+        for (flow, part) in &stream.parts {
+            parts.entry((flow.key, part.direction)).or_default().push((part, said.as_ref()));
         }
+    }
+    let mut found: Vec<(Timestamp, TransportWide)> = Vec::new();
+    for (flow, numbers) in flows.iter().flat_map(|flow| flow.transport_wide.iter().map(move |numbers| (flow, numbers)))
+    {
+        let has = |part: &Stream| part.extensions.get(usize::from(numbers.id)).is_some_and(|packets| *packets > 0);
+        let carriers = parts.get(&(flow.key, numbers.direction)).into_iter().flatten();
+        let carriers: Vec<_> = carriers.filter(|(part, _)| has(part)).collect();
+        let uris: Vec<&str> = carriers.iter().filter_map(|(_, said)| said.as_ref()?.extension(numbers.id)).collect();
+        let said = uris.iter().find(|uri| Meaning::of_uri(uri) == Some(Meaning::TransportWide));
+        if said.is_none() && (!uris.is_empty() || !numbers.are_proven()) {
+            continue;
+        }
+        let uri = said.copied().unwrap_or(Meaning::TransportWide.uri()).to_owned();
+        let streams = carriers.iter().map(|(part, _)| *part).collect::<Vec<_>>();
+        let described = describe(context, flows, flow, numbers, &streams);
+        found.push((numbers.first.0, TransportWide { uri, uri_inferred: said.is_none(), ..described }));
     }
     found.sort_by_key(|(first, _)| *first);
     found.into_iter().map(|(_, numbers)| numbers).collect()
@@ -289,7 +349,7 @@ fn is_covered(flows: &[&FlowRecord], flow: &FlowRecord, numbers: &Numbers, gap: 
     let ends =
         |flow: &FlowRecord, direction: usize| (flow.key.source(direction).ip(), flow.key.destination(direction).ip());
     let (source, destination) = ends(flow, numbers.direction);
-    flows.iter().filter(|other| !std::ptr::eq(**other, flow)).any(|other| {
+    flows.iter().take(PATHS).filter(|other| !std::ptr::eq(**other, flow)).any(|other| {
         other.transport_wide.iter().any(|its| {
             let (its_source, its_destination) = ends(other, its.direction);
             its.id == numbers.id

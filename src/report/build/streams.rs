@@ -49,16 +49,19 @@ pub fn streams(
     }
     let mentions = mentions(flows);
     let said = |found: &CallStream<'_>| {
-        let direction = found.parts.last().map_or(found.stream.direction, |(_, part)| part.direction);
+        let (_, direction) = extension::way_of(found);
         Sides::of(found.flow, exchanges).and_then(|sides| sides.stream(found, direction))
     };
     let said: Vec<Option<Signalled<'_>>> = all.iter().map(said).collect();
     let transport_wide = extension::transport_wide(context, flows, &all, &said);
+    let (ways, nothing) = (extension::infer(flows, &all, &roles), extension::Inferred::default());
     let found = all.iter().zip(roles).zip(said).enumerate().map(|(index, ((found, role), said))| {
         let repaired = role.of.and_then(|index| all.get(index)).map(|found| &*found.stream);
         let rtx = repairs_of.get(&index).copied();
         let flows = mentions.get(&found.stream.ssrc).map_or(&[][..], Vec::as_slice);
-        Parts { context, found, flow: found.flow, flows, stream: &found.stream, role, repaired, rtx, said }.describe()
+        let proven = ways.get(&extension::way_of(found)).unwrap_or(&nothing);
+        Parts { context, found, flow: found.flow, flows, stream: &found.stream, role, repaired, rtx, said, proven }
+            .describe()
     });
     (found.collect(), transport_wide)
 }
@@ -94,6 +97,8 @@ struct Parts<'a> {
     rtx: Option<&'a Stream>,
     /// What was signalled of it.
     said: Option<Signalled<'a>>,
+    /// What ids of its header extensions mean, where its path proves it.
+    proven: &'a extension::Inferred,
 }
 
 impl Parts<'_> {
@@ -157,7 +162,7 @@ impl Parts<'_> {
                 .flatten(),
             padding_packets: self.padding_packets(),
             csrcs: stream.csrcs.clone(),
-            header_extensions: extension::header_extensions(context, stream, self.said.as_ref(), kind == Some("audio")),
+            header_extensions: extension::header_extensions(context, stream, self.said.as_ref(), self.proven),
             clock_drift_ppm: rate
                 .filter(|_| is_media)
                 .and_then(|rate| stream.timing().drift_ppb(rate))

@@ -11,7 +11,7 @@ use crate::{
 const SPATIAL: usize = 4;
 const TEMPORAL: usize = 8;
 
-/// Packets that begin where they say, before descriptors are taken for such without being told.
+/// Frames that begin where they say, before descriptors are taken for such without being told.
 const PROOF: u64 = 50;
 
 /// A frame number that is further ahead is a new start of the numbers.
@@ -28,7 +28,7 @@ pub struct Frames {
     /// Frame numbers; there is none before the first packet.
     numbers: Option<Sequence>,
     last: Option<FrameStart>,
-    /// Packets that begin a frame exactly where the number changes; and those that do not.
+    /// Frames that begin exactly where the number changes; and packets that tell otherwise.
     coherent: u64,
     incoherent: u64,
     /// The structure in force, that of the last key frame.
@@ -53,7 +53,8 @@ impl Frames {
         self.packets += 1;
         let last = self.last.replace(start);
         if last.is_some_and(|last| last.number == start.number) {
-            self.note_coherent(!start.first);
+            // That the number stays proves nothing; that a frame begins in it disproves it.
+            self.incoherent += u64::from(start.first);
             return;
         }
         match last.map(|last| start.number.wrapping_sub(last.number)) {
@@ -167,11 +168,84 @@ impl Frames {
     }
 }
 
-/// Whether a packet goes on with the frame of the packet before it, or begins the next where that ended.
-pub(super) const fn follows(last: FrameStart, start: FrameStart) -> bool {
+/// Whether a packet begins the next frame where that of the packet before it ended; `None` if it goes on with it.
+pub(super) const fn begins_next(last: FrameStart, start: FrameStart) -> Option<bool> {
     match start.number.wrapping_sub(last.number) {
-        0 => !start.first && !last.last && start.template == last.template,
-        1 => start.first && last.last,
-        _ => false,
+        0 if !start.first && !last.last && start.template == last.template => None,
+        1 => Some(start.first && last.last),
+        _ => Some(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::stream::elements::tests::arrival;
+
+    /// Two templates, temporal layers 0 and 1, for two decode targets; no chains, no size. By hand along the
+    /// specification: flags 10000, offset 000000, targets 00001, layers 01 and 11, four indications 10, no differences 0 and
+    /// 0, no chains 0 (`ns(3)`), no size 0.
+    const STRUCTURE: [u8; 4] = [0b1000_0000, 0b0000_0001, 0b0111_1010, 0b1010_0000];
+
+    fn start(number: u16, template: u8) -> FrameStart {
+        FrameStart { first: true, last: true, template, number }
+    }
+
+    fn key(frames: &mut Frames, number: u16) {
+        let [high, low] = number.to_be_bytes();
+        let data = [&[0xc0, high, low][..], &STRUCTURE].concat();
+        frames.push_extended(start(number, 0), &data, &arrival(u64::from(number)));
+    }
+
+    #[test]
+    fn the_structure_is_one() {
+        let extended = Extended::parse(&[&[0xc0, 0, 0][..], &STRUCTURE].concat(), None).unwrap();
+        let structure = extended.structure.unwrap();
+        assert_eq!((structure.layers.len(), structure.decode_targets), (2, 2));
+        assert_eq!(structure.layer(1), Some(Layer { spatial: 0, temporal: 1 }));
+    }
+
+    #[test]
+    fn frames_by_layer() {
+        let mut frames = Frames::default();
+        key(&mut frames, 100);
+        for number in 101..160 {
+            // Frame 130 is lost, 140 has two packets, and 150 comes after 151.
+            let number = match number {
+                130 => continue,
+                150 => 151,
+                151 => 150,
+                other => other,
+            };
+            let one = start(number, (number % 2) as u8);
+            if number == 140 {
+                frames.push(FrameStart { last: false, ..one });
+                frames.push(FrameStart { first: false, ..one });
+            } else {
+                frames.push(one);
+            }
+        }
+        key(&mut frames, 160);
+        let layers: Vec<(u8, u64)> = frames.by_layer().map(|(layer, count)| (layer.temporal, count)).collect();
+        // 100, 102 .. 158 without 130 are 29, and 160; 101, 103 .. 159 are 30.
+        assert_eq!((layers, frames.count_all()), (vec![(0, 30), (1, 30)], 60));
+        assert_eq!((frames.missing(), frames.key_frames, frames.packets), (Some(1), 2, 61));
+        let named: Vec<u64> = frames.first_key_frames.iter().map(|(_, packet)| packet.number()).collect();
+        assert_eq!(named, [100, 160]);
+    }
+
+    #[test]
+    fn parts_of_a_stream() {
+        let part = |from: u16, to: u16| {
+            let mut frames = Frames::default();
+            (from..to).for_each(|number| frames.push(start(number, 0)));
+            frames
+        };
+        let mut one = part(0, 50);
+        one.add(&part(52, 100));
+        assert_eq!((one.missing(), one.count_all()), (Some(2), 98));
+        // Behind what is known already: they took turns, and what is missing in each is not known.
+        one.add(&part(10, 20));
+        assert_eq!((one.missing(), one.count_all()), (None, 108));
     }
 }

@@ -104,3 +104,56 @@ impl History {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::stream::elements::tests::{arrival, followed};
+
+    fn values(history: &History) -> Vec<(u64, &[u8])> {
+        history.values().iter().map(|value| (value.packet.number(), &*value.data)).collect()
+    }
+
+    #[test]
+    fn changes_with_their_packets() {
+        // A camera that is turned at the 50th packet, and back at the 80th.
+        let all = followed((1..=100).map(|packet| [u8::from((50..80).contains(&packet))]));
+        let history = &all.of(5).unwrap().history;
+        assert_eq!(values(history), [(1, &[0][..]), (50, &[1]), (80, &[0])]);
+        assert_eq!(history.changes(), 2);
+    }
+
+    #[test]
+    fn measurements_are_not_kept() {
+        let all = followed((0..100).map(|packet| [packet as u8]));
+        assert!(all.of(5).unwrap().history.values().is_empty());
+    }
+
+    #[test]
+    fn the_first_and_the_last_of_many() {
+        let (mut history, budget) = (History::new(), Budget::default());
+        for number in 1..=100 {
+            history.push(&[9, 9, 9, 9, number as u8], &arrival(number), &budget);
+        }
+        let kept = values(&history);
+        assert_eq!((kept.len(), kept[14], kept[15]), (16, (15, &[9, 9, 9, 9, 15][..]), (100, &[9, 9, 9, 9, 100][..])));
+        assert_eq!(history.changes(), 99);
+        // Too long, and nothing left to pay with.
+        let mut poor = History::new();
+        poor.push(&[1; 129], &arrival(1), &budget);
+        poor.push(&[1; 4], &arrival(2), &Budget::new(10));
+        assert!(poor.values().is_empty());
+    }
+
+    #[test]
+    fn parts_are_put_in_order() {
+        let part = |numbers: [u64; 2], value: u8| {
+            let mut history = History::new();
+            numbers.iter().for_each(|number| history.push(&[value; 4], &arrival(*number), &Budget::default()));
+            history
+        };
+        let mut late = part([30, 40], 2);
+        late.add(&part([10, 20], 1));
+        assert_eq!(values(&late), [(10, &[1; 4][..]), (30, &[2; 4])]);
+    }
+}

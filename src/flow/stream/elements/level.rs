@@ -14,7 +14,7 @@ const PROOF: u64 = 100;
 const ENERGY: [u64; 128] = {
     let (mut energy, mut index, mut value) = ([0; 128], 0, Levels::FULL_ENERGY);
     while index < 128 {
-        energy[index] = value as u64;
+        energy[index] = (value + 0.5) as u64;
         // Ten to the power of a tenth of a bel less.
         value *= 0.794_328_234_724_281_5;
         index += 1;
@@ -107,5 +107,55 @@ impl Levels {
 
     fn end_run(&mut self) {
         self.longest = self.run.take().into_iter().chain(self.longest).max_by_key(Silence::length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::stream::elements::tests::followed;
+
+    fn levels(bytes: impl IntoIterator<Item = u8>) -> Levels {
+        let all = followed(bytes.into_iter().map(|byte| [byte]));
+        all.of(5).unwrap().levels.as_deref().unwrap().clone()
+    }
+
+    /// Decibels of the mean energy.
+    fn mean(levels: &Levels) -> f64 {
+        10.0 * (levels.energy as f64 / levels.packets as f64 / Levels::FULL_ENERGY).log10()
+    }
+
+    #[test]
+    fn loudness() {
+        // Half the packets at -20 dBov, half silent: 3.01 dB less in the mean.
+        let found = levels((0..100).map(|index| if index % 2 == 0 { 0x80 | 20 } else { 127 }));
+        assert!((mean(&found) + 23.01).abs() < 0.01, "{}", mean(&found));
+        assert_eq!((found.packets, found.silent, found.voice, found.loudest()), (100, 50, 50, Some(20)));
+        // A level alone is its own mean, as far down as anybody hears.
+        for level in [0, 1, 10, 60, 80] {
+            assert!((mean(&levels([level; 3])) + f64::from(level)).abs() < 0.05);
+        }
+    }
+
+    #[test]
+    fn the_longest_silence() {
+        let of = |level: u8, count: usize| std::iter::repeat_n(level, count);
+        let found = levels(of(127, 3).chain(of(30, 5)).chain(of(127, 7)).chain(of(30, 5)).chain(of(127, 2)));
+        let silence = found.longest_silence().unwrap();
+        assert_eq!((silence.packets, silence.first.1.number(), silence.last.1.number()), (7, 9, 15));
+        assert_eq!(levels(of(30, 9)).longest_silence(), None);
+        // One that goes on at the end counts too.
+        assert_eq!(levels(of(30, 2).chain(of(127, 4))).longest_silence().map(|silence| silence.packets), Some(4));
+        // Parts of a stream are not one silence.
+        let mut parts = levels(of(127, 4));
+        parts.add(&levels(of(127, 6)));
+        assert_eq!((parts.longest_silence().map(|silence| silence.packets), parts.silent), (Some(6), 10));
+    }
+
+    #[test]
+    fn proof() {
+        let talk = (0..200).map(|index| 20 + index % 30);
+        assert!(levels(talk.clone()).are_proven(200) && !levels(talk).are_proven(201));
+        assert!(!levels((0..200).map(|index| 20 + index % 10)).are_proven(200));
     }
 }
