@@ -414,12 +414,12 @@ fn note_elements(
     }
     let elements = stream.elements.get_or_insert_default();
     let carrier = carrier(arrival);
-    for element in extension.elements() {
-        elements.push(&element, arrival, budget);
+    extension.visit(|element| {
+        elements.push(element, (arrival.time, arrival.id), budget);
         if let (2 | 4, Some(way)) = (element.data.len(), &mut way) {
-            way.push(&element, &carrier, direction, budget);
+            way.push(element, &carrier, direction, budget);
         }
-    }
+    });
 }
 
 const fn carrier(arrival: &Arrival) -> Carrier {

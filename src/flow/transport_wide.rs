@@ -104,7 +104,7 @@ impl TransportWide {
 
     /// Takes the numbers of a packet whose elements are of no other interest yet.
     pub fn push_all(&mut self, extension: &Extension<'_>, carrier: &Carrier, direction: usize, budget: &Budget) {
-        extension.elements().for_each(|element| self.push(&element, carrier, direction, budget));
+        extension.visit(|element| self.push(element, carrier, direction, budget));
     }
 
     /// The numbers, by id.

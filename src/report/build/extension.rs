@@ -319,7 +319,7 @@ fn describe(
     TransportWide {
         source: flow.key.name_of(flow.key.source(numbers.direction)),
         destination: flow.key.name_of(flow.key.destination(numbers.direction)),
-        transport: flow.key.transport.name().to_owned(),
+        transport: flow.key.transport.name(),
         relay: flow.key.relay.map(|relay| relay.to_string()),
         id: numbers.id,
         uri: String::new(),

@@ -1,6 +1,6 @@
 //! Frames of a scalable stream, as dependency descriptors name them.
 
-use super::Arrival;
+use super::At;
 use crate::{
     flow::sequence::{Sequence, Step},
     time::{PacketId, Timestamp},
@@ -79,7 +79,7 @@ impl Frames {
     }
 
     /// A descriptor of more than three bytes.
-    pub(super) fn push_extended(&mut self, start: FrameStart, data: &[u8], arrival: &Arrival) {
+    pub(super) fn push_extended(&mut self, start: FrameStart, data: &[u8], at: At) {
         let targets = self.structure.as_ref().map(|structure| structure.decode_targets);
         let extended = Extended::parse(data, targets).unwrap_or_default();
         self.active_decode_targets = extended.active_decode_targets.or(self.active_decode_targets);
@@ -88,7 +88,7 @@ impl Frames {
             if is_new {
                 self.key_frames += 1;
                 if self.first_key_frames.len() < KEY_FRAMES {
-                    self.first_key_frames.push((arrival.time, arrival.id));
+                    self.first_key_frames.push(at);
                 }
             }
             self.structure = Some(Box::new(structure));
@@ -194,7 +194,7 @@ mod tests {
     fn key(frames: &mut Frames, number: u16) {
         let [high, low] = number.to_be_bytes();
         let data = [&[0xc0, high, low][..], &STRUCTURE].concat();
-        frames.push_extended(start(number, 0), &data, &arrival(u64::from(number)));
+        frames.push_extended(start(number, 0), &data, arrival(u64::from(number)));
     }
 
     #[test]

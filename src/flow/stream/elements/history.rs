@@ -1,6 +1,6 @@
 //! Values that change seldom: each with the packet that first had it.
 
-use super::Arrival;
+use super::At;
 use crate::{
     flow::budget::Budget,
     time::{PacketId, Timestamp},
@@ -44,13 +44,13 @@ impl History {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, data: &[u8], arrival: &Arrival, budget: &Budget) {
+    pub(super) fn push(&mut self, data: &[u8], at: At, budget: &Budget) {
         if self.varies {
             return;
         }
         self.elements += 1;
         if self.values.last().is_none_or(|last| *last.data != *data) {
-            self.change(data, arrival, budget);
+            self.change(data, at, budget);
         }
     }
 
@@ -83,7 +83,7 @@ impl History {
     }
 
     #[cold]
-    fn change(&mut self, data: &[u8], arrival: &Arrival, budget: &Budget) {
+    fn change(&mut self, data: &[u8], at: At, budget: &Budget) {
         self.changes += u64::from(!self.values.is_empty());
         if data.len() <= SHORT && self.changes >= TRIAL.0 && self.elements <= TRIAL.1 {
             self.varies = true;
@@ -97,10 +97,10 @@ impl History {
         match self.values.last_mut().filter(|_| is_full) {
             Some(last) if last.data.len() == data.len() => {
                 last.data.copy_from_slice(data);
-                (last.time, last.packet) = (arrival.time, arrival.id);
+                (last.time, last.packet) = (at.0, at.1);
             }
-            Some(last) => *last = Value { data: data.into(), time: arrival.time, packet: arrival.id },
-            None => self.values.push(Value { data: data.into(), time: arrival.time, packet: arrival.id }),
+            Some(last) => *last = Value { data: data.into(), time: at.0, packet: at.1 },
+            None => self.values.push(Value { data: data.into(), time: at.0, packet: at.1 }),
         }
     }
 }
@@ -133,15 +133,15 @@ mod tests {
     fn the_first_and_the_last_of_many() {
         let (mut history, budget) = (History::new(), Budget::default());
         for number in 1..=100 {
-            history.push(&[9, 9, 9, 9, number as u8], &arrival(number), &budget);
+            history.push(&[9, 9, 9, 9, number as u8], arrival(number), &budget);
         }
         let kept = values(&history);
         assert_eq!((kept.len(), kept[14], kept[15]), (16, (15, &[9, 9, 9, 9, 15][..]), (100, &[9, 9, 9, 9, 100][..])));
         assert_eq!(history.changes(), 99);
         // Too long, and nothing left to pay with.
         let mut poor = History::new();
-        poor.push(&[1; 129], &arrival(1), &budget);
-        poor.push(&[1; 4], &arrival(2), &Budget::new(10));
+        poor.push(&[1; 129], arrival(1), &budget);
+        poor.push(&[1; 4], arrival(2), &Budget::new(10));
         assert!(poor.values().is_empty());
     }
 
@@ -149,7 +149,7 @@ mod tests {
     fn parts_are_put_in_order() {
         let part = |numbers: [u64; 2], value: u8| {
             let mut history = History::new();
-            numbers.iter().for_each(|number| history.push(&[value; 4], &arrival(*number), &Budget::default()));
+            numbers.iter().for_each(|number| history.push(&[value; 4], arrival(*number), &Budget::default()));
             history
         };
         let mut late = part([30, 40], 2);

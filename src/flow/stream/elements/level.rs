@@ -1,6 +1,6 @@
 //! Audio levels (RFC 6464): how loud, and how long silent.
 
-use super::Arrival;
+use super::At;
 use crate::{
     time::{PacketId, Timestamp},
     wire::rtp::value::AudioLevel,
@@ -61,14 +61,13 @@ impl Levels {
     pub const FULL_ENERGY: f64 = (1_u64 << 32) as f64;
 
     #[inline]
-    pub(super) fn push(&mut self, byte: u8, arrival: &Arrival) {
+    pub(super) fn push(&mut self, byte: u8, at: At) {
         let level = AudioLevel::of(byte);
         self.packets += 1;
         self.voice += u64::from(level.voice);
         self.seen |= 1 << level.below_overload;
         let energy = ENERGY.get(usize::from(level.below_overload)).copied().unwrap_or_default();
         self.energy = self.energy.saturating_add(energy);
-        let at = (arrival.time, arrival.id);
         match (&mut self.run, level.below_overload == AudioLevel::SILENCE) {
             (None, false) => return,
             (Some(_), false) => return self.end_run(),
