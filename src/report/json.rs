@@ -197,6 +197,14 @@ mod tests {
              burstLossCount longestLossBurst restarts encrypted rtxSsrc firstPacket lastPacket reported inferred",
         );
         assert_has(
+            &communicating["rtpStreams"][1]["headerExtensions"][0],
+            "id packets uri uriInferred dependencyDescriptor",
+        );
+        assert_has(
+            &communicating["transportWide"][0],
+            "source destination packetsExpected packetsLost sequencePacketsLost",
+        );
+        assert_has(
             &communicating["rtpStreams"][1]["reported"],
             "fractionLost packetsLost jitter roundTripTime reports nackCount pliCount firCount",
         );
