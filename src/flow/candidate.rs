@@ -20,8 +20,7 @@ const CANDIDATE: usize = 512;
 /// Packets of one SSRC that wait; older ones give way.
 const WAITING_PACKETS: usize = 16;
 
-/// Header extensions that are kept of the packets that wait, and bytes of one.
-const EXTENSIONS: usize = 4;
+/// A longer header extension is not kept.
 const LONGEST_EXTENSION: usize = 256;
 
 /// Packets in sequence that suffice where nothing else speaks for media.
@@ -61,7 +60,7 @@ pub struct Candidate {
     pub direction: usize,
     /// Its packets, in order of arrival.
     pub packets: Vec<Arrival>,
-    /// Header extensions of the last of them.
+    /// Their header extensions.
     extensions: Vec<Kept>,
 }
 
@@ -71,6 +70,7 @@ struct Kept {
     packet: (PacketId, u16),
     profile: u16,
     data: Box<[u8]>,
+    is_counted: bool,
 }
 
 /// The SSRCs of one flow that wait.
@@ -94,18 +94,28 @@ impl Candidates {
         candidate.is_stream(context).then(|| self.waiting.remove(index))
     }
 
-    /// Keeps the header extension of a packet that waits.
-    pub fn keep(&mut self, arrival: &Arrival, direction: usize, extension: &Extension<'_>) {
+    /// Keeps the header extension of a packet that waits, where `budget` pays for it. `is_counted` says that its numbers
+    /// over all streams are known already.
+    pub fn keep(
+        &mut self,
+        arrival: &Arrival,
+        direction: usize,
+        extension: &Extension<'_>,
+        is_counted: bool,
+        budget: &Budget,
+    ) {
         let is_its = |candidate: &&mut Candidate| candidate.ssrc == arrival.ssrc && candidate.direction == direction;
-        if let Some(candidate) = self.waiting.iter_mut().find(is_its)
-            && extension.data.len() <= LONGEST_EXTENSION
-        {
-            if candidate.extensions.len() >= EXTENSIONS {
-                candidate.extensions.remove(0);
-            }
-            let packet = (arrival.id, arrival.sequence_number);
-            candidate.extensions.push(Kept { packet, profile: extension.profile, data: extension.data.into() });
+        let Some(candidate) = self.waiting.iter_mut().find(is_its) else { return };
+        let length = extension.data.len();
+        if length > LONGEST_EXTENSION || !budget.take(size_of::<Kept>() + length) {
+            return;
         }
+        if candidate.extensions.len() >= WAITING_PACKETS {
+            candidate.extensions.remove(0);
+        }
+        let packet = (arrival.id, arrival.sequence_number);
+        let (profile, data) = (extension.profile, extension.data.into());
+        candidate.extensions.push(Kept { packet, profile, data, is_counted });
     }
 
     /// The candidates that wait at the end of a flow.
@@ -146,11 +156,11 @@ impl Candidates {
 }
 
 impl Candidate {
-    /// The header extension of one of its packets, where it was kept.
+    /// The header extension of one of its packets, where it was kept, and whether its numbers over all streams are known.
     #[must_use]
-    pub fn extension(&self, arrival: &Arrival) -> Option<Extension<'_>> {
+    pub fn extension(&self, arrival: &Arrival) -> Option<(Extension<'_>, bool)> {
         let kept = self.extensions.iter().find(|kept| kept.packet == (arrival.id, arrival.sequence_number))?;
-        Some(Extension { profile: kept.profile, data: &kept.data, offset: FIXED_LENGTH })
+        Some((Extension { profile: kept.profile, data: &kept.data, offset: FIXED_LENGTH }, kept.is_counted))
     }
 
     /// Whether its packets are a stream's, seen while the flow goes on.

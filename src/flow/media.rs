@@ -197,7 +197,8 @@ impl Media {
         let Some((arrival, extension)) = arrival(fixed, datagram, path.dtls) else { return Verdict::Other };
         let context = self.context(path);
         let extension = extension.filter(|extension| matches!(extension.form(), Form::OneByte | Form::TwoByte));
-        if let Some(extension) = extension.filter(|_| context.call || context.media) {
+        let is_counted = context.call || context.media;
+        if let Some(extension) = extension.filter(|_| is_counted) {
             // Packets of other streams come before it is known whether this is one: their numbers are in order now.
             let ways = self.transport_wide.get_or_insert_default();
             if let Some(way) = ways.get_mut(direction) {
@@ -206,7 +207,7 @@ impl Media {
         }
         match self.candidates.push(arrival, direction, context, &self.budget) {
             Some(candidate) => {
-                self.adopt(&candidate, extension.as_ref());
+                self.adopt(&candidate, extension.map(|extension| (extension, is_counted)));
                 if !self.srtcp_confirmed {
                     self.confirm_srtcp();
                 }
@@ -214,7 +215,7 @@ impl Media {
             }
             None => {
                 if let Some(extension) = &extension {
-                    self.candidates.keep(&arrival, direction, extension);
+                    self.candidates.keep(&arrival, direction, extension, is_counted, &self.budget);
                 }
                 Verdict::Waiting
             }
@@ -300,8 +301,9 @@ impl Media {
         Context { call: path.is_call(), media: !self.streams.is_empty(), ..Context::default() }
     }
 
-    /// Makes a candidate a stream; `extension` is that of its last packet, which was not kept.
-    fn adopt(&mut self, candidate: &Candidate, extension: Option<&Extension<'_>>) {
+    /// Makes a candidate a stream; `extension` is that of its last packet, which was not kept, and whether its numbers
+    /// over all streams are known.
+    fn adopt(&mut self, candidate: &Candidate, extension: Option<(Extension<'_>, bool)>) {
         let Some((first, _)) = candidate.packets.split_first() else { return };
         if self.streams.len() >= STREAMS || !self.budget.take(size_of::<Stream>()) {
             self.refused += candidate.packets.len() as u64;
@@ -316,9 +318,10 @@ impl Media {
                     stream.push(arrival);
                 }
                 let is_last = place + 1 == candidate.packets.len();
-                if let Some(extension) = extension.copied().filter(|_| is_last).or_else(|| candidate.extension(arrival))
-                {
-                    note_elements(stream, &extension, arrival, &self.budget, None);
+                let extension = extension.filter(|_| is_last).or_else(|| candidate.extension(arrival));
+                if let Some((extension, is_counted)) = extension {
+                    let ways = (!is_counted).then_some(&mut self.transport_wide);
+                    note_elements(stream, &extension, arrival, &self.budget, ways);
                 }
             }
             self.check_repair(index, arrival);

@@ -301,7 +301,8 @@ pub struct TransportWide {
     pub packets_received: u64,
     /// Packets that the numbers say were sent.
     pub packets_expected: u64,
-    /// Numbers that never arrived at the tap: lost between the sender and the tap.
+    /// Numbers that never arrived at the tap: lost between the sender and the tap. Where they are more than
+    /// `sequencePacketsLost`, the others were of streams of which no packet came, or went where nobody captured.
     pub packets_lost: u64,
     /// `packetsLost / packetsExpected`.
     pub fraction_lost: Option<f64>,

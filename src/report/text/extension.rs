@@ -86,6 +86,9 @@ pub(super) fn write(ways: &[TransportWide], page: &mut Page<'_>) -> io::Result<(
             percent(way.fraction_lost.unwrap_or(0.0)),
             grouped(way.sequence_packets_lost),
         );
+        if way.packets_lost > way.sequence_packets_lost {
+            text.push_str(" (the others were of streams of which no packet came, or were not captured)");
+        }
         if way.longest_loss_burst > 1 {
             text.push_str(&format!("; the longest run {}", counted(way.longest_loss_burst, "packet")));
             if let [before, behind] = way.longest_loss_burst_packets.as_slice() {
