@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 captures=${1:-../../shared/captures}
-for target in analyze container dtls inet packet rtcp rtp sctp sdp stun; do
+for target in analyze container dtls inet packet rtcp rtp rtp_extension sctp sdp stun; do
     mkdir -p "corpus/$target"
 done
 for sample in ../samples/*.pcap*; do
@@ -16,6 +16,13 @@ for sample in ../samples/*.pcap*; do
     { printf '\000\001\377'; head -c 8000 "$sample" | tail -c +41; } > "corpus/inet/$name"
 done
 cp ../samples/*.sdp corpus/sdp/
+# Elements of Chromium's VP9 with layers: a dependency descriptor, and an allocation.
+printf '\200\000\001\300\005\024\205\072\252\250\001\200\004\000\100\002\240\052\000\140\001\000\025\323\105' \
+    > corpus/rtp_extension/descriptor
+printf '\024\027\115\024\114\160\010\164\062\026\121\021\205\103\047\150\011\370\007\170\023\370\016\370\340' \
+    >> corpus/rtp_extension/descriptor
+printf '\003\240\135\171\254\001\235\002\363\002\220\004\001\077\000\357\024\002\177\001\337\024' \
+    > corpus/rtp_extension/allocation
 [ -d "$captures" ] || exit 0
 cp "$captures"/public/sdp/*.sdp corpus/sdp/
 find "$captures/public/captures" -type f -size -8k | while read -r capture; do

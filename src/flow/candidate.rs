@@ -4,8 +4,8 @@
 
 use crate::{
     flow::{budget::Budget, stream::Arrival},
-    time::NANOS_PER_SECOND,
-    wire::rtp::static_payload_type,
+    time::{NANOS_PER_SECOND, PacketId},
+    wire::rtp::{Extension, FIXED_LENGTH, static_payload_type},
 };
 
 /// SSRCs that wait in one flow at a time; the one that waits longest gives way.
@@ -15,10 +15,13 @@ const CANDIDATES: usize = 8;
 const CANDIDATES_IN_CALL: usize = 64;
 
 /// Bytes that a candidate takes, with the packets of it that usually wait.
-const CANDIDATE: usize = 256;
+const CANDIDATE: usize = 512;
 
 /// Packets of one SSRC that wait; older ones give way.
 const WAITING_PACKETS: usize = 16;
+
+/// A longer header extension is not kept.
+const LONGEST_EXTENSION: usize = 256;
 
 /// Packets in sequence that suffice where nothing else speaks for media.
 const RUN: usize = 3;
@@ -57,6 +60,17 @@ pub struct Candidate {
     pub direction: usize,
     /// Its packets, in order of arrival.
     pub packets: Vec<Arrival>,
+    /// Their header extensions.
+    extensions: Vec<Kept>,
+}
+
+/// The header extension of a packet that waits.
+#[derive(Clone, Debug)]
+struct Kept {
+    packet: (PacketId, u16),
+    profile: u16,
+    data: Box<[u8]>,
+    is_counted: bool,
 }
 
 /// The SSRCs of one flow that wait.
@@ -78,6 +92,30 @@ impl Candidates {
         }
         candidate.packets.push(arrival);
         candidate.is_stream(context).then(|| self.waiting.remove(index))
+    }
+
+    /// Keeps the header extension of a packet that waits, where `budget` pays for it. `is_counted` says that its numbers
+    /// over all streams are known already.
+    pub fn keep(
+        &mut self,
+        arrival: &Arrival,
+        direction: usize,
+        extension: &Extension<'_>,
+        is_counted: bool,
+        budget: &Budget,
+    ) {
+        let is_its = |candidate: &&mut Candidate| candidate.ssrc == arrival.ssrc && candidate.direction == direction;
+        let Some(candidate) = self.waiting.iter_mut().find(is_its) else { return };
+        let length = extension.data.len();
+        if length > LONGEST_EXTENSION || !budget.take(size_of::<Kept>() + length) {
+            return;
+        }
+        if candidate.extensions.len() >= WAITING_PACKETS {
+            candidate.extensions.remove(0);
+        }
+        let packet = (arrival.id, arrival.sequence_number);
+        let (profile, data) = (extension.profile, extension.data.into());
+        candidate.extensions.push(Kept { packet, profile, data, is_counted });
     }
 
     /// The candidates that wait at the end of a flow.
@@ -102,7 +140,7 @@ impl Candidates {
         if self.waiting.len() >= self.room(context, budget) {
             self.waiting.remove(0);
         }
-        self.waiting.push(Candidate { ssrc: arrival.ssrc, direction, packets: Vec::new() });
+        self.waiting.push(Candidate { ssrc: arrival.ssrc, direction, packets: Vec::new(), extensions: Vec::new() });
         self.waiting.len() - 1
     }
 
@@ -118,6 +156,13 @@ impl Candidates {
 }
 
 impl Candidate {
+    /// The header extension of one of its packets, where it was kept, and whether its numbers over all streams are known.
+    #[must_use]
+    pub fn extension(&self, arrival: &Arrival) -> Option<(Extension<'_>, bool)> {
+        let kept = self.extensions.iter().find(|kept| kept.packet == (arrival.id, arrival.sequence_number))?;
+        Some((Extension { profile: kept.profile, data: &kept.data, offset: FIXED_LENGTH }, kept.is_counted))
+    }
+
     /// Whether its packets are a stream's, seen while the flow goes on.
     #[must_use]
     pub fn is_stream(&self, context: Context) -> bool {

@@ -3,16 +3,17 @@
 use crate::{
     flow::{
         budget::Budget,
-        candidate::{Candidates, Context},
+        candidate::{Candidate, Candidates, Context},
         datagram::Datagram,
         rtcp::Rtcp,
         stream::{Arrival, Stream},
+        transport_wide::{Carrier, Numbers, TransportWide},
     },
     wire::{
         Malformed,
         feedback::{PayloadMessage, TransportMessage},
         rtcp::{self, Content, Srtcp, Tags},
-        rtp::{FIXED_LENGTH, FixedHeader, Header},
+        rtp::{Extension, FIXED_LENGTH, FixedHeader, Form, Header},
     },
 };
 
@@ -24,6 +25,9 @@ const REPAIR_CHECKS: u32 = 64;
 
 /// SRTCP datagrams that wait until the flow shows that it is a call's.
 const WAITING_SRTCP: usize = 64;
+
+/// Bytes that the elements of a stream take, kept values apart.
+const ELEMENTS: usize = 2048;
 
 /// An SRTCP index goes on by one a datagram; lost ones leave small steps.
 const INDEX_STEP: u32 = 16;
@@ -38,12 +42,27 @@ pub struct Media {
     /// The stream of the last packet, by direction.
     last: [usize; 2],
     packets: u64,
+    /// Numbers over all streams, by direction.
+    transport_wide: Option<Box<[TransportWide; 2]>>,
     rtcp: Option<Box<Rtcp>>,
     srtcp_confirmed: bool,
     candidates: Candidates,
     waiting_srtcp: Vec<(usize, Srtcp)>,
     refused: u64,
     budget: Budget,
+}
+
+/// What was found in a flow.
+#[derive(Debug)]
+pub struct Found {
+    /// The streams by their first packet.
+    pub streams: Vec<Stream>,
+    /// What may be sequence numbers over all streams of a direction.
+    pub transport_wide: Vec<Numbers>,
+    /// RTCP, if there was any.
+    pub rtcp: Option<Box<Rtcp>>,
+    /// RTP packets.
+    pub packets: u64,
 }
 
 /// What else was seen on the flow.
@@ -131,9 +150,9 @@ impl Media {
         self.refused
     }
 
-    /// Decides what waits, now that no more packets will come, and gives up streams and RTCP.
+    /// Decides what waits, now that no more packets will come, and gives up what was found.
     #[must_use]
-    pub fn finish(mut self, path: Path) -> (Vec<Stream>, Option<Box<Rtcp>>, u64) {
+    pub fn finish(mut self, path: Path) -> Found {
         let mut candidates = std::mem::take(&mut self.candidates);
         let waiting: Vec<_> = candidates.drain().collect();
         for candidate in waiting {
@@ -145,7 +164,7 @@ impl Media {
                 ..self.context(path)
             };
             if candidate.is_short_stream(context) {
-                self.adopt(&candidate.packets, candidate.direction);
+                self.adopt(&candidate, None);
             }
         }
         if (path.is_call() || !self.streams.is_empty()) && !self.srtcp_confirmed {
@@ -155,21 +174,20 @@ impl Media {
             rtcp.settle();
         }
         self.streams.sort_by_key(|stream| (stream.first.0, stream.first.1, stream.ssrc, stream.direction));
-        (self.streams, self.rtcp, self.packets)
+        let numbers = self.transport_wide.into_iter().flat_map(|ways| ways.map(TransportWide::finish)).flatten();
+        Found { streams: self.streams, transport_wide: numbers.collect(), rtcp: self.rtcp, packets: self.packets }
     }
 
     #[inline]
     fn push_rtp(&mut self, index: usize, fixed: FixedHeader, datagram: &Datagram<'_>, path: Path) -> Verdict {
-        let Some(arrival) = arrival(fixed, datagram, path.dtls) else {
+        let Some((arrival, extension)) = arrival(fixed, datagram, path.dtls) else {
             return Verdict::Other;
         };
         self.packets += 1;
         if let Some(stream) = self.streams.get_mut(index) {
             stream.push(&arrival);
-            if stream.has_new_extensions(&arrival)
-                && let Ok(header) = Header::parse(datagram.bytes, datagram.length)
-            {
-                stream.note_extensions(&header);
+            if let Some(extension) = &extension {
+                note_elements(stream, extension, &arrival, &self.budget, Some(&mut self.transport_wide));
             }
             if arrival.csrc_count > 0
                 && let Ok(header) = Header::parse(datagram.bytes, datagram.length)
@@ -194,17 +212,31 @@ impl Media {
             }
             return self.push_rtp(index, fixed, datagram, path);
         }
-        let Some(arrival) = arrival(fixed, datagram, path.dtls) else { return Verdict::Other };
+        let Some((arrival, extension)) = arrival(fixed, datagram, path.dtls) else { return Verdict::Other };
         let context = self.context(path);
+        let extension = extension.filter(|extension| matches!(extension.form(), Form::OneByte | Form::TwoByte));
+        let is_counted = context.call || context.media;
+        if let Some(extension) = extension.filter(|_| is_counted) {
+            // Packets of other streams come before it is known whether this is one: their numbers are in order now.
+            let ways = self.transport_wide.get_or_insert_default();
+            if let Some(way) = ways.get_mut(direction) {
+                way.push_all(&extension, &carrier(&arrival), direction, &self.budget);
+            }
+        }
         match self.candidates.push(arrival, direction, context, &self.budget) {
             Some(candidate) => {
-                self.adopt(&candidate.packets, direction);
+                self.adopt(&candidate, extension.map(|extension| (extension, is_counted)));
                 if !self.srtcp_confirmed {
                     self.confirm_srtcp();
                 }
                 Verdict::Rtp
             }
-            None => Verdict::Waiting,
+            None => {
+                if let Some(extension) = &extension {
+                    self.candidates.keep(&arrival, direction, extension, is_counted, &self.budget);
+                }
+                Verdict::Waiting
+            }
         }
     }
 
@@ -287,23 +319,32 @@ impl Media {
         Context { call: path.is_call(), media: !self.streams.is_empty(), ..Context::default() }
     }
 
-    fn adopt(&mut self, packets: &[Arrival], direction: usize) {
-        let Some((first, rest)) = packets.split_first() else { return };
+    /// Makes a candidate a stream; `extension` is that of its last packet, which was not kept, and whether its numbers
+    /// over all streams are known.
+    fn adopt(&mut self, candidate: &Candidate, extension: Option<(Extension<'_>, bool)>) {
+        let Some((first, _)) = candidate.packets.split_first() else { return };
         if self.streams.len() >= STREAMS || !self.budget.take(size_of::<Stream>()) {
-            self.refused += packets.len() as u64;
+            self.refused += candidate.packets.len() as u64;
             return;
         }
-        let index = self.streams.len();
+        let (index, direction) = (self.streams.len(), candidate.direction);
         self.streams.push(Stream::new(first, direction));
         self.keys.push((first.ssrc, direction));
-        self.check_repair(index, first);
-        for arrival in rest {
+        for (place, arrival) in candidate.packets.iter().enumerate() {
             if let Some(stream) = self.streams.get_mut(index) {
-                stream.push(arrival);
+                if place > 0 {
+                    stream.push(arrival);
+                }
+                let is_last = place + 1 == candidate.packets.len();
+                let extension = extension.filter(|_| is_last).or_else(|| candidate.extension(arrival));
+                if let Some((extension, is_counted)) = extension {
+                    let ways = (!is_counted).then_some(&mut self.transport_wide);
+                    note_elements(stream, &extension, arrival, &self.budget, ways);
+                }
             }
             self.check_repair(index, arrival);
         }
-        self.packets += packets.len() as u64;
+        self.packets += candidate.packets.len() as u64;
         if let Some(last) = self.last.get_mut(direction) {
             *last = index;
         }
@@ -355,13 +396,55 @@ fn is_trustworthy(compound: &rtcp::Compound<'_>) -> bool {
 }
 
 #[inline]
-fn arrival(fixed: FixedHeader, datagram: &Datagram<'_>, encrypted: bool) -> Option<Arrival> {
-    let Ok(header) = Header::behind(fixed, datagram.bytes, datagram.length) else { return snapped_arrival(datagram) };
-    Some(Arrival {
+fn arrival<'a>(
+    fixed: FixedHeader,
+    datagram: &Datagram<'a>,
+    encrypted: bool,
+) -> Option<(Arrival, Option<Extension<'a>>)> {
+    let Ok(header) = Header::behind(fixed, datagram.bytes, datagram.length) else {
+        return snapped_arrival(datagram).map(|arrival| (arrival, None));
+    };
+    let extension = header.extension();
+    let arrival = Arrival {
         padding_length: if header.fixed.has_padding() { padding_length(&header, encrypted) } else { 0 },
-        extensions: header.extension().map_or(0, |extension| extension.ids()),
+        extensions: extension.map_or(0, |extension| extension.ids()),
         ..plain_arrival(datagram, header.fixed, header.length())
-    })
+    };
+    Some((arrival, extension))
+}
+
+/// Notes the elements of a packet. Their numbers over all streams too, unless that was done when it came.
+#[inline(never)]
+fn note_elements(
+    stream: &mut Stream,
+    extension: &Extension<'_>,
+    arrival: &Arrival,
+    budget: &Budget,
+    ways: Option<&mut Option<Box<[TransportWide; 2]>>>,
+) {
+    if stream.has_new_extensions(arrival) {
+        stream.note_extensions(extension);
+    }
+    if !matches!(extension.form(), Form::OneByte | Form::TwoByte) {
+        return;
+    }
+    let direction = stream.direction;
+    let mut way = ways.and_then(|ways| ways.get_or_insert_default().get_mut(direction));
+    if stream.elements.is_none() && !budget.take(ELEMENTS) {
+        return;
+    }
+    let elements = stream.elements.get_or_insert_default();
+    let carrier = carrier(arrival);
+    extension.visit(|element| {
+        elements.push(element, (arrival.time, arrival.id), budget);
+        if let (2 | 4, Some(way)) = (element.data.len(), &mut way) {
+            way.push(element, &carrier, direction, budget);
+        }
+    });
+}
+
+const fn carrier(arrival: &Arrival) -> Carrier {
+    Carrier { time: arrival.time, id: arrival.id, holes: arrival.holes }
 }
 
 /// A packet whose extension was cut off by the capture: its fixed header still counts.

@@ -23,6 +23,7 @@ pub mod stream;
 pub mod tcp;
 pub mod timing;
 pub mod transaction;
+pub mod transport_wide;
 pub mod turn;
 
 pub use state::{Flow, FlowRecord, Outcome, PROTOCOLS, Protocol};

@@ -1,10 +1,12 @@
 //! One RTP stream: one SSRC in one direction of one flow. About a kilobyte, whatever its length.
 
 mod absence;
+pub mod elements;
 mod path;
 mod run;
 
 use absence::Absence;
+use elements::Elements;
 pub use path::Leg;
 pub use run::PayloadTypeCount;
 use run::Run;
@@ -15,7 +17,7 @@ use crate::{
         timing::{Advance, Timing},
     },
     time::{NANOS_PER_MILLI, PacketId, Timestamp},
-    wire::rtp::{Header, Media as MediaKind, static_payload_type},
+    wire::rtp::{Extension, Media as MediaKind, static_payload_type},
 };
 
 /// Values of header extensions that are kept: what names a stream is shorter.
@@ -155,6 +157,8 @@ pub struct Stream {
     /// The first value of each header-extension element, in the order in which they came: what identifies a stream (MID
     /// and RID, RFC 8843 section 15 and RFC 8852) is the same in all its packets.
     pub extension_values: Vec<(u8, Box<[u8]>)>,
+    /// Header-extension elements, packet by packet; none where no packet has any.
+    pub elements: Option<Box<Elements>>,
     /// Contributing sources.
     pub csrcs: Vec<u32>,
     /// Counts without the packets of the run that goes on.
@@ -212,6 +216,7 @@ impl Stream {
             extensions: [0; 16],
             extension_values: Vec::new(),
             known_extensions: 0,
+            elements: None,
             csrcs: Vec::new(),
             repairs: Repairs::default(),
             payload_types: Vec::new(),
@@ -342,8 +347,7 @@ impl Stream {
 
     /// Notes the value of each element of a new id.
     #[cold]
-    pub fn note_extensions(&mut self, header: &Header<'_>) {
-        let Some(extension) = header.extension() else { return };
+    pub fn note_extensions(&mut self, extension: &Extension<'_>) {
         self.known_extensions |= extension.ids();
         for element in extension.elements().filter(|element| element.id < 16) {
             let is_new = self.extension_values.iter().all(|(id, _)| *id != element.id);

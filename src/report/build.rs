@@ -2,6 +2,7 @@
 
 mod communicating;
 mod connecting;
+mod extension;
 mod other;
 mod rtcp;
 mod securing;

@@ -7,6 +7,7 @@
 mod call;
 mod capture;
 mod connecting;
+mod extension;
 mod finding;
 mod media;
 mod other;
@@ -23,6 +24,7 @@ use serde::Serialize;
 pub use call::*;
 pub use capture::*;
 pub use connecting::*;
+pub use extension::*;
 pub use finding::*;
 pub use media::*;
 pub use other::*;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::document::{
     Capture, Communicating, Connecting, Finding, Omitted, OtherFlow, Report, Rtcp, RtpStream, Sctp, Securing, Session,
-    SessionEndpoint, Signalling, StepStatus, Tool, Verdict,
+    SessionEndpoint, Signalling, StepStatus, Tool, TransportWide, Verdict,
 };
 
 /// Writes the report as one indented JSON document and a line feed.
@@ -95,6 +95,7 @@ enum Line<'a> {
 #[serde(rename_all = "camelCase")]
 struct Communication<'a> {
     status: StepStatus,
+    transport_wide: &'a [TransportWide],
     rtcp: Option<&'a Rtcp>,
     sctp: Option<&'a Sctp>,
     data_channels: &'a [serde_json::Value],
@@ -112,7 +113,7 @@ impl<'a> Line<'a> {
             signalling,
             connecting,
             securing,
-            communicating: Communicating { status, rtp_streams: _, rtcp, sctp, data_channels },
+            communicating: Communicating { status, rtp_streams: _, transport_wide, rtcp, sctp, data_channels },
         } = session;
         Self::Session {
             id: *id,
@@ -123,7 +124,13 @@ impl<'a> Line<'a> {
             signalling,
             connecting,
             securing,
-            communicating: Communication { status: *status, rtcp: rtcp.as_ref(), sctp: sctp.as_ref(), data_channels },
+            communicating: Communication {
+                status: *status,
+                transport_wide,
+                rtcp: rtcp.as_ref(),
+                sctp: sctp.as_ref(),
+                data_channels,
+            },
         }
     }
 }
@@ -182,12 +189,20 @@ mod tests {
             "status dtlsVersion dtlsCipher srtpProfile clientRole handshakeDuration retransmissions alerts certificates",
         );
         let communicating = &session["communicating"];
-        assert_has(communicating, "status rtpStreams rtcp sctp dataChannels");
+        assert_has(communicating, "status rtpStreams transportWide rtcp sctp dataChannels");
         assert_has(
             &communicating["rtpStreams"][1],
             "ssrc source destination payloadTypes kind codec clockRate clockRateInferred packetsReceived bytesReceived \
              packetsExpected packetsLost packetsDuplicated packetsReordered fractionLost jitter jitterMax bitrate \
              burstLossCount longestLossBurst restarts encrypted rtxSsrc firstPacket lastPacket reported inferred",
+        );
+        assert_has(
+            &communicating["rtpStreams"][1]["headerExtensions"][0],
+            "id packets uri uriInferred dependencyDescriptor",
+        );
+        assert_has(
+            &communicating["transportWide"][0],
+            "source destination packetsExpected packetsLost sequencePacketsLost",
         );
         assert_has(
             &communicating["rtpStreams"][1]["reported"],

@@ -14,6 +14,7 @@ use super::document::{Report, Session, Verdict};
 
 mod call;
 mod connecting;
+mod extension;
 mod flows;
 mod grid;
 mod icmp;

@@ -3,10 +3,16 @@
 //! Two steps, for speed: [`FixedHeader`] is the first twelve bytes as integers, which is all that most packets are
 //! asked for; [`Header`] adds the lengths of what follows. Elements of the extension are read only when iterated.
 
+pub mod allocation;
+mod bits;
+pub mod dependency;
 mod extension;
+mod meaning;
 mod payload_type;
+pub mod value;
 
 pub use extension::{Element, Elements, Extension, Form};
+pub use meaning::Meaning;
 pub use payload_type::{Media, StaticPayload, static_payload_type};
 
 use super::{Kind, Layer, Malformed, Reader};
@@ -190,6 +196,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The bytes that hexadecimal digits stand for.
+    pub(super) fn bytes(digits: &str) -> Vec<u8> {
+        let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    }
 
     /// A packet of a WebRTC call: Opus, one-byte extensions of id 1 (audio level), 2 (three bytes), padded to words.
     const WITH_EXTENSION: [u8; 28] = [

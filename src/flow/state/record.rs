@@ -5,8 +5,18 @@ use std::collections::BTreeMap;
 use super::{Flow, PROTOCOLS, Protocol};
 use crate::{
     flow::{
-        allocation, copies::Copies, dtls as associations, ice, icmp::Complaint, key::FlowKey, mdns::Mdns, media::Path,
-        rtcp::Rtcp, sctp::SctpRecord, stream::Stream, turn,
+        allocation,
+        copies::Copies,
+        dtls as associations, ice,
+        icmp::Complaint,
+        key::FlowKey,
+        mdns::Mdns,
+        media::{self, Path},
+        rtcp::Rtcp,
+        sctp::SctpRecord,
+        stream::Stream,
+        transport_wide::Numbers,
+        turn,
     },
     time::{PacketId, Timestamp},
 };
@@ -34,6 +44,8 @@ pub struct FlowRecord {
     pub path: Path,
     /// RTP streams by their first packet.
     pub streams: Vec<Stream>,
+    /// What may be sequence numbers over all streams of a direction.
+    pub transport_wide: Vec<Numbers>,
     /// Packets of streams and associations beyond the cap.
     pub refused: u64,
     /// RTCP.
@@ -73,7 +85,8 @@ impl Flow {
     #[must_use]
     pub fn finish(mut self, capture_end: Timestamp) -> FlowRecord {
         let refused = self.media.refused() + self.refused;
-        let (streams, rtcp, rtp_packets) = std::mem::take(&mut self.media).finish(self.path);
+        let media::Found { streams, transport_wide, rtcp, packets: rtp_packets } =
+            std::mem::take(&mut self.media).finish(self.path);
         let copies = self.copies.iter().map(Copies::copies).sum();
         let rtcp_packets = rtcp.as_ref().map_or(0, |rtcp| rtcp.datagrams());
         self.settle(Protocol::Rtp, rtp_packets);
@@ -94,6 +107,7 @@ impl Flow {
             copies,
             path: self.path,
             streams,
+            transport_wide,
             refused,
             rtcp,
             stun_types: self.stun_types,

@@ -24,13 +24,13 @@ pub fn communicating(
     flows: &[&FlowRecord],
     exchanges: &[&Exchange],
 ) -> Communicating {
-    let rtp_streams = streams::streams(context, flows, exchanges);
+    let (rtp_streams, transport_wide) = streams::streams(context, flows, exchanges);
     let rtcp = rtcp::rtcp(context, flows);
     let associations = flows.iter().filter_map(|flow| flow.sctp.as_ref().map(|record| (*flow, record)));
     let busiest = associations.max_by_key(|(flow, _)| flow.count(Protocol::Sctp));
     let sctp = busiest.map(|(flow, record)| sctp(context, flow, record));
     let status = status(steps.communicating());
-    Communicating { status, rtp_streams, rtcp, sctp, data_channels: Vec::new() }
+    Communicating { status, rtp_streams, transport_wide, rtcp, sctp, data_channels: Vec::new() }
 }
 
 fn sctp(context: &Context<'_>, flow: &FlowRecord, record: &SctpRecord) -> Sctp {

@@ -11,8 +11,8 @@ use crate::{
         stream::{self, PayloadTypeCount, Stream, clock_rate, media_kind},
     },
     report::{
-        build::{Context, rtcp},
-        document::{self, HeaderExtension, Inferred, LossBursts, PayloadType, RtpStream, StreamPath, StreamRole},
+        build::{Context, extension, rtcp},
+        document::{self, Inferred, LossBursts, PayloadType, RtpStream, StreamPath, StreamRole, TransportWide},
     },
     sdp,
     session::{self, CallStream, Exchange, Repair, Sides, Signalled, repairs},
@@ -32,8 +32,12 @@ const SHORTEST_FOR_FRAME_RATE: i64 = NANOS_PER_SECOND;
 /// Flows that are asked about one SSRC.
 const MENTIONS: usize = 64;
 
-/// The streams of a call by their first packet.
-pub fn streams(context: &Context<'_>, flows: &[&FlowRecord], exchanges: &[&Exchange]) -> Vec<RtpStream> {
+/// The streams of a call by their first packet, and the sequence numbers over all of them.
+pub fn streams(
+    context: &Context<'_>,
+    flows: &[&FlowRecord],
+    exchanges: &[&Exchange],
+) -> (Vec<RtpStream>, Vec<TransportWide>) {
     let all = session::streams(flows.iter().copied());
     let roles = repairs(&all);
     // The stream that repairs another, by the other's index; the earliest, should there be several.
@@ -44,15 +48,22 @@ pub fn streams(context: &Context<'_>, flows: &[&FlowRecord], exchanges: &[&Excha
         }
     }
     let mentions = mentions(flows);
-    let found = all.iter().zip(roles).enumerate().map(|(index, (found, role))| {
+    let said = |found: &CallStream<'_>| {
+        let (_, direction) = extension::way_of(found);
+        Sides::of(found.flow, exchanges).and_then(|sides| sides.stream(found, direction))
+    };
+    let said: Vec<Option<Signalled<'_>>> = all.iter().map(said).collect();
+    let transport_wide = extension::transport_wide(context, flows, &all, &said);
+    let (ways, nothing) = (extension::infer(flows, &all, &roles), extension::Inferred::default());
+    let found = all.iter().zip(roles).zip(said).enumerate().map(|(index, ((found, role), said))| {
         let repaired = role.of.and_then(|index| all.get(index)).map(|found| &*found.stream);
         let rtx = repairs_of.get(&index).copied();
         let flows = mentions.get(&found.stream.ssrc).map_or(&[][..], Vec::as_slice);
-        let direction = found.parts.last().map_or(found.stream.direction, |(_, part)| part.direction);
-        let said = Sides::of(found.flow, exchanges).and_then(|sides| sides.stream(found, direction));
-        Parts { context, found, flow: found.flow, flows, stream: &found.stream, role, repaired, rtx, said }.describe()
+        let proven = ways.get(&extension::way_of(found)).unwrap_or(&nothing);
+        Parts { context, found, flow: found.flow, flows, stream: &found.stream, role, repaired, rtx, said, proven }
+            .describe()
     });
-    found.collect()
+    (found.collect(), transport_wide)
 }
 
 /// The flows that have a stream of an SSRC or speak of it in RTCP, so that a call of many flows is not searched for each
@@ -86,6 +97,8 @@ struct Parts<'a> {
     rtx: Option<&'a Stream>,
     /// What was signalled of it.
     said: Option<Signalled<'a>>,
+    /// What ids of its header extensions mean, where its path proves it.
+    proven: &'a extension::Inferred,
 }
 
 impl Parts<'_> {
@@ -149,7 +162,7 @@ impl Parts<'_> {
                 .flatten(),
             padding_packets: self.padding_packets(),
             csrcs: stream.csrcs.clone(),
-            header_extensions: self.header_extensions(),
+            header_extensions: extension::header_extensions(context, stream, self.said.as_ref(), self.proven),
             clock_drift_ppm: rate
                 .filter(|_| is_media)
                 .and_then(|rate| stream.timing().drift_ppb(rate))
@@ -291,16 +304,6 @@ impl Parts<'_> {
         (counts.first().and_then(|count| self.codec(count.payload_type)), false)
     }
 
-    fn header_extensions(&self) -> Vec<HeaderExtension> {
-        let used = self.stream.extensions().into_iter().zip(0_u8..).filter(|(packets, _)| *packets > 0);
-        let describe = |(packets, id): (u32, u8)| HeaderExtension {
-            id,
-            packets: u64::from(packets),
-            uri: self.said.as_ref().and_then(|said| said.extension(id)).map(str::to_owned),
-        };
-        used.map(describe).collect()
-    }
-
     fn inferred(&self, counters: &Counters) -> Option<Inferred> {
         // What was lost before the tap was asked for too: only the rest was lost behind it.
         let asked = rtcp::nacked(self.flows, self.stream.ssrc).map(|asked| asked.saturating_sub(counters.lost));
@@ -324,7 +327,7 @@ fn gaps(gaps: stream::Gaps) -> document::Gaps {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of packets are far below 2^53")]
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+pub fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 

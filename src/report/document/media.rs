@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{PacketRef, Reported, Rtcp, Sctp, StepStatus};
+use super::{HeaderExtension, PacketRef, Reported, Rtcp, Sctp, StepStatus, TransportWide};
 
 /// The communicating step.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -12,6 +12,8 @@ pub struct Communicating {
     pub status: StepStatus,
     /// RTP streams, by their first packet.
     pub rtp_streams: Vec<RtpStream>,
+    /// Sequence numbers over all streams of a sender, path by path; empty without such.
+    pub transport_wide: Vec<TransportWide>,
     /// RTCP of the call; `null` without any.
     pub rtcp: Option<Rtcp>,
     /// SCTP association; `null` without one. The busiest, should there be several.
@@ -110,7 +112,7 @@ pub struct RtpStream {
     pub padding_packets: u64,
     /// Contributing sources (RFC 3550 section 5.1), at most 16.
     pub csrcs: Vec<u32>,
-    /// Identifiers of RTP header-extension elements (RFC 8285) in use, with packets.
+    /// RTP header-extension elements (RFC 8285) in use, by identifier, with what they said.
     pub header_extensions: Vec<HeaderExtension>,
     /// How much faster the sender's clock runs than the tap's, in parts per million; `null` when it cannot be told.
     pub clock_drift_ppm: Option<f64>,
@@ -163,18 +165,6 @@ pub struct PayloadType {
     pub packets: u64,
     /// Its codec, where it is certain.
     pub codec: Option<String>,
-}
-
-/// A header-extension element in use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct HeaderExtension {
-    /// Its local identifier; 0 for a profile that is not RFC 8285.
-    pub id: u8,
-    /// Packets with it.
-    pub packets: u64,
-    /// What it is, where signalling tells (`a=extmap`).
-    pub uri: Option<String>,
 }
 
 /// Runs of lost packets by their length.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io};
 
 use super::{
     super::document::{Candidate, CandidatePair, Rtcp, RtpStream, Sctp, Session, SessionEndpoint, StepStatus},
-    connecting,
+    connecting, extension,
     number::{bitrate, by_count, bytes, counted, duration, grouped, moment, short_time},
     page::{Label, Page, Tone},
     securing, signalling, stream, verdict_sign, verdict_tone,
@@ -26,6 +26,7 @@ pub(super) fn write(session: &Session, page: &mut Page<'_>) -> io::Result<()> {
     page.paragraph(&heading, Tone::Strong, &format!("Call {}: {who}, {when}", session.id))?;
     steps(session, page)?;
     stream::write(&session.communicating.rtp_streams, page)?;
+    extension::write(&session.communicating.transport_wide, page)?;
     let communicating = &session.communicating;
     if communicating.rtcp.is_some() || communicating.sctp.is_some() {
         page.blank()?;

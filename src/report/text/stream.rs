@@ -6,6 +6,7 @@ use std::io;
 
 use super::{
     super::document::{Extended, Inferred, Reported, RtpStream, StreamRole},
+    extension,
     grid::{Cell, Column, GUTTER, Grid, Note, Row},
     number::{bitrate, counted, duration, grouped, grouped_signed, milliseconds, moment, percent, short_time},
     page::{Page, Tone},
@@ -334,6 +335,7 @@ fn events(stream: &RtpStream) -> Vec<String> {
         });
         words.push(format!("payload types {}", each.collect::<Vec<_>>().join(", ")));
     }
+    words.extend(extension::words(stream));
     if !stream.csrcs.is_empty() {
         words.push(format!("mixed from {}", counted(stream.csrcs.len() as u64, "source")));
     }

@@ -57,6 +57,13 @@ fn a_lossy_call_tells_its_story() {
                 "· Signalling not in the capture",
                 "✓ Connecting STUN: 60 messages",
                 "DTLS 1.3",
+                "frames by layer S0T0 560, S0T1 548; 9 frames lost or left out",
+                "up to 412 ms in queues between the sender and the tap (packet 2042)",
+                "digital silence for 6.00 s from 12.500 s (packets 3001 to 3777)",
+                "10.1.0.2:49152 to 10.2.0.2:50000: 519 of 14,979 packets lost between the sender and the tap (3.5 %) by \
+                 transport-wide sequence numbers (inferred); 518 by those of the streams (the others were of streams of which no packet came, or were not \
+                 captured); the longest run 14 packets, between \
+                 packets 1041 and 1055",
                 "From 10.1.0.2:49152 to 10.2.0.2:50000",
                 "! 0x1a2b3c4e video PT 96 12,121 510 (4.0 %)",
                 "receiver: lost 4.3 % (max 11.3 %), 522 packets in all; jitter 14.8 ms (max 39.1 ms)",

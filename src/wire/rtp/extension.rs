@@ -82,6 +82,28 @@ impl<'a> Extension<'a> {
         }
     }
 
+    /// Visits its elements, those of [`Extension::elements`]. For every packet of some streams, so the usual form is read
+    /// here at once.
+    #[inline]
+    pub fn visit(&self, mut visit: impl FnMut(&Element<'a>)) {
+        if self.form() != Form::OneByte {
+            return self.elements().for_each(|element| visit(&element));
+        }
+        let mut rest = self.data;
+        while let [first, after @ ..] = rest {
+            let (id, length) = (first >> 4, usize::from(first & 0x0f) + 1);
+            rest = match (id, after.split_at_checked(length)) {
+                _ if *first == 0 => after,
+                (1..=14, Some((data, next))) => {
+                    visit(&Element { id, data, offset: self.offset + 4 + self.data.len() - rest.len() });
+                    next
+                }
+                // An end that is said, or a length that lies.
+                _ => return,
+            };
+        }
+    }
+
     /// Its elements; none where they are encrypted or of another form.
     #[must_use]
     pub fn elements(&self) -> Elements<'a> {
@@ -189,6 +211,9 @@ mod tests {
                 for data in [[0x10, 1, first, second, 5, 0x30], [first, 2, 3, second, 0, 0x51]] {
                     let extension = Extension { profile: 0xbede, data: &data, offset: 12 };
                     assert_eq!(extension.ids(), extension.ids_of_elements(), "{data:x?}");
+                    let mut visited = Vec::new();
+                    extension.visit(|element| visited.push(*element));
+                    assert_eq!(visited, extension.elements().collect::<Vec<_>>(), "{data:x?}");
                 }
             }
         }

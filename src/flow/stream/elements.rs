@@ -1,0 +1,333 @@
+//! Header-extension elements of one stream, packet by packet.
+//!
+//! What an id means is agreed in signalling, which a capture may show late or never. So elements are followed by id and
+//! by their shape, for all that they may be; what they were is said in the end: [`Elements::meaning`] tells what their
+//! behaviour proves.
+//!
+//! A stream without elements has none of this. Else it takes some 50 bytes, 130 for each id (at most 15), and what follows
+//! the values: a quarter of a kilobyte for single and for three bytes, one for frames. Kept values, at most 16 of an id and
+//! 128 bytes of each, are paid for by the flow's budget.
+
+mod capture;
+mod frames;
+mod history;
+mod level;
+mod send_time;
+
+pub use capture::CaptureTimes;
+pub use frames::Frames;
+pub use history::{History, Value};
+pub use level::{Levels, Silence};
+pub use send_time::SendTimes;
+
+use crate::{
+    flow::budget::Budget,
+    time::{PacketId, Timestamp},
+    wire::rtp::{
+        Element, Meaning,
+        dependency::{Extended, FrameStart},
+        value::{CaptureTime, transmission_offset},
+    },
+};
+
+/// When a packet came, and which it is.
+pub type At = (Timestamp, PacketId);
+
+/// Ids that are followed: 1 to 15, all that one-byte elements have.
+const IDS: usize = 16;
+
+/// In [`Elements::places`]: none.
+const NONE: u8 = u8::MAX;
+
+/// Packets after which it is clear whether three bytes are a time.
+const TRIAL: u64 = 32;
+
+/// Frames in a row that begin and end as descriptors say, until these are read as such without a structure.
+const DESCRIPTORS: u8 = 8;
+
+/// The elements of a stream.
+#[derive(Clone, Debug)]
+pub struct Elements {
+    /// Where each id is in `followed`.
+    places: [u8; IDS],
+    followed: Vec<Followed>,
+}
+
+/// The elements of one id.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// The id that SDP maps to a URI.
+    pub id: u8,
+    /// Elements.
+    pub count: u64,
+    /// Their values, where they change seldom.
+    pub history: History,
+    /// Single bytes, read as audio levels.
+    pub levels: Option<Box<Levels>>,
+    /// Three bytes, read as times of sending.
+    pub send_times: Option<Box<SendTimes>>,
+    /// Descriptors of frames.
+    pub frames: Option<Box<Frames>>,
+    /// Eight or sixteen bytes, read as times of capture.
+    pub capture_times: Option<Box<CaptureTimes>>,
+    /// The lowest and the highest of three bytes as a number with a sign.
+    pub range: Option<(i32, i32)>,
+    /// The last three bytes, while nobody knows what they are, and how many frames in a row they could be descriptors of.
+    last: Option<FrameStart>,
+    descriptors: u8,
+}
+
+impl Default for Elements {
+    fn default() -> Self {
+        Self { places: [NONE; IDS], followed: Vec::new() }
+    }
+}
+
+impl Elements {
+    /// Takes an element of the stream's next packet; not two bytes, whose numbers are followed over all streams. What is
+    /// kept of values is paid for by `budget`.
+    #[inline]
+    pub fn push(&mut self, element: &Element<'_>, at: At, budget: &Budget) {
+        let Some(followed) = self.followed(element.id) else { return };
+        followed.count += 1;
+        match element.data {
+            [] | [_, _] => {}
+            [byte] => followed.byte(*byte, at, budget),
+            [a, b, c] => followed.three([*a, *b, *c], at, budget),
+            data => followed.long(data, at, budget),
+        }
+    }
+
+    /// The elements of each id, in the order in which they were first seen.
+    #[must_use]
+    pub fn all(&self) -> &[Followed] {
+        &self.followed
+    }
+
+    /// The elements of one id.
+    #[must_use]
+    pub fn of(&self, id: u8) -> Option<&Followed> {
+        self.followed.iter().find(|followed| followed.id == id)
+    }
+
+    /// Adds those of another part of the stream.
+    pub fn add(&mut self, next: &Self) {
+        for other in &next.followed {
+            if let Some(followed) = self.followed(other.id) {
+                followed.add(other);
+            }
+        }
+    }
+
+    #[inline]
+    fn followed(&mut self, id: u8) -> Option<&mut Followed> {
+        let place = *self.places.get(usize::from(id))?;
+        if place == NONE {
+            return self.follow(id);
+        }
+        self.followed.get_mut(usize::from(place))
+    }
+
+    #[cold]
+    fn follow(&mut self, id: u8) -> Option<&mut Followed> {
+        let place = self.places.get_mut(usize::from(id))?;
+        *place = self.followed.len() as u8;
+        self.followed.push(Followed::new(id));
+        self.followed.last_mut()
+    }
+}
+
+impl Followed {
+    const fn new(id: u8) -> Self {
+        Self {
+            id,
+            count: 0,
+            history: History::new(),
+            levels: None,
+            send_times: None,
+            frames: None,
+            capture_times: None,
+            range: None,
+            last: None,
+            descriptors: 0,
+        }
+    }
+
+    /// What these elements are beyond doubt, by their behaviour alone, in a stream of so many packets.
+    #[must_use]
+    pub fn meaning(&self, is_audio: bool, packets: u64) -> Option<Meaning> {
+        if self.send_times.as_ref().is_some_and(|times| times.are_proven()) {
+            return Some(Meaning::SendTime);
+        }
+        if self.frames.as_ref().is_some_and(|frames| frames.are_proven()) {
+            return Some(Meaning::DependencyDescriptor);
+        }
+        let levels = self.levels.as_ref().filter(|_| is_audio)?;
+        levels.are_proven(packets).then_some(Meaning::AudioLevel)
+    }
+
+    #[inline]
+    fn byte(&mut self, byte: u8, at: At, budget: &Budget) {
+        self.levels.get_or_insert_default().push(byte, at);
+        self.history.push(&[byte], at, budget);
+    }
+
+    #[inline]
+    fn three(&mut self, bytes: [u8; 3], at: At, budget: &Budget) {
+        if let Some(frames) = &mut self.frames {
+            return frames.push(FrameStart::of(bytes));
+        }
+        let times = self.send_times.get_or_insert_with(|| Box::new(SendTimes::new(bytes, at.0, at.1)));
+        if times.is_on() {
+            times.push(bytes, at.0, at.1);
+            if times.packets() >= TRIAL && times.are_likely() {
+                return;
+            }
+            if times.packets() >= TRIAL {
+                times.give_up();
+            }
+        }
+        self.unknown(bytes, at, budget);
+    }
+
+    /// Three bytes that are no time, or not yet known to be one.
+    fn unknown(&mut self, bytes: [u8; 3], at: At, budget: &Budget) {
+        let number = transmission_offset(bytes);
+        let (lowest, highest) = self.range.unwrap_or((number, number));
+        self.range = Some((lowest.min(number), highest.max(number)));
+        self.history.push(&bytes, at, budget);
+        let start = FrameStart::of(bytes);
+        match self.last.replace(start).map(|last| frames::begins_next(last, start)) {
+            Some(Some(true)) => self.descriptors = self.descriptors.saturating_add(1),
+            Some(None) => {}
+            None | Some(Some(false)) => self.descriptors = 0,
+        }
+        if self.descriptors >= DESCRIPTORS {
+            self.frames.get_or_insert_default().push(start);
+        }
+    }
+
+    fn long(&mut self, data: &[u8], at: At, budget: &Budget) {
+        if let (8 | 16, Some(time)) = (data.len(), CaptureTime::parse(data)) {
+            match &mut self.capture_times {
+                Some(times) => times.push(time, at.0),
+                None => self.capture_times = Some(Box::new(CaptureTimes::new(time, at.0))),
+            }
+        }
+        let Some(start) = data.first_chunk::<3>().map(|bytes| FrameStart::of(*bytes)) else { return };
+        if self.frames.is_none()
+            && let Some(Extended { structure: Some(_), .. }) = Extended::parse(data, None)
+        {
+            self.frames = Some(Box::default());
+        }
+        if let Some(frames) = &mut self.frames {
+            frames.push_extended(start, data, at);
+        }
+        if self.frames.as_ref().is_none_or(|frames| !frames.are_proven()) {
+            self.history.push(data, at, budget);
+        }
+    }
+
+    fn add(&mut self, next: &Self) {
+        self.count += next.count;
+        self.history.add(&next.history);
+        add(&mut self.levels, &next.levels, Levels::add);
+        add(&mut self.send_times, &next.send_times, SendTimes::add);
+        add(&mut self.frames, &next.frames, Frames::add);
+        add(&mut self.capture_times, &next.capture_times, CaptureTimes::add);
+        self.range = match (self.range, next.range) {
+            (Some((low, high)), Some((its_low, its_high))) => Some((low.min(its_low), high.max(its_high))),
+            (own, other) => own.or(other),
+        };
+    }
+}
+
+fn add<T: Clone>(own: &mut Option<Box<T>>, next: &Option<Box<T>>, sum: impl Fn(&mut T, &T)) {
+    match (own, next) {
+        (Some(own), Some(next)) => sum(own, next),
+        (own @ None, Some(next)) => *own = Some(next.clone()),
+        (_, None) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::NANOS_PER_MILLI;
+
+    /// The packet of a number, 20 ms after the one before it.
+    pub(super) const fn arrival(number: u64) -> At {
+        (Timestamp(number as i64 * 20 * NANOS_PER_MILLI), PacketId::new(0, number))
+    }
+
+    /// A stream whose packets have these elements of one id.
+    pub(super) fn followed<T: AsRef<[u8]>>(elements: impl IntoIterator<Item = T>) -> Elements {
+        let (mut all, budget) = (Elements::default(), Budget::default());
+        for (data, number) in elements.into_iter().zip(1..) {
+            all.push(&Element { id: 5, data: data.as_ref(), offset: 0 }, arrival(number), &budget);
+        }
+        all
+    }
+
+    fn sent(index: u64) -> [u8; 3] {
+        // 20 ms are 5,242.88 units.
+        let [.., a, b, c] = (index * 524_288 / 100).to_be_bytes();
+        [a, b, c]
+    }
+
+    #[test]
+    fn times_are_proven_by_the_clock() {
+        let all = followed((0..400).map(sent));
+        let times = all.of(5).unwrap();
+        assert_eq!((times.count, times.meaning(false, 400)), (400, Some(Meaning::SendTime)));
+        assert!(times.history.values().is_empty());
+    }
+
+    #[test]
+    fn offsets_are_a_range() {
+        // An offset that seldom changes is no time, nor is one that wanders: -2 and 300 are the ends.
+        let value = |index: u64| if index == 70 { [0xff, 0xff, 0xfe] } else { [0, 0, 0] };
+        let all = followed((0..100).map(value).chain([[0, 1, 44]]));
+        let offsets = all.of(5).unwrap();
+        assert_eq!((offsets.range, offsets.meaning(false, 101)), (Some((-2, 300)), None));
+        assert!(offsets.send_times.as_ref().is_some_and(|times| !times.are_likely()));
+    }
+
+    #[test]
+    fn descriptors_are_proven_by_frames() {
+        // Three packets a frame: the first begins it, the last ends it.
+        let descriptor = |index: u64| {
+            let flags = match index % 3 {
+                0 => 0x80,
+                1 => 0x00,
+                _ => 0x40,
+            };
+            let [high, low] = ((index / 3) as u16 + 500).to_be_bytes();
+            [flags | 0x05, high, low]
+        };
+        let all = followed((0..300).map(descriptor));
+        let frames = all.of(5).unwrap();
+        assert_eq!(frames.meaning(false, 300), Some(Meaning::DependencyDescriptor));
+        // It took the beginnings of eight frames behind the first to see what they are.
+        let found = frames.frames.as_ref().unwrap();
+        assert_eq!((found.count_all(), found.missing(), found.structure()), (92, Some(0), None));
+        // A number that stays is no frame.
+        assert_eq!(followed([[0_u8; 3]; 300]).of(5).unwrap().meaning(false, 300), None);
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_budget() {
+        assert!(size_of::<Elements>() + 4 * size_of::<Followed>() < 800);
+        assert!(size_of::<Levels>() <= 256 && size_of::<SendTimes>() <= 256 && size_of::<CaptureTimes>() <= 128);
+        assert!(size_of::<Frames>() <= 1024);
+    }
+
+    #[test]
+    fn ids_beyond_15_and_parts_of_a_stream() {
+        let mut all = followed([[0_u8], [0]]);
+        all.push(&Element { id: 200, data: &[1], offset: 0 }, arrival(3), &Budget::default());
+        assert_eq!(all.all().len(), 1);
+        all.add(&followed([[1_u8]]));
+        assert_eq!(all.of(5).map(|followed| followed.count), Some(3));
+    }
+}
