@@ -1,5 +1,9 @@
 //! RTP and RTCP of one flow: which SSRCs are streams, which datagrams are SRTCP, and what waits for evidence.
 
+mod elements;
+
+use elements::{carrier, follow};
+
 use crate::{
     flow::{
         budget::Budget,
@@ -7,13 +11,13 @@ use crate::{
         datagram::Datagram,
         rtcp::Rtcp,
         stream::{Arrival, Stream},
-        transport_wide::{Carrier, Numbers, TransportWide},
+        transport_wide::{Numbers, TransportWide},
     },
     wire::{
         Malformed,
         feedback::{PayloadMessage, TransportMessage},
         rtcp::{self, Content, Srtcp, Tags},
-        rtp::{Extension, FIXED_LENGTH, FixedHeader, Form, Header},
+        rtp::{Extension, FIXED_LENGTH, FixedHeader, Header},
     },
 };
 
@@ -25,9 +29,6 @@ const REPAIR_CHECKS: u32 = 64;
 
 /// SRTCP datagrams that wait until the flow shows that it is a call's.
 const WAITING_SRTCP: usize = 64;
-
-/// Bytes that the elements of a stream take, kept values apart.
-const ELEMENTS: usize = 2048;
 
 /// An SRTCP index goes on by one a datagram; lost ones leave small steps.
 const INDEX_STEP: u32 = 16;
@@ -43,7 +44,7 @@ pub struct Media {
     last: [usize; 2],
     packets: u64,
     /// Numbers over all streams, by direction.
-    transport_wide: Option<Box<[TransportWide; 2]>>,
+    transport_wide: [TransportWide; 2],
     rtcp: Option<Box<Rtcp>>,
     srtcp_confirmed: bool,
     candidates: Candidates,
@@ -129,7 +130,8 @@ impl Media {
     pub fn touch(&self, direction: usize) -> u64 {
         let last = self.last.get(direction).copied().unwrap_or_default();
         let key = self.keys.get(last).map_or(0, |(ssrc, _)| u64::from(*ssrc));
-        key ^ self.streams.get(last).map_or(0, Stream::touch)
+        let numbers = self.transport_wide.get(direction).map_or(0, TransportWide::touch);
+        key ^ numbers ^ self.streams.get(last).map_or(0, Stream::touch)
     }
 
     /// The streams found so far, in the order they were found.
@@ -173,8 +175,9 @@ impl Media {
         if let Some(rtcp) = &mut self.rtcp {
             rtcp.settle();
         }
+        self.streams.iter_mut().for_each(|stream| stream.elements.settle());
         self.streams.sort_by_key(|stream| (stream.first.0, stream.first.1, stream.ssrc, stream.direction));
-        let numbers = self.transport_wide.into_iter().flat_map(|ways| ways.map(TransportWide::finish)).flatten();
+        let numbers = self.transport_wide.into_iter().flat_map(TransportWide::finish);
         Found { streams: self.streams, transport_wide: numbers.collect(), rtcp: self.rtcp, packets: self.packets }
     }
 
@@ -185,16 +188,18 @@ impl Media {
         };
         self.packets += 1;
         if let Some(stream) = self.streams.get_mut(index) {
+            let frames = stream.frames;
             stream.push(&arrival);
-            if let Some(extension) = &extension {
-                note_elements(stream, extension, &arrival, &self.budget, Some(&mut self.transport_wide));
-            }
+            let (is_new, may_repair) = (stream.frames != frames, stream.repairs.checked < REPAIR_CHECKS);
             if arrival.csrc_count > 0
                 && let Ok(header) = Header::parse(datagram.bytes, datagram.length)
             {
                 stream.note_csrcs(header.csrcs());
             }
-            if stream.repairs.checked < REPAIR_CHECKS {
+            if let Some(extension) = &extension {
+                self.note(index, extension, &arrival, is_new);
+            }
+            if may_repair {
                 self.check_repair(index, &arrival);
             }
         }
@@ -214,12 +219,11 @@ impl Media {
         }
         let Some((arrival, extension)) = arrival(fixed, datagram, path.dtls) else { return Verdict::Other };
         let context = self.context(path);
-        let extension = extension.filter(|extension| matches!(extension.form(), Form::OneByte | Form::TwoByte));
+        let extension = extension.filter(|extension| extension.form().is_in_clear());
         let is_counted = context.call || context.media;
         if let Some(extension) = extension.filter(|_| is_counted) {
             // Packets of other streams come before it is known whether this is one: their numbers are in order now.
-            let ways = self.transport_wide.get_or_insert_default();
-            if let Some(way) = ways.get_mut(direction) {
+            if let Some(way) = self.transport_wide.get_mut(direction) {
                 way.push_all(&extension, &carrier(&arrival), direction, &self.budget);
             }
         }
@@ -338,8 +342,10 @@ impl Media {
                 let is_last = place + 1 == candidate.packets.len();
                 let extension = extension.filter(|_| is_last).or_else(|| candidate.extension(arrival));
                 if let Some((extension, is_counted)) = extension {
-                    let ways = (!is_counted).then_some(&mut self.transport_wide);
-                    note_elements(stream, &extension, arrival, &self.budget, ways);
+                    follow(stream, &extension, arrival, &self.budget);
+                    if let Some(way) = self.transport_wide.get_mut(direction).filter(|_| !is_counted) {
+                        way.push_all(&extension, &carrier(arrival), direction, &self.budget);
+                    }
                 }
             }
             self.check_repair(index, arrival);
@@ -411,40 +417,6 @@ fn arrival<'a>(
         ..plain_arrival(datagram, header.fixed, header.length())
     };
     Some((arrival, extension))
-}
-
-/// Notes the elements of a packet. Their numbers over all streams too, unless that was done when it came.
-#[inline(never)]
-fn note_elements(
-    stream: &mut Stream,
-    extension: &Extension<'_>,
-    arrival: &Arrival,
-    budget: &Budget,
-    ways: Option<&mut Option<Box<[TransportWide; 2]>>>,
-) {
-    if stream.has_new_extensions(arrival) {
-        stream.note_extensions(extension);
-    }
-    if !matches!(extension.form(), Form::OneByte | Form::TwoByte) {
-        return;
-    }
-    let direction = stream.direction;
-    let mut way = ways.and_then(|ways| ways.get_or_insert_default().get_mut(direction));
-    if stream.elements.is_none() && !budget.take(ELEMENTS) {
-        return;
-    }
-    let elements = stream.elements.get_or_insert_default();
-    let carrier = carrier(arrival);
-    extension.visit(|element| {
-        elements.push(element, (arrival.time, arrival.id), budget);
-        if let (2 | 4, Some(way)) = (element.data.len(), &mut way) {
-            way.push(element, &carrier, direction, budget);
-        }
-    });
-}
-
-const fn carrier(arrival: &Arrival) -> Carrier {
-    Carrier { time: arrival.time, id: arrival.id, holes: arrival.holes }
 }
 
 /// A packet whose extension was cut off by the capture: its fixed header still counts.

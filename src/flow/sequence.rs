@@ -145,6 +145,25 @@ impl Sequence {
         self.push_unusual(number, step, continuous)
     }
 
+    /// Takes the next `count` numbers, all of which arrived in order.
+    pub fn advance(&mut self, count: u64) {
+        let is_whole = self.run == 0 && self.window.iter().all(|word| *word == u64::MAX);
+        if !is_whole || self.highest - self.base < WINDOW {
+            (0..count).for_each(|_| {
+                self.forward(1);
+            });
+            return;
+        }
+        // What leaves the window arrived, and so did what comes.
+        let new = self.highest + count;
+        self.counters.wraps += (new >> 16) - (self.highest >> 16);
+        self.highest = new;
+        self.received += count;
+        if count > 0 {
+            self.forget_stray();
+        }
+    }
+
     /// Takes the numbers that the last step forward went over for not captured: whether they arrived is not known.
     #[cold]
     pub fn excuse(&mut self, step: u16) {

@@ -130,6 +130,8 @@ pub struct Stream {
     off_clock: bool,
     sequence: Sequence,
     timing: Timing,
+    /// Header-extension elements; none where no packet has any.
+    pub elements: Elements,
     /// Packets whose timestamp is one of another stream's, and that stream.
     pub repairs: Repairs,
     /// Packets with each header-extension element id, without those of the run that goes on.
@@ -157,8 +159,6 @@ pub struct Stream {
     /// The first value of each header-extension element, in the order in which they came: what identifies a stream (MID
     /// and RID, RFC 8843 section 15 and RFC 8852) is the same in all its packets.
     pub extension_values: Vec<(u8, Box<[u8]>)>,
-    /// Header-extension elements, packet by packet; none where no packet has any.
-    pub elements: Option<Box<Elements>>,
     /// Contributing sources.
     pub csrcs: Vec<u32>,
     /// Counts without the packets of the run that goes on.
@@ -216,7 +216,7 @@ impl Stream {
             extensions: [0; 16],
             extension_values: Vec::new(),
             known_extensions: 0,
-            elements: None,
+            elements: Elements::default(),
             csrcs: Vec::new(),
             repairs: Repairs::default(),
             payload_types: Vec::new(),
@@ -241,7 +241,7 @@ impl Stream {
     #[must_use]
     pub fn touch(&self) -> u64 {
         let recent = self.recent.get(self.frames as usize % RECENT_TIMESTAMPS).copied().unwrap_or_default();
-        self.packets ^ u64::from(recent) ^ self.sequence.touch() ^ self.timing.touch()
+        self.packets ^ u64::from(recent) ^ self.sequence.touch() ^ self.timing.touch() ^ self.elements.touch()
     }
 
     /// Takes the next packet of this stream, in order of arrival.

@@ -16,6 +16,9 @@ use crate::{
 /// Ids of two-byte elements that are followed in one direction; about 700 bytes each.
 const IDS: usize = 4;
 
+/// The profile of elements with headers of one byte (RFC 8285 section 4.2).
+const ONE_BYTE: u16 = 0xbede;
+
 /// Packets before two bytes are taken for such numbers without being told.
 const PROOF: u64 = 64;
 
@@ -49,7 +52,22 @@ pub struct Carrier {
 /// The numbers of one direction of a flow, by the id of their elements.
 #[derive(Clone, Debug, Default)]
 pub struct TransportWide {
+    row: Row,
     numbers: Vec<Numbers>,
+}
+
+/// Packets in a row, each with the number next to that of the one before, which are not counted with the others yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    /// 0 where there is none.
+    id: u8,
+    /// The byte before each number, and where it is in the extension.
+    header: u8,
+    place: u16,
+    next: u16,
+    holes: u32,
+    packets: u64,
+    last: (Timestamp, PacketId),
 }
 
 /// Numbers of one id.
@@ -88,7 +106,6 @@ pub struct Gap {
 
 impl TransportWide {
     /// Takes an element of the next packet, if it is a number. What is to be followed is paid for by `budget`.
-    #[inline]
     pub fn push(&mut self, element: &Element<'_>, carrier: &Carrier, direction: usize, budget: &Budget) {
         let number = match element.data {
             [high, low] => u16::from_be_bytes([*high, *low]),
@@ -104,12 +121,68 @@ impl TransportWide {
 
     /// Takes the numbers of a packet whose elements are of no other interest yet.
     pub fn push_all(&mut self, extension: &Extension<'_>, carrier: &Carrier, direction: usize, budget: &Budget) {
+        self.end_row();
         extension.visit(|element| self.push(element, carrier, direction, budget));
+        if extension.profile == ONE_BYTE {
+            self.begin_row(extension, carrier);
+        }
+    }
+
+    /// Takes the number of the next packet, if it is where that of the packet before was, and the next to it. `false`
+    /// says that the packet is to be looked into.
+    #[inline]
+    pub fn goes_on(&mut self, extension: &Extension<'_>, carrier: &Carrier) -> bool {
+        let row = &mut self.row;
+        let at = extension.data.get(usize::from(row.place)..).and_then(<[u8]>::first_chunk::<3>);
+        let [high, low] = row.next.to_be_bytes();
+        let is_next = row.id != 0
+            && at == Some(&[row.header, high, low])
+            && carrier.holes == row.holes
+            && extension.profile == ONE_BYTE;
+        if is_next {
+            row.next = row.next.wrapping_add(1);
+            row.packets += 1;
+            row.last = (carrier.time, carrier.id);
+        }
+        is_next
+    }
+
+    /// Reads what the next packet will change.
+    #[inline]
+    #[must_use]
+    pub const fn touch(&self) -> u64 {
+        self.row.packets
+    }
+
+    /// Begins a row with the only number of a packet, if it is the newest.
+    fn begin_row(&mut self, extension: &Extension<'_>, carrier: &Carrier) {
+        let mut found = (0, None);
+        extension.visit(|element| {
+            if let [high, low] = element.data {
+                found = (found.0 + 1, Some((element.id, element.offset, u16::from_be_bytes([*high, *low]))));
+            }
+        });
+        let (1, Some((id, offset, number))) = found else { return };
+        let newest = self.numbers.iter().find(|numbers| numbers.id == id).map(|numbers| numbers.sequence.ends().1);
+        if let (Ok(place), true) = (u16::try_from(offset - extension.offset - 4), newest == Some(number)) {
+            let header = id << 4 | 1;
+            let last = (carrier.time, carrier.id);
+            self.row = Row { id, header, place, next: number.wrapping_add(1), holes: carrier.holes, packets: 0, last };
+        }
+    }
+
+    /// Ends the row that goes on.
+    fn end_row(&mut self) {
+        let Row { id, packets, last, .. } = std::mem::take(&mut self.row);
+        if let Some(numbers) = self.numbers.iter_mut().find(|numbers| numbers.id == id).filter(|_| packets > 0) {
+            numbers.advance(packets, last);
+        }
     }
 
     /// The numbers, by id.
     #[must_use]
     pub fn finish(mut self) -> Vec<Numbers> {
+        self.end_row();
         self.numbers.sort_by_key(|numbers| numbers.id);
         self.numbers
     }
@@ -143,7 +216,14 @@ impl Numbers {
         }
     }
 
-    #[inline]
+    /// Takes the next `packets` numbers, each of which came in order, and the last of the packets.
+    fn advance(&mut self, packets: u64, last: (Timestamp, PacketId)) {
+        self.packets += packets;
+        self.next += packets;
+        self.last = self.last.max(last);
+        self.sequence.advance(packets);
+    }
+
     fn push(&mut self, number: u16, carrier: &Carrier) {
         self.packets += 1;
         let (first, last, packets) = (self.first.0, self.last.0, self.packets);

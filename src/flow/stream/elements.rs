@@ -45,6 +45,15 @@ const TRIAL: u64 = 32;
 /// Frames in a row that begin and end as descriptors say, until these are read as such without a structure.
 const DESCRIPTORS: u8 = 8;
 
+/// A byte, in how many packets in a row, and in which first and last.
+#[derive(Clone, Copy, Debug)]
+struct Same {
+    byte: u8,
+    packets: u64,
+    first: At,
+    last: At,
+}
+
 /// The elements of a stream.
 #[derive(Clone, Debug)]
 pub struct Elements {
@@ -53,28 +62,30 @@ pub struct Elements {
     followed: Vec<Followed>,
 }
 
-/// The elements of one id.
+/// The elements of one id, laid out in memory as it stands here: what most packets change first.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub struct Followed {
     /// The id that SDP maps to a URI.
     pub id: u8,
-    /// Elements.
-    pub count: u64,
-    /// Their values, where they change seldom.
-    pub history: History,
-    /// Single bytes, read as audio levels.
-    pub levels: Option<Box<Levels>>,
-    /// Three bytes, read as times of sending.
-    pub send_times: Option<Box<SendTimes>>,
+    descriptors: u8,
     /// Descriptors of frames.
     pub frames: Option<Box<Frames>>,
+    /// A byte that came alone, and came again: not told to the levels yet.
+    same: Option<Same>,
+    /// Three bytes, read as times of sending.
+    pub send_times: Option<SendTimes>,
+    /// Single bytes, read as audio levels.
+    pub levels: Option<Box<Levels>>,
+    /// Their values, where they change seldom.
+    pub history: History,
     /// Eight or sixteen bytes, read as times of capture.
     pub capture_times: Option<Box<CaptureTimes>>,
     /// The lowest and the highest of three bytes as a number with a sign.
     pub range: Option<(i32, i32)>,
-    /// The last three bytes, while nobody knows what they are, and how many frames in a row they could be descriptors of.
+    /// The last three bytes, while nobody knows what they are; `descriptors` counts how many frames in a row they could be
+    /// descriptors of.
     last: Option<FrameStart>,
-    descriptors: u8,
 }
 
 impl Default for Elements {
@@ -88,14 +99,28 @@ impl Elements {
     /// kept of values is paid for by `budget`.
     #[inline]
     pub fn push(&mut self, element: &Element<'_>, at: At, budget: &Budget) {
-        let Some(followed) = self.followed(element.id) else { return };
-        followed.count += 1;
+        if matches!(element.data, [] | [_, _]) {
+            return;
+        }
+        let Some(followed) = self.followed(element.id, budget) else { return };
         match element.data {
-            [] | [_, _] => {}
             [byte] => followed.byte(*byte, at, budget),
             [a, b, c] => followed.three([*a, *b, *c], at, budget),
             data => followed.long(data, at, budget),
         }
+    }
+
+    /// Reads a word of most lines of the processor's cache that a packet changes.
+    #[inline]
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        const USUAL_IDS: usize = 3;
+        let words = self
+            .followed
+            .iter()
+            .take(USUAL_IDS)
+            .map(|followed| u64::from(followed.id) ^ followed.send_times.as_ref().map_or(0, SendTimes::touch));
+        words.fold(0, |sum, word| sum ^ word)
     }
 
     /// The elements of each id, in the order in which they were first seen.
@@ -110,27 +135,33 @@ impl Elements {
         self.followed.iter().find(|followed| followed.id == id)
     }
 
+    /// Ends the rows of values that go on. To be called before anything is asked.
+    pub fn settle(&mut self) {
+        self.followed.iter_mut().for_each(Followed::settle);
+    }
+
     /// Adds those of another part of the stream.
     pub fn add(&mut self, next: &Self) {
         for other in &next.followed {
-            if let Some(followed) = self.followed(other.id) {
-                followed.add(other);
+            match self.followed.iter_mut().find(|followed| followed.id == other.id) {
+                Some(followed) => followed.add(other),
+                None => self.followed.push(other.clone()),
             }
         }
     }
 
     #[inline]
-    fn followed(&mut self, id: u8) -> Option<&mut Followed> {
+    fn followed(&mut self, id: u8, budget: &Budget) -> Option<&mut Followed> {
         let place = *self.places.get(usize::from(id))?;
         if place == NONE {
-            return self.follow(id);
+            return self.follow(id, budget);
         }
         self.followed.get_mut(usize::from(place))
     }
 
     #[cold]
-    fn follow(&mut self, id: u8) -> Option<&mut Followed> {
-        let place = self.places.get_mut(usize::from(id))?;
+    fn follow(&mut self, id: u8, budget: &Budget) -> Option<&mut Followed> {
+        let place = self.places.get_mut(usize::from(id)).filter(|_| budget.take(size_of::<Followed>()))?;
         *place = self.followed.len() as u8;
         self.followed.push(Followed::new(id));
         self.followed.last_mut()
@@ -141,8 +172,8 @@ impl Followed {
     const fn new(id: u8) -> Self {
         Self {
             id,
-            count: 0,
             history: History::new(),
+            same: None,
             levels: None,
             send_times: None,
             frames: None,
@@ -168,8 +199,23 @@ impl Followed {
 
     #[inline]
     fn byte(&mut self, byte: u8, at: At, budget: &Budget) {
-        self.levels.get_or_insert_default().push(byte, at);
+        match &mut self.same {
+            Some(same) if same.byte == byte => (same.packets, same.last) = (same.packets + 1, at),
+            _ => self.other_byte(byte, at, budget),
+        }
+    }
+
+    fn other_byte(&mut self, byte: u8, at: At, budget: &Budget) {
+        self.settle();
         self.history.push(&[byte], at, budget);
+        self.same = Some(Same { byte, packets: 1, first: at, last: at });
+    }
+
+    /// Tells the levels of the byte that came again and again.
+    fn settle(&mut self) {
+        let Some(Same { byte, packets, first, last }) = self.same.take() else { return };
+        self.levels.get_or_insert_default().push(byte, packets, first, last);
+        self.history.again(packets - 1);
     }
 
     #[inline]
@@ -177,7 +223,7 @@ impl Followed {
         if let Some(frames) = &mut self.frames {
             return frames.push(FrameStart::of(bytes));
         }
-        let times = self.send_times.get_or_insert_with(|| Box::new(SendTimes::new(bytes, at.0, at.1)));
+        let times = self.send_times.get_or_insert_with(|| SendTimes::new(bytes, at.0, at.1));
         if times.is_on() {
             times.push(bytes, at.0, at.1);
             if times.packets() >= TRIAL && times.are_likely() {
@@ -229,10 +275,12 @@ impl Followed {
     }
 
     fn add(&mut self, next: &Self) {
-        self.count += next.count;
         self.history.add(&next.history);
         add(&mut self.levels, &next.levels, Levels::add);
-        add(&mut self.send_times, &next.send_times, SendTimes::add);
+        match (&mut self.send_times, &next.send_times) {
+            (Some(own), Some(other)) => own.add(other),
+            (own, other) => *own = own.take().or_else(|| other.clone()),
+        }
         add(&mut self.frames, &next.frames, Frames::add);
         add(&mut self.capture_times, &next.capture_times, CaptureTimes::add);
         self.range = match (self.range, next.range) {
@@ -279,7 +327,7 @@ mod tests {
     fn times_are_proven_by_the_clock() {
         let all = followed((0..400).map(sent));
         let times = all.of(5).unwrap();
-        assert_eq!((times.count, times.meaning(false, 400)), (400, Some(Meaning::SendTime)));
+        assert_eq!(times.meaning(false, 400), Some(Meaning::SendTime));
         assert!(times.history.values().is_empty());
     }
 
@@ -328,6 +376,5 @@ mod tests {
         all.push(&Element { id: 200, data: &[1], offset: 0 }, arrival(3), &Budget::default());
         assert_eq!(all.all().len(), 1);
         all.add(&followed([[1_u8]]));
-        assert_eq!(all.of(5).map(|followed| followed.count), Some(3));
     }
 }

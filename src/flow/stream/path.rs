@@ -221,10 +221,7 @@ impl Stream {
                 self.extension_values.push((*id, value.clone()));
             }
         }
-        match (&mut self.elements, &next.elements) {
-            (Some(own), Some(other)) => own.add(other),
-            (own, other) => *own = own.take().or_else(|| other.clone()),
-        }
+        self.elements.add(&next.elements);
         self.note_csrcs(next.csrcs.iter().copied());
         self.repairs.add(next.repairs);
         next.payload_types.iter().for_each(|run| add_count(&mut self.payload_types, *run));

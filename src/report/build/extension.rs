@@ -63,7 +63,7 @@ pub fn infer(flows: &[&FlowRecord], streams: &[CallStream<'_>], roles: &[Repair]
     };
     for found in streams {
         let is_audio = media_kind(&found.stream) == Some(Media::Audio);
-        for followed in found.stream.elements.iter().flat_map(|elements| elements.all()) {
+        for followed in found.stream.elements.all() {
             if let Some(meaning) = followed.meaning(is_audio, found.stream.packets) {
                 note(way_of(found), followed.id, meaning);
             }
@@ -75,7 +75,7 @@ pub fn infer(flows: &[&FlowRecord], streams: &[CallStream<'_>], roles: &[Repair]
         }
     }
     for (found, role) in streams.iter().zip(roles) {
-        let mut followed = found.stream.elements.iter().flat_map(|elements| elements.all());
+        let mut followed = found.stream.elements.all().iter();
         if role.role == StreamRole::Media && followed.any(|followed| followed.frames.is_some()) {
             ways.entry(way_of(found)).or_default().descriptors += 1;
         }
@@ -92,7 +92,7 @@ pub fn header_extensions(
 ) -> Vec<HeaderExtension> {
     let used = stream.extensions().into_iter().zip(0_u8..).filter(|(packets, _)| *packets > 0);
     let describe = |(packets, id): (u32, u8)| {
-        let followed = stream.elements.as_ref().and_then(|elements| elements.of(id));
+        let followed = stream.elements.of(id);
         let uri = said.and_then(|said| said.extension(id));
         let by_behaviour = || inferred.meanings.get(&id).copied().flatten();
         let meaning = uri.map_or_else(by_behaviour, Meaning::of_uri);

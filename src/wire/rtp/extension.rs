@@ -28,6 +28,14 @@ pub enum Form {
     Other,
 }
 
+impl Form {
+    /// Whether elements can be read.
+    #[must_use]
+    pub const fn is_in_clear(self) -> bool {
+        matches!(self, Self::OneByte | Self::TwoByte)
+    }
+}
+
 impl<'a> Extension<'a> {
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let offset = reader.offset();

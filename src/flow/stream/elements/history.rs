@@ -54,6 +54,11 @@ impl History {
         }
     }
 
+    /// Takes the last value so many times again.
+    pub(super) const fn again(&mut self, elements: u64) {
+        self.elements += elements;
+    }
+
     /// The values in order: the first of them, and the last. None where they vary from packet to packet.
     #[must_use]
     pub fn values(&self) -> &[Value] {

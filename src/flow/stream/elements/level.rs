@@ -60,21 +60,22 @@ impl Levels {
     /// The energy of a packet at the overload of the system.
     pub const FULL_ENERGY: f64 = (1_u64 << 32) as f64;
 
+    /// Takes the byte of so many packets in a row, the first and the last of them.
     #[inline]
-    pub(super) fn push(&mut self, byte: u8, at: At) {
+    pub(super) fn push(&mut self, byte: u8, packets: u64, first: At, last: At) {
         let level = AudioLevel::of(byte);
-        self.packets += 1;
-        self.voice += u64::from(level.voice);
+        self.packets += packets;
+        self.voice += if level.voice { packets } else { 0 };
         self.seen |= 1 << level.below_overload;
         let energy = ENERGY.get(usize::from(level.below_overload)).copied().unwrap_or_default();
-        self.energy = self.energy.saturating_add(energy);
+        self.energy = self.energy.saturating_add(energy.saturating_mul(packets));
         match (&mut self.run, level.below_overload == AudioLevel::SILENCE) {
             (None, false) => return,
             (Some(_), false) => return self.end_run(),
-            (None, true) => self.run = Some(Silence { packets: 1, first: at, last: at }),
-            (Some(run), true) => (run.packets, run.last) = (run.packets + 1, at),
+            (None, true) => self.run = Some(Silence { packets, first, last }),
+            (Some(run), true) => (run.packets, run.last) = (run.packets + packets, last),
         }
-        self.silent += 1;
+        self.silent += packets;
     }
 
     /// The loudest level, in decibels below overload.

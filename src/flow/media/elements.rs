@@ -1,0 +1,46 @@
+//! Header extensions of the packets of a flow: which packets' elements are followed, and where their numbers go.
+
+use super::Media;
+use crate::{
+    flow::{
+        budget::Budget,
+        stream::{Arrival, Stream},
+        transport_wide::Carrier,
+    },
+    wire::rtp::Extension,
+};
+
+impl Media {
+    /// Takes the extension of a packet of the stream at `index`, whose timestamp is new or not.
+    ///
+    /// Of a frame in many packets the first and the last are looked into: the others are sent with the first, and say the
+    /// same. Numbers over all streams are taken from each.
+    #[inline]
+    pub(super) fn note(&mut self, index: usize, extension: &Extension<'_>, arrival: &Arrival, is_new: bool) {
+        let Some(stream) = self.streams.get_mut(index) else { return };
+        let (direction, carrier) = (stream.direction, carrier(arrival));
+        let Some(way) = self.transport_wide.get_mut(direction & 1) else { return };
+        if is_new || arrival.marker || stream.has_new_extensions(arrival) {
+            follow(stream, extension, arrival, &self.budget);
+        }
+        if !way.goes_on(extension, &carrier) {
+            way.push_all(extension, &carrier, direction, &self.budget);
+        }
+    }
+}
+
+/// Follows the elements of a packet.
+#[inline(never)]
+pub(super) fn follow(stream: &mut Stream, extension: &Extension<'_>, arrival: &Arrival, budget: &Budget) {
+    if stream.has_new_extensions(arrival) {
+        stream.note_extensions(extension);
+    }
+    if extension.form().is_in_clear() {
+        extension.visit(|element| stream.elements.push(element, (arrival.time, arrival.id), budget));
+    }
+}
+
+/// The packet that has them.
+pub(super) const fn carrier(arrival: &Arrival) -> Carrier {
+    Carrier { time: arrival.time, id: arrival.id, holes: arrival.holes }
+}
