@@ -90,15 +90,15 @@ pub fn header_extensions(
     said: Option<&Signalled<'_>>,
     inferred: &Inferred,
 ) -> Vec<HeaderExtension> {
-    let used = stream.extensions.iter().zip(0_u8..).filter(|(packets, _)| **packets > 0);
-    let describe = |(packets, id): (&u32, u8)| {
+    let used = stream.extensions().into_iter().zip(0_u8..).filter(|(packets, _)| *packets > 0);
+    let describe = |(packets, id): (u32, u8)| {
         let followed = stream.elements.as_ref().and_then(|elements| elements.of(id));
         let uri = said.and_then(|said| said.extension(id));
         let by_behaviour = || inferred.meanings.get(&id).copied().flatten();
         let meaning = uri.map_or_else(by_behaviour, Meaning::of_uri);
         HeaderExtension {
             id,
-            packets: u64::from(*packets),
+            packets: u64::from(packets),
             uri: uri.or_else(|| meaning.map(Meaning::uri)).map(str::to_owned),
             uri_inferred: uri.is_none() && meaning.is_some(),
             details: followed
@@ -280,7 +280,7 @@ pub fn transport_wide(
     let mut found: Vec<(Timestamp, TransportWide)> = Vec::new();
     for (flow, numbers) in flows.iter().flat_map(|flow| flow.transport_wide.iter().map(move |numbers| (flow, numbers)))
     {
-        let has = |part: &Stream| part.extensions.get(usize::from(numbers.id)).is_some_and(|packets| *packets > 0);
+        let has = |part: &Stream| part.extensions().get(usize::from(numbers.id)).is_some_and(|packets| *packets > 0);
         let carriers = parts.get(&(flow.key, numbers.direction)).into_iter().flatten();
         let carriers: Vec<_> = carriers.filter(|(part, _)| has(part)).collect();
         let uris: Vec<&str> = carriers.iter().filter_map(|(_, said)| said.as_ref()?.extension(numbers.id)).collect();
@@ -358,4 +358,53 @@ fn is_covered(flows: &[&FlowRecord], flow: &FlowRecord, numbers: &Numbers, gap: 
                 && its.last.0 > gap.from.0
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::{
+        flow::{
+            Flow,
+            budget::Budget,
+            datagram::Datagram,
+            key::Transport,
+            transport_wide::{Carrier, TransportWide as Ways},
+        },
+        time::{NANOS_PER_MILLI, PacketId},
+        wire::{Endpoint, rtp::Element},
+    };
+
+    /// A flow of a sender's host to a receiver's, on which these numbers came, each at its number times 10 ms.
+    fn flow(sender: u8, receiver: u8, numbers: impl IntoIterator<Item = u16>) -> FlowRecord {
+        let end = |host| Endpoint::from(SocketAddr::from(([192, 0, 2, host], 5000)));
+        let (key, direction) = FlowKey::new(end(sender), end(receiver), Transport::Udp);
+        let datagram =
+            Datagram { time: Timestamp(0), id: PacketId::new(0, 1), bytes: &[], length: 0, direction, holes: 0 };
+        let record = Flow::new(key, &datagram, &Budget::new(0), &Budget::new(0)).finish(Timestamp::default());
+        let mut ways = Ways::default();
+        for number in numbers {
+            let time = Timestamp(i64::from(number) * 10 * NANOS_PER_MILLI);
+            let carrier = Carrier { time, id: PacketId::new(0, number.into()), holes: 0 };
+            let element = Element { id: 3, data: &number.to_be_bytes(), offset: 0 };
+            ways.push(&element, &carrier, direction, &Budget::default());
+        }
+        FlowRecord { transport_wide: ways.finish(), ..record }
+    }
+
+    #[test]
+    fn what_another_path_had_is_not_lost() {
+        // From 300 to 699 the packets took another path.
+        let left = flow(1, 2, (0..300).chain(700..1000));
+        let (numbers, gap) = (&left.transport_wide[0], left.transport_wide[0].gaps[0]);
+        assert_eq!(gap.missing, 400);
+        let between = flow(1, 3, 300..700);
+        assert!(is_covered(&[&left, &between], &left, numbers, &gap));
+        // One of others, one before, and none.
+        let others = flow(4, 5, 300..700);
+        let before = flow(1, 3, 0..290);
+        assert!(!is_covered(&[&left, &others, &before], &left, numbers, &gap));
+    }
 }
