@@ -1,7 +1,7 @@
 //! Header-extension elements of one stream, packet by packet.
 //!
 //! What an id means is agreed in signalling, which a capture may show late or never. So elements are followed by id and
-//! by their shape, for all that they may be; what they were is said in the end: [`Elements::meaning`] tells what their
+//! by their shape, for all that they may be; what they were is said in the end: [`Followed::meaning`] tells what their
 //! behaviour proves.
 //!
 //! A stream without elements has none of this. Else it takes some 50 bytes, 130 for each id (at most 15), and what follows
