@@ -267,6 +267,21 @@ fn scalable() {
     assert!(unsigned(&frames["frames"]).abs_diff(unsigned(&said["framesSent"])) <= 2);
 }
 
+/// What tshark 4.0.17 reads: `tshark -r FILE -d udp.port==49474,rtp -Y 'rtp.ssrc==0x8a2b7d32 && rtp.ext.rfc5285.id' -T fields
+/// -e rtp.ext.rfc5285.id -e rtp.ext.rfc5285.data`, counted by id; the level is the mean of 10^(-level/10).
+#[test]
+fn as_tshark_reads_it() {
+    let Some(folder) = lab("chromium-av-lossy") else { return };
+    let run = analyze(&folder.join("capture.pcapng"));
+    let streams = run.streams();
+    let audio = streams.iter().find(|stream| unsigned(&stream["ssrc"]) == 0x8a2b_7d32).unwrap();
+    let counts = list(&audio["headerExtensions"]).iter().map(|one| (unsigned(&one["id"]), unsigned(&one["packets"])));
+    assert_eq!(counts.collect::<Vec<_>>(), [(1, 1501), (2, 1501), (3, 1501), (4, 110)]);
+    let level = &extension(audio, AUDIO_LEVEL)["audioLevel"];
+    assert_eq!((unsigned(&level["silentPackets"]), unsigned(&level["voiceActivityPackets"])), (200, 1501));
+    assert_eq!((level["levelMax"].as_f64(), level["level"].as_f64()), (Some(-6.0), Some(-21.29)));
+}
+
 /// A mutes its audio for eight seconds: digital silence, from one event to the other.
 #[test]
 fn muted() {
