@@ -46,7 +46,7 @@ fn decode(data: &[u8]) {
 
 /// Each element is a length, an id, milliseconds since the one before, and its data.
 fn follow(mut data: &[u8]) {
-    let (mut whole, mut half, budget) = (Elements::default(), Elements::default(), Budget::new(10_000));
+    let (mut whole, mut half, budget) = (Elements::default(), Elements::default(), Budget::new((4 << 20) + 10_000));
     let mut time = 0;
     let mut number = 0;
     while let [length, id, millis, rest @ ..] = data {

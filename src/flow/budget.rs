@@ -13,6 +13,9 @@ use std::sync::{
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<AtomicUsize>);
 
+/// What is left for streams and associations where header extensions are followed.
+const RESERVE: usize = 4 << 20;
+
 impl Budget {
     /// A budget of so many bytes.
     #[must_use]
@@ -25,6 +28,12 @@ impl Budget {
     pub fn take_above(&self, reserve: usize, bytes: usize) -> bool {
         let take = |left: usize| left.checked_sub(bytes).filter(|left| *left >= reserve);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    /// Takes bytes for the header extensions of streams, as long as half of a shard's budget is left for the streams.
+    #[must_use]
+    pub fn take_for_extensions(&self, bytes: usize) -> bool {
+        self.take_above(RESERVE, bytes)
     }
 
     /// Takes bytes of it; takes nothing and tells so where fewer are left.
@@ -57,5 +66,11 @@ mod tests {
         let budget = Budget::new(100);
         assert!(!budget.take_above(50, 51) && budget.take_above(60, 20) && budget.take_above(60, 20));
         assert!(!budget.take_above(60, 1) && budget.take(60));
+    }
+
+    #[test]
+    fn extensions_leave_half_for_streams() {
+        let budget = Budget::new(RESERVE + 100);
+        assert!(budget.take_for_extensions(60) && !budget.take_for_extensions(60) && budget.take(RESERVE));
     }
 }

@@ -107,7 +107,7 @@ impl Candidates {
         let is_its = |candidate: &&mut Candidate| candidate.ssrc == arrival.ssrc && candidate.direction == direction;
         let Some(candidate) = self.waiting.iter_mut().find(is_its) else { return };
         let length = extension.data.len();
-        if length > LONGEST_EXTENSION || !budget.take(size_of::<Kept>() + length) {
+        if length > LONGEST_EXTENSION || !budget.take_for_extensions(size_of::<Kept>() + length) {
             return;
         }
         if candidate.extensions.len() >= WAITING_PACKETS {

@@ -193,7 +193,7 @@ impl TransportWide {
 
     #[cold]
     fn follow(&mut self, id: u8, number: u16, carrier: &Carrier, direction: usize, budget: &Budget) {
-        if self.numbers.len() < IDS && budget.take(size_of::<Numbers>()) {
+        if self.numbers.len() < IDS && budget.take_for_extensions(size_of::<Numbers>()) {
             self.numbers.push(Numbers::new(id, number, direction, carrier));
         }
     }

@@ -11,27 +11,31 @@ use crate::{
 };
 
 impl Media {
-    /// Takes the extension of a packet of the stream at `index`, whose timestamp is new or not.
-    ///
-    /// Of a frame in many packets the first and the last are looked into: the others are sent with the first, and say the
-    /// same. Numbers over all streams are taken from each.
+    /// Takes the extension of a packet of the stream at `index`. Numbers over all streams are taken from each; the elements
+    /// are followed as [`crate::flow::stream::elements`] says.
     #[inline]
-    pub(super) fn note(&mut self, index: usize, extension: &Extension<'_>, arrival: &Arrival, is_new: bool) {
+    pub(super) fn note(&mut self, index: usize, extension: &Extension<'_>, arrival: &Arrival) {
         let Some(stream) = self.streams.get_mut(index) else { return };
         let (direction, carrier) = (stream.direction, carrier(arrival));
         let Some(way) = self.transport_wide.get_mut(direction & 1) else { return };
-        if is_new || arrival.marker || stream.has_new_extensions(arrival) {
-            follow(stream, extension, arrival, &self.budget);
-        }
+        note_elements(stream, extension, arrival, &self.budget);
         if !way.goes_on(extension, &carrier) {
             way.push_all(extension, &carrier, direction, &self.budget);
         }
     }
 }
 
-/// Follows the elements of a packet.
+/// Follows the elements of a packet, if it is one of those that are looked into.
+#[inline]
+pub(super) fn note_elements(stream: &mut Stream, extension: &Extension<'_>, arrival: &Arrival, budget: &Budget) {
+    let is_other = stream.elements.change(arrival.timestamp);
+    if is_other || arrival.marker || stream.has_new_extensions(arrival) {
+        follow(stream, extension, arrival, budget);
+    }
+}
+
 #[inline(never)]
-pub(super) fn follow(stream: &mut Stream, extension: &Extension<'_>, arrival: &Arrival, budget: &Budget) {
+fn follow(stream: &mut Stream, extension: &Extension<'_>, arrival: &Arrival, budget: &Budget) {
     if stream.has_new_extensions(arrival) {
         stream.note_extensions(extension);
     }

@@ -1,12 +1,14 @@
 //! Header-extension elements of one stream, packet by packet.
 //!
 //! What an id means is agreed in signalling, which a capture may show late or never. So elements are followed by id and
-//! by their shape, for all that they may be; what they were is said in the end: [`Elements::meaning`] tells what their
+//! by their shape, for all that they may be; what they were is said in the end: [`Followed::meaning`] tells what their
 //! behaviour proves.
 //!
-//! A stream without elements has none of this. Else it takes some 50 bytes, 130 for each id (at most 15), and what follows
-//! the values: a quarter of a kilobyte for single and for three bytes, one for frames. Kept values, at most 16 of an id and
-//! 128 bytes of each, are paid for by the flow's budget.
+//! Of a frame in many packets the first and the last are looked into, and what no packet had before: the others are sent
+//! with the first, and say the same.
+//!
+//! Each id takes some 400 bytes, single bytes another 200, frames a kilobyte. Kept values are at most 16 of an id and 128
+//! bytes of each. The flow's budget pays for the ids and the values.
 
 mod capture;
 mod frames;
@@ -60,6 +62,8 @@ pub struct Elements {
     /// Where each id is in `followed`.
     places: [u8; IDS],
     followed: Vec<Followed>,
+    /// The timestamp of the last packet that had any.
+    timestamp: Option<u32>,
 }
 
 /// The elements of one id, laid out in memory as it stands here: what most packets change first.
@@ -90,11 +94,17 @@ pub struct Followed {
 
 impl Default for Elements {
     fn default() -> Self {
-        Self { places: [NONE; IDS], followed: Vec::new() }
+        Self { places: [NONE; IDS], followed: Vec::new(), timestamp: None }
     }
 }
 
 impl Elements {
+    /// Whether a packet with elements has another timestamp than the one before it that had any.
+    #[inline]
+    pub fn change(&mut self, timestamp: u32) -> bool {
+        self.timestamp.replace(timestamp) != Some(timestamp)
+    }
+
     /// Takes an element of the stream's next packet; not two bytes, whose numbers are followed over all streams. What is
     /// kept of values is paid for by `budget`.
     #[inline]
@@ -161,7 +171,8 @@ impl Elements {
 
     #[cold]
     fn follow(&mut self, id: u8, budget: &Budget) -> Option<&mut Followed> {
-        let place = self.places.get_mut(usize::from(id)).filter(|_| budget.take(size_of::<Followed>()))?;
+        let place =
+            self.places.get_mut(usize::from(id)).filter(|_| budget.take_for_extensions(size_of::<Followed>()))?;
         *place = self.followed.len() as u8;
         self.followed.push(Followed::new(id));
         self.followed.last_mut()
@@ -314,6 +325,7 @@ mod tests {
         for (data, number) in elements.into_iter().zip(1..) {
             all.push(&Element { id: 5, data: data.as_ref(), offset: 0 }, arrival(number), &budget);
         }
+        all.settle();
         all
     }
 
@@ -365,7 +377,7 @@ mod tests {
 
     #[test]
     fn sizes_are_those_of_the_budget() {
-        assert!(size_of::<Elements>() + 4 * size_of::<Followed>() < 800);
+        assert!(size_of::<Elements>() <= 64 && size_of::<Followed>() <= 448, "{}", size_of::<Followed>());
         assert!(size_of::<Levels>() <= 256 && size_of::<SendTimes>() <= 256 && size_of::<CaptureTimes>() <= 128);
         assert!(size_of::<Frames>() <= 1024);
     }

@@ -359,3 +359,52 @@ fn is_covered(flows: &[&FlowRecord], flow: &FlowRecord, numbers: &Numbers, gap: 
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::{
+        flow::{
+            Flow,
+            budget::Budget,
+            datagram::Datagram,
+            key::Transport,
+            transport_wide::{Carrier, TransportWide as Ways},
+        },
+        time::{NANOS_PER_MILLI, PacketId},
+        wire::{Endpoint, rtp::Element},
+    };
+
+    /// A flow of a sender's host to a receiver's, on which these numbers came, each at its number times 10 ms.
+    fn flow(sender: u8, receiver: u8, numbers: impl IntoIterator<Item = u16>) -> FlowRecord {
+        let end = |host| Endpoint::from(SocketAddr::from(([192, 0, 2, host], 5000)));
+        let (key, direction) = FlowKey::new(end(sender), end(receiver), Transport::Udp);
+        let datagram =
+            Datagram { time: Timestamp(0), id: PacketId::new(0, 1), bytes: &[], length: 0, direction, holes: 0 };
+        let record = Flow::new(key, &datagram, &Budget::new(0), &Budget::new(0)).finish(Timestamp::default());
+        let mut ways = Ways::default();
+        for number in numbers {
+            let time = Timestamp(i64::from(number) * 10 * NANOS_PER_MILLI);
+            let carrier = Carrier { time, id: PacketId::new(0, number.into()), holes: 0 };
+            let element = Element { id: 3, data: &number.to_be_bytes(), offset: 0 };
+            ways.push(&element, &carrier, direction, &Budget::default());
+        }
+        FlowRecord { transport_wide: ways.finish(), ..record }
+    }
+
+    #[test]
+    fn what_another_path_had_is_not_lost() {
+        // From 300 to 699 the packets took another path.
+        let left = flow(1, 2, (0..300).chain(700..1000));
+        let (numbers, gap) = (&left.transport_wide[0], left.transport_wide[0].gaps[0]);
+        assert_eq!(gap.missing, 400);
+        let between = flow(1, 3, 300..700);
+        assert!(is_covered(&[&left, &between], &left, numbers, &gap));
+        // One of others, one before, and none.
+        let others = flow(4, 5, 300..700);
+        let before = flow(1, 3, 0..290);
+        assert!(!is_covered(&[&left, &others, &before], &left, numbers, &gap));
+    }
+}

@@ -96,7 +96,7 @@ impl History {
             return;
         }
         let is_full = self.values.len() >= VALUES;
-        if data.len() > LONGEST || !is_full && !budget.take(size_of::<Value>() + data.len()) {
+        if data.len() > LONGEST || !is_full && !budget.take_for_extensions(size_of::<Value>() + data.len()) {
             return;
         }
         match self.values.last_mut().filter(|_| is_full) {
