@@ -9,8 +9,7 @@ use std::{
 
 use proptest::prelude::*;
 use rtcscope::sdp::{
-    Candidate, Description, Dialect, Fragment, Role, Severity,
-    input::{self, DescriptionKind},
+    Candidate, Description, DescriptionKind, Dialect, Fragment, Role, Severity, input,
     lint::lint,
     negotiation::{Security, Side, negotiate},
 };

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::{
-    flow::signalling::{Context, Description, DescriptionKind},
+    flow::signalling::{Context, Description},
     sdp::input,
 };
 
@@ -18,7 +18,7 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Description>> {
     let bytes = super::sdp::bytes(path).with_context(|| format!("cannot read {name}"))?;
     let given = input::read(&bytes).with_context(|| name.to_string())?;
     let describe = |given: input::Given| Description {
-        kind: given.kind.map(kind),
+        kind: given.kind,
         sdp: given.sdp,
         context: Context {
             // What tells the peer connections of one dump apart.
@@ -27,13 +27,4 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Description>> {
         },
     };
     Ok(given.descriptions.into_iter().map(describe).collect())
-}
-
-const fn kind(kind: input::DescriptionKind) -> DescriptionKind {
-    match kind {
-        input::DescriptionKind::Offer => DescriptionKind::Offer,
-        input::DescriptionKind::Answer => DescriptionKind::Answer,
-        input::DescriptionKind::Pranswer => DescriptionKind::Pranswer,
-        input::DescriptionKind::Rollback => DescriptionKind::Rollback,
-    }
 }

@@ -18,10 +18,7 @@ use crate::{
         sdp::{Input, Read, SdpReport, build},
         text::{TextOptions, write_sdp},
     },
-    sdp::{
-        Description, Dialect,
-        input::{self, DescriptionKind},
-    },
+    sdp::{Description, DescriptionKind, Dialect, input},
 };
 
 /// All that the command must know.

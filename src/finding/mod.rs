@@ -15,16 +15,7 @@ use crate::{
     time::PacketId,
 };
 
-/// How much a finding weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// The call, or the reading of the capture, failed.
-    Error,
-    /// Quality or trust suffers.
-    Warning,
-    /// Worth knowing.
-    Info,
-}
+pub use crate::sdp::Severity;
 
 /// One thing worth knowing, with its proof.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -147,7 +147,7 @@ fn mismatches(exchange: &Exchange) -> Vec<Finding> {
     let packets: Vec<PacketId> =
         [offer, answer].iter().filter_map(|said| said.mark()).map(|(_, packet)| packet).collect();
     let found = negotiate(&offer.description, &answer.description).mismatches;
-    let errors = found.into_iter().filter(|mismatch| mismatch.severity == crate::sdp::Severity::Error);
+    let errors = found.into_iter().filter(|mismatch| mismatch.severity == Severity::Error);
     let describe = |mismatch: crate::sdp::negotiation::Mismatch| {
         let message = format!("Offer and answer do not fit: {}", mismatch.message.trim_end_matches('.'));
         finding(

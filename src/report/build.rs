@@ -13,7 +13,7 @@ use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr};
 use crate::{
     capture::{Compression, FileSummary, Format},
     engine::Analysis,
-    finding::{self, Severity},
+    finding,
     flow::{
         FlowRecord, Protocol,
         mdns::LocalName,
@@ -102,11 +102,7 @@ impl<'a> Context<'a> {
     fn finding(&self, finding: finding::Finding) -> document::Finding {
         document::Finding {
             rule: finding.rule,
-            severity: match finding.severity {
-                Severity::Error => document::Severity::Error,
-                Severity::Warning => document::Severity::Warning,
-                Severity::Info => document::Severity::Info,
-            },
+            severity: finding.severity.into(),
             session: finding.session,
             message: finding.message,
             advice: finding.advice.map(str::to_owned),

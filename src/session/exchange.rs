@@ -12,10 +12,10 @@ mod sip;
 use crate::{
     flow::{
         key::FlowKey,
-        signalling::{Context, DescriptionKind, RtspTransport, Via},
+        signalling::{Context, RtspTransport, Via},
         tcp::Mark,
     },
-    sdp::{self, Description},
+    sdp::{self, Description, DescriptionKind},
     session::Outcome,
     wire::Endpoint,
 };

@@ -12,7 +12,7 @@ use super::PageArgs;
 use crate::{
     cli::sdp::{SdpConfig, SdpFormat},
     report::text::{Details, TextOptions},
-    sdp::{Dialect, input::DescriptionKind},
+    sdp::{DescriptionKind, Dialect},
 };
 
 pub(super) const EXAMPLES: &str = "\

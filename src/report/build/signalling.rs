@@ -6,7 +6,7 @@ use super::{Context, status};
 use crate::{
     flow::{
         FlowRecord,
-        signalling::{DescriptionKind, Signal, TlsHello},
+        signalling::{Signal, TlsHello},
         tcp::Mark,
     },
     report::document::{
@@ -14,7 +14,7 @@ use crate::{
         SessionDescription, SignalledCandidate, Signalling, SipCall, TlsConnection,
     },
     sdp::{
-        self, Media,
+        self, DescriptionKind, Media,
         negotiation::{self, Agreed, Security, Side, negotiate},
     },
     session::{Dialog, Exchange, Integrity, Outcome, Party, Place, Proof, Sides, Statement},
@@ -148,16 +148,7 @@ fn agreed(exchange: &Exchange) -> (Vec<AgreedMedia>, Vec<Mismatch>) {
 }
 
 fn mismatch(found: &negotiation::Mismatch) -> Mismatch {
-    Mismatch {
-        code: found.code,
-        severity: match found.severity {
-            sdp::Severity::Error => "error",
-            sdp::Severity::Warning => "warning",
-            sdp::Severity::Info => "info",
-        },
-        media: found.media,
-        message: found.message.clone(),
-    }
+    Mismatch { code: found.code, severity: found.severity.into(), media: found.media, message: found.message.clone() }
 }
 
 fn offered_media(media: &Media) -> AgreedMedia {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{PacketRef, StepStatus};
+use super::{PacketRef, Severity, StepStatus};
 
 /// The signalling step.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -90,8 +90,8 @@ pub struct AgreedMedia {
 pub struct Mismatch {
     /// The rule's code.
     pub code: &'static str,
-    /// `error`, `warning` or `info`.
-    pub severity: &'static str,
+    /// How much it weighs.
+    pub severity: Severity,
     /// The media section, from 0; `null` of the whole.
     pub media: Option<usize>,
     /// What it is, in one sentence.

@@ -1,7 +1,7 @@
 //! The signalling step in words.
 
 use super::{
-    super::document::{AgreedMedia, Signalling, StepStatus},
+    super::document::{AgreedMedia, Severity, Signalling, StepStatus},
     number::{counted, short_time},
 };
 
@@ -118,7 +118,7 @@ fn problems(signalling: &Signalling) -> Vec<String> {
     }
     let wrong = signalling.fingerprints.iter().filter(|check| !check.matches);
     problems.extend(wrong.map(|check| format!("the {}'s certificate is not the one it announced", check.party)));
-    let errors = signalling.mismatches.iter().filter(|mismatch| mismatch.severity == "error");
+    let errors = signalling.mismatches.iter().filter(|mismatch| mismatch.severity == Severity::Error);
     problems.extend(errors.map(|mismatch| mismatch.message.trim_end_matches('.').to_owned()));
     problems
 }

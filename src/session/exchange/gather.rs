@@ -8,11 +8,10 @@ use crate::{
     flow::{
         key::FlowKey,
         signalling::{
-            Candidate, Content, Context, Description, DescriptionKind, HttpResponse, RtspResponse, RtspTransport,
-            Signal, Via,
+            Candidate, Content, Context, Description, HttpResponse, RtspResponse, RtspTransport, Signal, Via,
         },
     },
-    sdp::{self, Fragment},
+    sdp::{self, DescriptionKind, Fragment},
     session::groups::Groups,
 };
 

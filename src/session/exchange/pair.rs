@@ -1,7 +1,7 @@
 //! Which answer answers which offer (RFC 3264, RFC 8829).
 
 use super::{Round, Statement};
-use crate::{flow::signalling::DescriptionKind, sdp::Media};
+use crate::sdp::{DescriptionKind, Media};
 
 /// Open offers that are looked at for one answer: several peer connections may begin at the same time.
 const OPEN: usize = 64;
