@@ -304,16 +304,22 @@ impl<'a> Message<'a> {
         attributes.fault()
     }
 
-    /// Whether the FINGERPRINT is right (RFC 8489 section 14.7): the CRC-32 of everything before it, XOR
-    /// 0x5354554e. `None` where there is none as the last attribute, or the capture cut the message.
+    /// Whether the FINGERPRINT is right (RFC 8489 section 14.7). `None` where there is none as the last attribute, or the capture cut the message.
     #[must_use]
     pub fn fingerprint(&self) -> Option<bool> {
         let attribute = self.attributes().last().filter(|attribute| attribute.kind == kind::FINGERPRINT)?;
         let Ok(Value::Fingerprint(said)) = attribute.value() else { return None };
-        let mut crc = flate2::Crc::new();
-        crc.update(self.bytes.get(..attribute.offset)?);
-        Some(crc.sum() ^ 0x5354_554e == said)
+        Some(fingerprint(self.bytes.get(..attribute.offset)?) == said)
     }
+}
+
+/// The FINGERPRINT of a message (RFC 8489 section 14.7): the CRC-32 of everything before it, whose header counts it
+/// already, XOR 0x5354554e.
+#[must_use]
+pub fn fingerprint(before: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(before);
+    crc.sum() ^ 0x5354_554e
 }
 
 #[cfg(test)]
