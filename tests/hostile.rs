@@ -369,6 +369,50 @@ fn rules(json: &Value) -> Vec<String> {
     findings.map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
 }
 
+/// Descriptions are kept as text, and read of one call at a time.
+#[test]
+fn twenty_thousand_sip_calls() {
+    const CALLS: u32 = 20_000;
+    const CALLED: u32 = 1 << 20;
+    let sip = |line: &str, number: u32, media: Address| {
+        let [a, b, c, d] = media.0;
+        let (address, port) = (format!("{a}.{b}.{c}.{d}"), media.1);
+        let sdp = format!(
+            "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n\
+             a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n"
+        );
+        format!(
+            "{line}\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK{number}\r\nFrom: <sip:a@192.0.2.9>;tag=f{number}\r\n\
+             To: <sip:b@192.0.2.1>\r\nCall-ID: {number}@192.0.2.9\r\nCSeq: 1 INVITE\r\n\
+             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+            sdp.len()
+        )
+    };
+    let json = bounded(|writer| {
+        for number in 0..CALLS {
+            let (caller, called) = (([192, 0, 2, 9], 5060), (SERVER.0, 5060));
+            let time = i64::from(number) * 200 * MILLISECOND;
+            let invite = sip("INVITE sip:b@192.0.2.1 SIP/2.0", number, client(number));
+            writer.packet(time, &udp(caller, called, invite.as_bytes()));
+            let ok = sip("SIP/2.0 200 OK", number, client(CALLED + number));
+            writer.packet(time + MILLISECOND, &udp(called, caller, ok.as_bytes()));
+            for packet in 0..6 {
+                let media = rtp(70_000 + number, packet, 160 * u32::from(packet), 160);
+                let time = time + (2 + 20 * i64::from(packet)) * MILLISECOND;
+                writer.packet(time, &udp(client(number), client(CALLED + number), &media));
+            }
+        }
+    });
+    let sessions = json["sessions"].as_array().unwrap();
+    let joined = sessions.iter().filter(|session| {
+        session["signalling"]["status"] == "ok"
+            && session["communicating"]["rtpStreams"][0]["clockRateInferred"] == false
+    });
+    // As many as signals are kept of: two of each request and response with a description.
+    assert_eq!((sessions.len(), joined.count()), (CALLS as usize, 16_384));
+    assert!(rules(&json).contains(&"CAP015".to_owned()));
+}
+
 /// Runs the command on a capture, and gives its report.
 ///
 /// # Panics

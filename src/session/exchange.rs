@@ -6,8 +6,11 @@
 
 mod flows;
 mod gather;
+mod outline;
 mod pair;
 mod sip;
+
+use std::net::IpAddr;
 
 use crate::{
     flow::{
@@ -15,7 +18,7 @@ use crate::{
         signalling::{Context, RtspTransport, Via},
         tcp::Mark,
     },
-    sdp::{self, Description, DescriptionKind},
+    sdp::{self, DescriptionKind},
     session::Outcome,
     wire::Endpoint,
 };
@@ -24,6 +27,7 @@ pub use self::sip::{Dialog, Ending};
 
 pub(super) use self::flows::Joined;
 pub(super) use self::gather::gather;
+use self::outline::{Outline, Section};
 
 /// One of the two that talk: the one whose offer came first is 0.
 pub type Party = usize;
@@ -71,8 +75,7 @@ pub struct Statement {
     pub party: Party,
     /// The text as it was sent.
     pub text: String,
-    /// What it says.
-    pub description: Description,
+    outline: Outline,
     context: Context,
 }
 
@@ -140,17 +143,12 @@ impl Statement {
 
     /// ICE user fragments and passwords in it.
     pub fn credentials(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let media = self.description.media.iter();
-        media.filter_map(|media| Some((media.ice_ufrag.as_deref()?, media.ice_pwd.as_deref())))
+        let all = self.outline.media.iter().filter_map(|section| section.credentials.as_ref());
+        all.map(|(fragment, password)| (&**fragment, password.as_deref()))
     }
 }
 
 impl Exchange {
-    /// The descriptions of one party, the newest first.
-    pub fn of_party(&self, party: Party) -> impl Iterator<Item = &Statement> {
-        self.statements.iter().rev().filter(move |statement| statement.party == party)
-    }
-
     /// Whether it is about a call by itself: two sides talked, or one was called.
     #[must_use]
     pub fn is_call(&self) -> bool {
@@ -173,19 +171,32 @@ impl Exchange {
         self.statements.iter().rev().find(said).map(|statement| statement.party)
     }
 
+    /// The party that wants its media at this address; else the one that has the only address of this host.
+    #[must_use]
+    pub fn party_at(&self, end: Endpoint) -> Option<Party> {
+        let at = |exact: bool| {
+            let fits = |section: &Section| if exact { section.is_at(end) } else { section.address == Some(end.ip()) };
+            let said = self.statements.iter().rev().find(|said| said.outline.media.iter().any(fits));
+            said.map(|said| said.party)
+        };
+        let chosen = self.transports.iter().find_map(|(key, client, _)| {
+            let party = |ip: IpAddr| (ip == end.ip()).then_some(1);
+            party(key.source(*client).ip()).or_else(|| party(key.destination(*client).ip()).map(|party| party ^ 1))
+        });
+        at(true).or(chosen).or_else(|| at(false))
+    }
+
     /// The passwords that go with a user fragment: as a rule one.
     pub fn passwords<'a>(&'a self, fragment: &'a str) -> impl Iterator<Item = &'a str> {
         let all = self.statements.iter().flat_map(Statement::credentials);
         all.filter(move |(own, _)| *own == fragment).filter_map(|(_, password)| password)
     }
 
-    /// The statements of the last round that was answered; of the last offer where none was.
+    /// The last round that was answered; the last where none was.
     #[must_use]
-    pub fn settled(&self) -> Option<(&Statement, Option<&Statement>)> {
+    pub fn settled_round(&self) -> Option<Round> {
         let answered = self.rounds.iter().rev().find(|round| round.answer.is_some());
-        let round = answered.or_else(|| self.rounds.last())?;
-        let answer = round.answer.and_then(|answer| self.statements.get(answer));
-        Some((self.statements.get(round.offer)?, answer))
+        answered.or_else(|| self.rounds.last()).copied()
     }
 }
 
@@ -194,8 +205,8 @@ impl Exchange {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let answered = self.rounds.iter().any(|round| round.answer.is_some());
-        let refuses = |statement: &Statement| statement.description.media.iter().all(|media| media.rejected);
-        let refused = matches!(self.settled(), Some((_, Some(answer))) if refuses(answer));
+        let answer = self.settled_round().and_then(|round| self.statements.get(round.answer?));
+        let refused = answer.is_some_and(|answer| answer.outline.media.iter().all(|section| section.rejected));
         let accepted = self.dialog.as_ref().is_some_and(|dialog| dialog.accepted.is_some());
         let has_failed = self.dialog.as_ref().is_some_and(Dialog::has_failed);
         if has_failed || refused || !answered && self.transports.is_empty() && self.refused.is_some() {

@@ -3,6 +3,7 @@
 
 mod agent;
 mod assemble;
+mod call;
 mod exchange;
 mod groups;
 mod integrity;
@@ -14,6 +15,7 @@ mod steps;
 mod stream;
 
 pub use assemble::assemble;
+pub use call::{Call, Conversation, Said};
 pub use exchange::{Dialog, Ending, Exchange, Party, Place, Round, Statement, Trickled};
 pub use integrity::Integrity;
 pub use repair::{Repair, StreamRole, repairs};

@@ -1,12 +1,9 @@
 //! What the descriptions say of the flows and streams of a call: who is who, and what each stream is.
 
-use std::net::IpAddr;
-
 use crate::{
     flow::{FlowRecord, dtls},
-    sdp::{Codec, Media},
-    session::{CallStream, Exchange, Party, Statement},
-    wire::Endpoint,
+    sdp::{Codec, Description, Media},
+    session::{CallStream, Conversation, Exchange, Party},
 };
 
 /// Header extensions that name a stream (RFC 8843 section 15, RFC 8852).
@@ -17,8 +14,8 @@ const REPAIRED_RID: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-
 /// A flow whose ends are known as the parties of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct Sides<'a> {
-    /// The exchange.
-    pub exchange: &'a Exchange,
+    /// What they said.
+    pub conversation: &'a Conversation<'a>,
     /// The party at the flow's lower endpoint.
     pub low: Party,
 }
@@ -50,20 +47,22 @@ pub enum Proof {
 impl<'a> Sides<'a> {
     /// Who is who in a flow: by ICE user fragments, else by addresses.
     #[must_use]
-    pub fn of(flow: &FlowRecord, exchanges: &[&'a Exchange]) -> Option<Self> {
-        let by_fragments = |exchange: &&'a Exchange| {
+    pub fn of(flow: &FlowRecord, conversations: &'a [Conversation<'a>]) -> Option<Self> {
+        let by_fragments = |exchange: &Exchange| {
             let mut generations = flow.ice.iter().flat_map(|ice| ice.generations.iter().rev());
             generations.find_map(|generation| {
                 let high = || exchange.party_of(&generation.high).map(|party| party ^ 1);
                 exchange.party_of(&generation.low).or_else(high)
             })
         };
-        let by_addresses = |exchange: &&'a Exchange| {
+        let by_addresses = |exchange: &Exchange| {
             let high = || exchange.party_at(flow.key.high).map(|party| party ^ 1);
             exchange.party_at(flow.key.low).or_else(high)
         };
-        let find = |party: &dyn Fn(&&'a Exchange) -> Option<Party>| {
-            exchanges.iter().find_map(|exchange| Some(Self { exchange, low: party(exchange)? }))
+        let find = |party: &dyn Fn(&Exchange) -> Option<Party>| {
+            let found =
+                |conversation: &'a Conversation<'a>| Some(Self { conversation, low: party(conversation.exchange)? });
+            conversations.iter().find_map(found)
         };
         find(&by_fragments).or_else(|| find(&by_addresses))
     }
@@ -104,8 +103,8 @@ impl<'a> Sides<'a> {
     /// The media section of its sender that a stream belongs to: by its SSRC, by its MID, by the port it is sent to, else
     /// the only one with its payload type.
     fn media_of(&self, found: &CallStream<'_>, sender: Party, payload_type: u8) -> Option<&'a Media> {
-        let exchange: &'a Exchange = self.exchange;
-        let sections = || exchange.of_party(sender).flat_map(|said| &said.description.media);
+        let conversation = self.conversation;
+        let sections = || conversation.of_party(sender).flat_map(|said| &said.media);
         let announces = |media: &Media| media.sources.iter().any(|source| source.ssrc == found.stream.ssrc);
         let named = |media: &Media| {
             let mids = media.extensions.iter().filter(|extension| extension.uri == MID);
@@ -117,9 +116,9 @@ impl<'a> Sides<'a> {
             return own;
         }
         // What the receiver says of its port and of payload types counts for what it is sent.
-        let theirs: Option<&Statement> = exchange.of_party(sender ^ 1).next();
+        let theirs: Option<&Description> = conversation.of_party(sender ^ 1).next();
         let wanted = theirs.and_then(|theirs| {
-            let media = &theirs.description.media;
+            let media = &theirs.media;
             let at_port = |media: &&Media| media.port > 9 && media.port == found.destination().port();
             let fits = |media: &&Media| media.is_rtp() && has_codec(media, payload_type);
             let mut by_type = media.iter().filter(fits);
@@ -130,8 +129,8 @@ impl<'a> Sides<'a> {
             return Some(own);
         }
         let fits = |media: &Media| media.is_rtp() && has_codec(media, payload_type);
-        exchange.of_party(sender).find_map(|said| {
-            let mut fitting = said.description.media.iter().filter(|media| fits(media));
+        conversation.of_party(sender).find_map(|said| {
+            let mut fitting = said.media.iter().filter(|media| fits(media));
             fitting.next().filter(|_| fitting.next().is_none())
         })
     }
@@ -141,7 +140,7 @@ impl<'a> Sides<'a> {
     #[must_use]
     pub fn proof(&self, certificate: &dtls::Certificate) -> Option<Proof> {
         let party = self.sender(usize::from(certificate.direction));
-        let media = self.exchange.of_party(party).flat_map(|said| &said.description.media);
+        let media = self.conversation.of_party(party).flat_map(|said| &said.media);
         let all = media.flat_map(|media| &media.fingerprints);
         let mut said = all.filter(|fingerprint| fingerprint.hash.eq_ignore_ascii_case("sha-256")).peekable();
         said.peek()?;
@@ -154,19 +153,19 @@ impl<'a> Signalled<'a> {
     /// What a payload type of the stream stands for: its receiver says what it wants to be sent (RFC 3264 section 5.1).
     #[must_use]
     pub fn codec_of(&self, payload_type: u8) -> Option<&'a Codec> {
-        let exchange: &'a Exchange = self.sides.exchange;
+        let conversation = self.sides.conversation;
         let of_party = |party: Party| {
-            let same = |said: &'a Statement| said.description.media.get(self.media.index);
-            exchange.of_party(party).filter_map(same).find_map(|media| media.codec(payload_type))
+            let same = |said: &'a Description| said.media.get(self.media.index);
+            conversation.of_party(party).filter_map(same).find_map(|media| media.codec(payload_type))
         };
         of_party(self.sender ^ 1).or_else(|| of_party(self.sender))
     }
 
     /// Codecs that its receiver wants to be sent, the most wanted first.
     pub fn agreed(&self) -> impl Iterator<Item = &'a Codec> {
-        let exchange: &'a Exchange = self.sides.exchange;
+        let conversation = self.sides.conversation;
         let index = self.media.index;
-        let theirs = exchange.of_party(self.sender ^ 1).find_map(|said| said.description.media.get(index));
+        let theirs = conversation.of_party(self.sender ^ 1).find_map(|said| said.media.get(index));
         let own = self.media;
         let both = move |codec: &&Codec| {
             own.codecs.iter().any(|known| codec.name.as_deref().is_some_and(|name| known.is_named(name)))
@@ -179,28 +178,6 @@ impl<'a> Signalled<'a> {
     pub fn extension(&self, id: u8) -> Option<&'a str> {
         let known = self.media.extensions.iter().find(|extension| extension.id == u16::from(id));
         known.map(|extension| extension.uri.as_str())
-    }
-}
-
-impl Exchange {
-    /// The party that wants its media at this address; else the one that has the only address of this host.
-    fn party_at(&self, end: Endpoint) -> Option<Party> {
-        let at = |exact: bool| {
-            self.statements.iter().rev().find_map(|said| {
-                let fits = |media: &&Media| {
-                    let address: Option<IpAddr> =
-                        media.connection.as_ref().and_then(|connection| connection.address.ip());
-                    let port = media.port == end.port() || media.port.checked_add(1) == Some(end.port());
-                    address == Some(end.ip()) && (port || !exact)
-                };
-                said.description.media.iter().find(fits).map(|_| said.party)
-            })
-        };
-        let chosen = self.transports.iter().find_map(|(key, client, _)| {
-            let party = |ip: IpAddr| (ip == end.ip()).then_some(1);
-            party(key.source(*client).ip()).or_else(|| party(key.destination(*client).ip()).map(|party| party ^ 1))
-        });
-        at(true).or(chosen).or_else(|| at(false))
     }
 }
 

@@ -15,9 +15,9 @@ use crate::{
     },
     sdp::{
         self, DescriptionKind, Media,
-        negotiation::{self, Agreed, Security, Side, negotiate},
+        negotiation::{self, Agreed, Security, Side},
     },
-    session::{Dialog, Exchange, Integrity, Outcome, Party, Place, Proof, Sides, Statement},
+    session::{Call, Conversation, Dialog, Exchange, Integrity, Outcome, Party, Place, Proof, Said, Sides},
     time::NANOS_PER_SECOND,
 };
 
@@ -31,23 +31,19 @@ const TLS_CONNECTIONS: usize = 3;
 const CANDIDATES: usize = 256;
 
 /// The signalling step of a call.
-pub fn signalling(
-    context: &Context<'_>,
-    exchanges: &[&Exchange],
-    flows: &[&FlowRecord],
-    pairs: &[CandidatePair],
-) -> Signalling {
-    let Some(main) = exchanges.first() else {
-        return Signalling { encrypted: encrypted(context, flows), ..Signalling::default() };
+pub fn signalling(context: &Context<'_>, call: &Call<'_>, pairs: &[CandidatePair]) -> Signalling {
+    let Some(first) = call.conversations.first() else {
+        return Signalling { encrypted: encrypted(context, &call.flows), ..Signalling::default() };
     };
-    let statements = || exchanges.iter().flat_map(|exchange| &exchange.statements);
+    let main = first.exchange;
+    let statements = || call.conversations.iter().flat_map(Conversation::said);
     let list = |wanted: fn(DescriptionKind) -> bool| {
-        let wanted = statements().filter(|statement| wanted(statement.kind));
-        wanted.map(|statement| description(context, statement)).collect()
+        let wanted = statements().filter(|(statement, _)| wanted(statement.kind));
+        wanted.map(|said| description(context, said)).collect()
     };
-    let (media, mismatches) = agreed(main);
-    let outcomes = || exchanges.iter().map(|exchange| exchange.outcome());
-    let outcome = outcomes().find(|outcome| *outcome != Outcome::NotSeen).unwrap_or_default();
+    let (media, mismatches) = agreed(first);
+    let outcome =
+        call.exchanges().map(Exchange::outcome).find(|outcome| *outcome != Outcome::NotSeen).unwrap_or_default();
     Signalling {
         status: status(outcome),
         transport: Some(main.via.map_or("file", |via| via.name()).to_owned()),
@@ -56,14 +52,15 @@ pub fn signalling(
         answers: list(|kind| kind != DescriptionKind::Offer),
         media,
         mismatches,
-        candidates: exchanges
+        candidates: call
+            .conversations
             .iter()
-            .flat_map(|exchange| candidates(context, exchange, pairs))
+            .flat_map(|conversation| candidates(context, conversation, pairs))
             .take(CANDIDATES)
             .collect(),
-        message_integrity: message_integrity(context, exchanges, flows),
-        fingerprints: fingerprints(context, exchanges, flows),
-        sip: exchanges.iter().find_map(|exchange| exchange.dialog.as_ref()).map(sip),
+        message_integrity: message_integrity(context, &call.integrity),
+        fingerprints: fingerprints(context, call),
+        sip: call.exchanges().find_map(|exchange| exchange.dialog.as_ref()).map(sip),
         encrypted: Vec::new(),
         refused: main
             .refused
@@ -109,9 +106,9 @@ const fn side_name(side: Side) -> &'static str {
     }
 }
 
-fn description(context: &Context<'_>, statement: &Statement) -> SessionDescription {
+fn description(context: &Context<'_>, (statement, description): Said<'_>) -> SessionDescription {
     let place = statement.places.first();
-    let lines = &statement.description.lines;
+    let lines = &description.lines;
     let text = if lines.iter().any(|line| line.shown() != line.raw()) {
         lines.iter().map(|line| line.shown() + "\r\n").collect()
     } else {
@@ -135,14 +132,12 @@ fn answer_duration(exchange: &Exchange) -> Option<f64> {
     Some(mark(round.answer?)?.0.seconds_since(mark(round.offer)?.0))
 }
 
-fn agreed(exchange: &Exchange) -> (Vec<AgreedMedia>, Vec<Mismatch>) {
-    let Some((offer, answer)) = exchange.settled() else { return (Vec::new(), Vec::new()) };
-    let Some(answer) = answer else {
-        return (offer.description.media.iter().map(offered_media).collect(), Vec::new());
+fn agreed(conversation: &Conversation<'_>) -> (Vec<AgreedMedia>, Vec<Mismatch>) {
+    let Some(((_, offer), answer)) = conversation.settled() else { return (Vec::new(), Vec::new()) };
+    let (Some((_, answer)), Some(negotiation)) = (answer, &conversation.negotiation) else {
+        return (offer.media.iter().map(offered_media).collect(), Vec::new());
     };
-    let negotiation = negotiate(&offer.description, &answer.description);
-    let protocol =
-        |index: usize| answer.description.media.get(index).map_or_else(String::new, |media| media.protocol.clone());
+    let protocol = |index: usize| answer.media.get(index).map_or_else(String::new, |media| media.protocol.clone());
     let media = negotiation.media.iter().map(|agreed| agreed_media(agreed, protocol(agreed.index))).collect();
     (media, negotiation.mismatches.iter().map(mismatch).collect())
 }
@@ -181,7 +176,11 @@ fn agreed_media(agreed: &Agreed, protocol: String) -> AgreedMedia {
     }
 }
 
-fn candidates(context: &Context<'_>, exchange: &Exchange, pairs: &[CandidatePair]) -> Vec<SignalledCandidate> {
+fn candidates(
+    context: &Context<'_>,
+    conversation: &Conversation<'_>,
+    pairs: &[CandidatePair],
+) -> Vec<SignalledCandidate> {
     let mut list: Vec<SignalledCandidate> = Vec::new();
     let mut add = |candidate: SignalledCandidate| {
         let same = |known: &SignalledCandidate| {
@@ -191,10 +190,10 @@ fn candidates(context: &Context<'_>, exchange: &Exchange, pairs: &[CandidatePair
             list.push(candidate);
         }
     };
-    for statement in &exchange.statements {
-        for media in &statement.description.media {
+    for (statement, description) in conversation.said() {
+        for media in &description.media {
             for candidate in &media.candidates {
-                let line = statement.description.lines.iter().find(|line| line.number == candidate.line);
+                let line = description.lines.iter().find(|line| line.number == candidate.line);
                 let text = line.map_or_else(String::new, |line| line.value().to_owned());
                 let place = statement.places.first();
                 let read = Read { party: statement.party, text, mid: media.mid.clone(), trickled: false, place };
@@ -202,7 +201,7 @@ fn candidates(context: &Context<'_>, exchange: &Exchange, pairs: &[CandidatePair
             }
         }
     }
-    for trickled in &exchange.candidates {
+    for trickled in &conversation.exchange.candidates {
         let (text, mid) = (trickled.text.clone(), trickled.mid.clone());
         let read = Read { party: trickled.party, text, mid, trickled: true, place: Some(&trickled.place) };
         add(signalled_candidate(context, &read, trickled.candidate.as_ref(), pairs));
@@ -266,27 +265,22 @@ fn checks((address, port): (IpAddr, u16), pairs: &[CandidatePair]) -> CandidateC
     states.max().unwrap_or_default()
 }
 
-fn message_integrity(
-    context: &Context<'_>,
-    exchanges: &[&Exchange],
-    flows: &[&FlowRecord],
-) -> Option<MessageIntegrity> {
-    let found = Integrity::new(flows, exchanges);
-    let Integrity { verified, failed, refused, unknown, unchecked, failures, refusals } = found;
+fn message_integrity(context: &Context<'_>, found: &Integrity) -> Option<MessageIntegrity> {
+    let &Integrity { verified, failed, refused, unknown, unchecked, ref failures, ref refusals } = found;
     (verified + failed > 0).then(|| MessageIntegrity {
         verified,
         failed,
         refused,
         unknown,
         unchecked,
-        failed_packets: failures.iter().chain(&refusals).map(|(packet, _)| context.packet(*packet)).collect(),
+        failed_packets: failures.iter().chain(refusals).map(|(packet, _)| context.packet(*packet)).collect(),
     })
 }
 
-fn fingerprints(context: &Context<'_>, exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Vec<FingerprintCheck> {
+fn fingerprints(context: &Context<'_>, call: &Call<'_>) -> Vec<FingerprintCheck> {
     let mut list: Vec<FingerprintCheck> = Vec::new();
-    for flow in flows {
-        let Some(sides) = Sides::of(flow, exchanges) else { continue };
+    for flow in &call.flows {
+        let Some(sides) = Sides::of(flow, &call.conversations) else { continue };
         for certificate in flow.dtls.iter().flat_map(|record| record.leaves()) {
             let Some(proof) = sides.proof(certificate) else { continue };
             let check = FingerprintCheck {

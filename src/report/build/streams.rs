@@ -15,7 +15,7 @@ use crate::{
         document::{self, HeaderExtension, Inferred, LossBursts, PayloadType, RtpStream, StreamPath, StreamRole},
     },
     sdp,
-    session::{self, CallStream, Exchange, Repair, Sides, Signalled, repairs},
+    session::{self, Call, CallStream, Repair, Sides, Signalled},
     time::{NANOS_PER_SECOND, seconds},
     wire::rtp::{Media, static_payload_type},
 };
@@ -33,23 +33,22 @@ const SHORTEST_FOR_FRAME_RATE: i64 = NANOS_PER_SECOND;
 const MENTIONS: usize = 64;
 
 /// The streams of a call by their first packet.
-pub fn streams(context: &Context<'_>, flows: &[&FlowRecord], exchanges: &[&Exchange]) -> Vec<RtpStream> {
-    let all = session::streams(flows.iter().copied());
-    let roles = repairs(&all);
+pub fn streams(context: &Context<'_>, call: &Call<'_>) -> Vec<RtpStream> {
+    let Call { streams: all, repairs: roles, .. } = call;
     // The stream that repairs another, by the other's index; the earliest, should there be several.
     let mut repairs_of: BTreeMap<usize, &Stream> = BTreeMap::new();
-    for (role, found) in roles.iter().zip(&all) {
+    for (role, found) in roles.iter().zip(all) {
         if let Some(of) = role.of {
             repairs_of.entry(of).or_insert(&found.stream);
         }
     }
-    let mentions = mentions(flows);
-    let found = all.iter().zip(roles).enumerate().map(|(index, (found, role))| {
+    let mentions = mentions(&call.flows);
+    let found = all.iter().zip(roles).enumerate().map(|(index, (found, &role))| {
         let repaired = role.of.and_then(|index| all.get(index)).map(|found| &*found.stream);
         let rtx = repairs_of.get(&index).copied();
         let flows = mentions.get(&found.stream.ssrc).map_or(&[][..], Vec::as_slice);
         let direction = found.parts.last().map_or(found.stream.direction, |(_, part)| part.direction);
-        let said = Sides::of(found.flow, exchanges).and_then(|sides| sides.stream(found, direction));
+        let said = Sides::of(found.flow, &call.conversations).and_then(|sides| sides.stream(found, direction));
         Parts { context, found, flow: found.flow, flows, stream: &found.stream, role, repaired, rtx, said }.describe()
     });
     found.collect()

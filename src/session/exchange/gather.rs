@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Dialog, Exchange, Party, Place, Round, Statement, Trickled, pair};
+use super::{Dialog, Exchange, Outline, Party, Place, Round, Statement, Trickled, pair};
 use crate::{
     engine::Analysis,
     flow::{
@@ -130,16 +130,15 @@ impl Gatherer {
             }
             return;
         }
-        let Ok(mut description) = sdp::Description::parse(&said.sdp) else { return };
-        // What is odd in the text is for `rtcscope sdp`; very many descriptions are kept here.
-        description.lints = Vec::new();
-        if description.media.is_empty() {
+        let Ok(description) = sdp::Description::parse(&said.sdp) else { return };
+        let outline = Outline::of(&description);
+        if outline.media.is_empty() {
             return;
         }
-        if let Some(known) = self.given_before(&description) {
+        if let Some(known) = self.given_before(&outline) {
             // The later has more candidates, and what was sent counts more than what a file has of it.
             known.text.clone_from(&said.sdp);
-            known.description = description;
+            known.outline = outline;
             known.places.extend(place);
             return;
         }
@@ -148,7 +147,7 @@ impl Gatherer {
             kind: DescriptionKind::Offer,
             party: 0,
             text: said.sdp.clone(),
-            description,
+            outline,
             context: said.context.clone(),
         };
         statement.kind = said.kind.unwrap_or_else(|| pair::kind_of(&statement, &self.statements, &self.rounds));
@@ -176,12 +175,12 @@ impl Gatherer {
     }
 
     /// The same version of a description, as a file beside the capture has it.
-    fn given_before(&mut self, description: &sdp::Description) -> Option<&mut Statement> {
-        let origin = description.origin.as_ref()?;
+    fn given_before(&mut self, outline: &Outline) -> Option<&mut Statement> {
+        let origin = outline.origin.as_ref()?;
         let is_same = |known: &&usize| {
             self.statements.get(**known).is_some_and(|known| {
-                let same_media = known.description.media.len() == description.media.len();
-                same_media && known.description.origin.as_ref() == Some(origin)
+                let same_media = known.outline.media.len() == outline.media.len();
+                same_media && known.outline.origin.as_ref() == Some(origin)
             })
         };
         let known = self.given.iter().find(is_same).copied()?;
@@ -314,7 +313,7 @@ impl Gatherer {
             let score = |(index, statement): (usize, &Statement)| {
                 let same_way = |own: &Place| own.is_beside(place, true) && own.mark <= place.mark;
                 let keys = context.keys.iter().filter(|key| statement.context.keys.contains(key)).count();
-                let has_mid = trickled.mid.as_deref().is_none_or(|mid| statement.description.by_mid(mid).is_some());
+                let has_mid = trickled.mid.as_deref().is_none_or(|mid| statement.outline.has_mid(mid));
                 (statement.places.iter().any(same_way) && has_mid).then_some((keys, index, statement.party))
             };
             let all = self.statements.iter().enumerate().rev().take(LOOKS).filter_map(score);
@@ -400,7 +399,7 @@ fn names(statement: &Statement) -> impl Iterator<Item = String> {
 fn party_names(statement: &Statement) -> impl Iterator<Item = String> {
     let credentials = statement.credentials().filter(|(_, password)| password.is_some());
     let credentials = credentials.map(|(fragment, password)| format!("ice {fragment} {password:?}"));
-    let origin = statement.description.origin.as_ref().filter(|origin| {
+    let origin = statement.outline.origin.as_ref().filter(|origin| {
         let digits = origin.session_id.trim_start_matches('0').len();
         statement.context.dialog.is_none() && digits >= DIGITS_OF_A_RANDOM_NUMBER
     });

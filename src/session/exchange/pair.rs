@@ -1,7 +1,7 @@
 //! Which answer answers which offer (RFC 3264, RFC 8829).
 
-use super::{Round, Statement};
-use crate::sdp::{DescriptionKind, Media};
+use super::{Round, Section, Statement};
+use crate::sdp::DescriptionKind;
 
 /// Open offers that are looked at for one answer: several peer connections may begin at the same time.
 const OPEN: usize = 64;
@@ -54,12 +54,12 @@ fn relates(offer: &Statement, answer: &Statement) -> bool {
 /// An answer has as many media sections as its offer, of the same kinds (RFC 3264 section 6), and in WebRTC with the same
 /// identification tags.
 fn matches_media(offer: &Statement, answer: &Statement) -> bool {
-    let (offer, answer) = (&offer.description.media, &answer.description.media);
-    let same = |one: &Media, other: &Media| {
+    let (offer, answer) = (&offer.outline.media, &answer.outline.media);
+    let same = |one: &Section, other: &Section| {
         let same_mid = one.mid.is_none() || other.mid.is_none() || one.mid == other.mid;
         one.kind == other.kind && same_mid
     };
-    offer.len() == answer.len() && offer.iter().zip(answer).all(|(one, other)| same(one, other))
+    offer.len() == answer.len() && offer.iter().zip(&**answer).all(|(one, other)| same(one, other))
 }
 
 fn common_keys(one: &Statement, other: &Statement) -> usize {

@@ -51,7 +51,7 @@ const ANSWER: Option<DescriptionKind> = Some(DescriptionKind::Answer);
 /// Of each exchange the sessions of its rounds: offer and answer.
 fn rounds(exchanges: &[Exchange]) -> Vec<Vec<(String, Option<String>)>> {
     let session = |exchange: &Exchange, index: usize| {
-        exchange.statements[index].description.origin.as_ref().unwrap().session_id.clone()
+        exchange.statements[index].outline.origin.as_ref().unwrap().session_id.clone()
     };
     let of = |exchange: &Exchange| {
         let round =
