@@ -96,6 +96,8 @@ pub struct PayloadTypeCount {
     pub payload_type: u8,
     /// Its packets.
     pub packets: u64,
+    /// The first of them.
+    pub first: PacketId,
 }
 
 /// The state of one RTP stream.
@@ -222,7 +224,7 @@ impl Stream {
             csrcs: Vec::new(),
             repairs: Repairs::default(),
             payload_types: Vec::new(),
-            run: PayloadTypeCount { payload_type: arrival.payload_type, packets: 0 },
+            run: PayloadTypeCount { payload_type: arrival.payload_type, packets: 0, first: arrival.id },
             sequence: Sequence::new(arrival.sequence_number),
             timing: Timing::new(arrival.time, arrival.timestamp),
             newest_timestamp: arrival.timestamp,
@@ -371,7 +373,7 @@ impl Stream {
             self.padded += 1;
             self.padding_only += u64::from(padding > 0 && padding >= arrival.payload_length);
         }
-        self.count_payload_type(arrival.payload_type);
+        self.count_payload_type(arrival);
         let mut ids = arrival.extensions;
         while ids != 0 {
             if let Some(count) = self.extensions.get_mut(ids.trailing_zeros() as usize) {
@@ -382,17 +384,17 @@ impl Stream {
     }
 
     #[inline]
-    fn count_payload_type(&mut self, payload_type: u8) {
-        if self.run.payload_type != payload_type {
-            self.change_payload_type(payload_type);
+    fn count_payload_type(&mut self, arrival: &Arrival) {
+        if self.run.payload_type != arrival.payload_type {
+            self.change_payload_type(arrival.payload_type, arrival.id);
         }
         self.run.packets += 1;
     }
 
     #[cold]
-    fn change_payload_type(&mut self, payload_type: u8) {
+    fn change_payload_type(&mut self, payload_type: u8, first: PacketId) {
         add_run(&mut self.payload_types, self.run);
-        self.run = PayloadTypeCount { payload_type, packets: 0 };
+        self.run = PayloadTypeCount { payload_type, packets: 0, first };
         self.rate = clock_rate_of(payload_type);
     }
 
@@ -448,6 +450,7 @@ impl Stream {
 fn add_run(counts: &mut Vec<PayloadTypeCount>, run: PayloadTypeCount) {
     if let Some(count) = counts.iter_mut().find(|count| count.payload_type == run.payload_type) {
         count.packets += run.packets;
+        count.first = count.first.min(run.first);
     } else if counts.len() < PAYLOAD_TYPES {
         counts.push(run);
     }

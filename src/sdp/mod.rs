@@ -34,4 +34,4 @@ pub use jsep::DescriptionKind;
 pub use line::{Line, without_key};
 pub use lint::{Dialect, Role, lint};
 pub use note::{Lint, Severity};
-pub use security::{Crypto, Fingerprint, Secret, Setup};
+pub use security::{Crypto, Fingerprint, HashFunction, Secret, Setup};
