@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     finding::{Finding, Severity, words::counted},
     sdp::negotiation::Mismatch,
-    session::{Call, Conversation, Exchange, Integrity, Outcome, Proof, Sessions, Sides},
+    session::{Call, Conversation, Exchange, Integrity, Outcome, Sessions, Sides},
     time::PacketId,
 };
 
@@ -15,6 +15,7 @@ pub(super) fn judge(number: u32, call: &Call<'_>) -> Vec<Finding> {
     findings.extend(password(&call.integrity));
     findings.extend(certificate(call));
     findings.extend(call.conversations.iter().flat_map(mismatches));
+    findings.extend(payload_types(call));
     for finding in &mut findings {
         finding.session = Some(number);
     }
@@ -66,8 +67,7 @@ fn refusal(exchange: &Exchange) -> Option<Finding> {
             *packet,
         ),
         (None, None) => {
-            let answer = exchange.statements.get(exchange.settled_round()?.answer?)?;
-            let (_, packet) = answer.mark()?;
+            let (_, packet) = exchange.settled_answer()?.mark()?;
             (
                 "The answer refuses every media of the offer".to_owned(),
                 "Compare their codecs and protocols.",
@@ -126,7 +126,7 @@ fn certificate(call: &Call<'_>) -> Option<Finding> {
     call.flows.iter().find_map(|flow| {
         let sides = Sides::of(flow, &call.conversations)?;
         let mut leaves = flow.dtls.iter().flat_map(|record| record.leaves());
-        let wrong = leaves.find(|certificate| sides.proof(certificate) == Some(Proof::Differs))?;
+        let wrong = leaves.find(|certificate| sides.proof(certificate).is_some_and(|proof| !proof.matches))?;
         let sender = flow.key.name_of(flow.key.source(usize::from(wrong.direction)));
         let packets: Vec<PacketId> = wrong.at.iter().map(|step| step.packet).collect();
         Some(finding(
@@ -141,11 +141,10 @@ fn certificate(call: &Call<'_>) -> Option<Finding> {
 
 /// What the answer has that the offer does not allow.
 fn mismatches(conversation: &Conversation<'_>) -> Vec<Finding> {
-    let Some(((offer, _), Some((answer, _)))) = conversation.settled() else { return Vec::new() };
+    let Some(((offer, _), Some(((answer, _), negotiation)))) = conversation.settled() else { return Vec::new() };
     let packets: Vec<PacketId> =
         [offer, answer].iter().filter_map(|said| said.mark()).map(|(_, packet)| packet).collect();
-    let found = conversation.negotiation.iter().flat_map(|negotiation| &negotiation.mismatches);
-    let errors = found.filter(|mismatch| mismatch.severity == Severity::Error);
+    let errors = negotiation.mismatches.iter().filter(|mismatch| mismatch.severity == Severity::Error);
     let describe = |mismatch: &Mismatch| {
         let message = format!("Offer and answer do not fit: {}", mismatch.message.trim_end_matches('.'));
         finding(
@@ -158,6 +157,35 @@ fn mismatches(conversation: &Conversation<'_>) -> Vec<Finding> {
     };
     errors.map(describe).collect()
 }
+
+/// "Stream 0x8a2b7d32 from 10.1.0.2:5004 has payload type 96, which neither side listed: 120 packets."
+fn payload_types(call: &Call<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for found in call.streams.iter().filter(|found| !found.is_seen_before) {
+        let Some(sides) = Sides::of(found.flow, &call.conversations) else { continue };
+        for count in found.stream.payload_types() {
+            if sides.is_negotiated(found, found.direction(), count.payload_type) != Some(false) {
+                continue;
+            }
+            let message = format!(
+                "Stream 0x{:08x} from {} has payload type {}, which neither description lists: {}",
+                found.stream.ssrc,
+                found.source(),
+                count.payload_type,
+                counted(count.packets, "packet"),
+            );
+            findings.push(finding("SIG006", Severity::Warning, message, PAYLOAD_TYPE_ADVICE, vec![count.first]));
+        }
+    }
+    findings.truncate(PAYLOAD_TYPES);
+    findings
+}
+
+/// Findings about payload types of one call.
+const PAYLOAD_TYPES: usize = 16;
+
+const PAYLOAD_TYPE_ADVICE: &str =
+    "Its receiver drops what it does not know: the sender must keep to the payload types of the other's description.";
 
 const fn finding(
     rule: &'static str,

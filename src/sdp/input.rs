@@ -60,8 +60,10 @@ pub struct GivenCandidate {
     pub mid: Option<String>,
     /// The index of its media.
     pub index: Option<u64>,
-    /// The candidate.
-    pub candidate: Candidate,
+    /// Its text.
+    pub text: String,
+    /// The candidate; `None` where there are no more (RFC 8838 section 8.2).
+    pub candidate: Option<Candidate>,
 }
 
 /// Whose a description is, seen from who recorded it.
@@ -294,13 +296,18 @@ impl Input {
 
     fn candidate(&mut self, text: &str, mid: Option<String>, index: Option<u64>, context: Context<'_>) {
         // An empty one is the end of candidates; one that cannot be read is none.
-        let Ok(candidate) = Candidate::parse(text) else { return };
+        let candidate = match Candidate::parse(text) {
+            Ok(candidate) => Some(candidate),
+            Err(_) if text.trim().is_empty() => None,
+            Err(_) => return,
+        };
         if self.candidates.len() >= MOST_CANDIDATES {
             self.omitted += 1;
             return;
         }
         let Context { by, connection, time, .. } = context;
-        self.candidates.push(GivenCandidate { by, connection: connection.to_owned(), time, mid, index, candidate });
+        let (connection, text) = (connection.to_owned(), text.trim().to_owned());
+        self.candidates.push(GivenCandidate { by, connection, time, mid, index, text, candidate });
     }
 }
 

@@ -1,6 +1,8 @@
 //! What follows from the packets and the signalling of one call: found once, for the findings and the report alike.
 
-use super::{CallStream, Exchange, Integrity, Party, Repair, Session, Sessions, Statement, Steps, repairs, streams};
+use super::{
+    CallStream, Exchange, Integrity, Party, Repair, Round, Session, Sessions, Statement, Steps, repairs, streams,
+};
 use crate::{
     engine::Analysis,
     flow::FlowRecord,
@@ -31,8 +33,8 @@ pub struct Call<'a> {
 pub struct Conversation<'a> {
     /// The exchange.
     pub exchange: &'a Exchange,
-    /// What came of the last round that was answered.
-    pub negotiation: Option<Negotiation>,
+    /// What came of each round that was answered, by the round's index.
+    pub negotiations: Vec<Option<Negotiation>>,
     descriptions: Vec<Description>,
 }
 
@@ -66,11 +68,8 @@ impl<'a> Conversation<'a> {
     fn new(exchange: &'a Exchange) -> Self {
         let read = |statement: &Statement| Description::parse(&statement.text).unwrap_or_default();
         let descriptions: Vec<Description> = exchange.statements.iter().map(read).collect();
-        let mut conversation = Self { exchange, negotiation: None, descriptions };
-        if let Some(((_, offer), Some((_, answer)))) = conversation.settled() {
-            conversation.negotiation = Some(negotiate(offer, answer));
-        }
-        conversation
+        let agree = |round: &Round| Some(negotiate(descriptions.get(round.offer)?, descriptions.get(round.answer?)?));
+        Self { exchange, negotiations: exchange.rounds.iter().map(agree).collect(), descriptions }
     }
 
     /// All statements in order.
@@ -78,16 +77,28 @@ impl<'a> Conversation<'a> {
         self.exchange.statements.iter().zip(&self.descriptions)
     }
 
-    /// The descriptions of one party, the newest first.
-    pub fn of_party(&self, party: Party) -> impl Iterator<Item = &Description> {
-        self.said().rev().filter(move |(statement, _)| statement.party == party).map(|(_, description)| description)
+    /// The descriptions of one party, the newest first; of a forked call those that are for the called end with the tag
+    /// `branch`. An offer that was taken back or refused is none.
+    pub fn of_party<'b>(&'b self, party: Party, branch: Option<&'b str>) -> impl Iterator<Item = &'b Description> {
+        let own = self.said().rev().filter(move |(statement, _)| {
+            let same_branch = branch.is_none() || statement.branch.is_none() || statement.branch.as_deref() == branch;
+            statement.party == party && same_branch && !statement.is_withdrawn
+        });
+        own.map(|(_, description)| description)
     }
 
-    /// Offer and answer of the last round that was answered; the last offer where none was.
+    /// Offer and answer of the round that counts, and what came of it.
     #[must_use]
-    pub fn settled(&self) -> Option<(Said<'_>, Option<Said<'_>>)> {
-        let round = self.exchange.settled_round()?;
+    pub fn settled(&self) -> Option<(Said<'_>, Option<(Said<'_>, &Negotiation)>)> {
+        let (round, negotiation) = self.round(self.exchange.settled_round()?)?;
+        let answer = round.1.zip(negotiation);
+        Some((round.0, answer))
+    }
+
+    fn round(&self, round: usize) -> Option<((Said<'_>, Option<Said<'_>>), Option<&Negotiation>)> {
         let said = |index: usize| Some((self.exchange.statements.get(index)?, self.descriptions.get(index)?));
-        Some((said(round.offer)?, round.answer.and_then(said)))
+        let round_of = self.exchange.rounds.get(round)?;
+        let negotiation = self.negotiations.get(round).and_then(Option::as_ref);
+        Some(((said(round_of.offer)?, round_of.answer.and_then(said)), negotiation))
     }
 }

@@ -8,6 +8,8 @@ mod flows;
 mod gather;
 mod outline;
 mod pair;
+mod round;
+mod settle;
 mod sip;
 
 use std::net::IpAddr;
@@ -18,12 +20,15 @@ use crate::{
         signalling::{Context, RtspTransport, Via},
         tcp::Mark,
     },
-    sdp::{self, DescriptionKind},
+    sdp::{self, DescriptionKind, input::By},
     session::Outcome,
     wire::Endpoint,
 };
 
-pub use self::sip::{Dialog, Ending};
+pub use self::{
+    round::{Round, Withdrawal},
+    sip::{Dialog, Ending, Fork},
+};
 
 pub(super) use self::flows::Joined;
 pub(super) use self::gather::gather;
@@ -43,6 +48,8 @@ pub struct Exchange {
     pub rounds: Vec<Round>,
     /// Candidates that were sent apart from descriptions.
     pub candidates: Vec<Trickled>,
+    /// Who said, apart from descriptions, that there are no more.
+    pub ends: Vec<EndOfCandidates>,
     /// The SIP dialog, where SIP carried it.
     pub dialog: Option<Dialog>,
     /// The last refusal of HTTP or RTSP: method, status, packet.
@@ -53,15 +60,6 @@ pub struct Exchange {
     pub first_place: Option<Place>,
     /// Its first and last message.
     pub span: Option<(Mark, Mark)>,
-}
-
-/// An offer and what became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Round {
-    /// The offer, by its index in [`Exchange::statements`].
-    pub offer: usize,
-    /// The answer that settles it; a provisional one until that comes.
-    pub answer: Option<usize>,
 }
 
 /// A description that was sent.
@@ -75,8 +73,14 @@ pub struct Statement {
     pub party: Party,
     /// The text as it was sent.
     pub text: String,
+    /// Of SIP, the tag of the called end in the dialog that carried it; `None` before there was one.
+    pub branch: Option<String>,
+    /// Whether it is an offer that was taken back or refused, and never answered.
+    pub is_withdrawn: bool,
     outline: Outline,
     context: Context,
+    /// Whose it is in the file that it was given in.
+    by: By,
 }
 
 /// Where a message was seen.
@@ -92,11 +96,22 @@ pub struct Place {
     pub connection: u32,
 }
 
+/// A side has no more candidates (RFC 8838 section 8.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndOfCandidates {
+    /// Where it was seen first; nowhere when it was given beside the capture.
+    pub place: Option<Place>,
+    /// Whose candidates end.
+    pub party: Party,
+    /// The media section that they are for; all where it is not said.
+    pub mid: Option<String>,
+}
+
 /// A candidate that was sent apart from a description.
 #[derive(Clone, Debug)]
 pub struct Trickled {
-    /// Where it was seen first.
-    pub place: Place,
+    /// Where it was seen first; nowhere when it was given beside the capture.
+    pub place: Option<Place>,
     /// Whose it is.
     pub party: Party,
     /// The candidate as it was sent.
@@ -126,11 +141,14 @@ impl Place {
         self.source() == other.destination() && self.destination().ip() == other.source().ip()
     }
 
+    /// Whether two messages ran over one connection.
+    fn is_same_connection(&self, other: &Self) -> bool {
+        self.key == other.key && self.connection == other.connection
+    }
+
     /// Whether two messages ran over one connection, in opposite directions or in the same one.
     fn is_beside(&self, other: &Self, same_direction: bool) -> bool {
-        self.key == other.key
-            && self.connection == other.connection
-            && (self.direction == other.direction) == same_direction
+        self.is_same_connection(other) && (self.direction == other.direction) == same_direction
     }
 }
 
@@ -171,19 +189,22 @@ impl Exchange {
         self.statements.iter().rev().find(said).map(|statement| statement.party)
     }
 
-    /// The party that wants its media at this address; else the one that has the only address of this host.
+    /// The party that wants its media at this address; else the one that has the only address of this host. Of SIP, the
+    /// tag of the called end in whose dialog that address was said too.
     #[must_use]
-    pub fn party_at(&self, end: Endpoint) -> Option<Party> {
+    pub fn party_at(&self, end: Endpoint) -> Option<(Party, Option<&str>)> {
         let at = |exact: bool| {
             let fits = |section: &Section| if exact { section.is_at(end) } else { section.address == Some(end.ip()) };
             let said = self.statements.iter().rev().find(|said| said.outline.media.iter().any(fits));
-            said.map(|said| said.party)
+            said.map(|said| (said.party, said.branch.as_deref().filter(|_| exact)))
         };
-        let chosen = self.transports.iter().find_map(|(key, client, _)| {
-            let party = |ip: IpAddr| (ip == end.ip()).then_some(1);
-            party(key.source(*client).ip()).or_else(|| party(key.destination(*client).ip()).map(|party| party ^ 1))
-        });
-        at(true).or(chosen).or_else(|| at(false))
+        let chosen = || {
+            self.transports.iter().find_map(|(key, client, _)| {
+                let party = |ip: IpAddr| (ip == end.ip()).then_some(1);
+                party(key.source(*client).ip()).or_else(|| party(key.destination(*client).ip()).map(|party| party ^ 1))
+            })
+        };
+        at(true).or_else(|| chosen().map(|party| (party, None))).or_else(|| at(false))
     }
 
     /// The passwords that go with a user fragment: as a rule one.
@@ -192,11 +213,35 @@ impl Exchange {
         all.filter(move |(own, _)| *own == fragment).filter_map(|(_, password)| password)
     }
 
-    /// The last round that was answered; the last where none was.
+    /// The round that counts, by its index: the last that was answered, of a fork by an end that accepted; where none
+    /// was, the last whose offer was not taken back.
     #[must_use]
-    pub fn settled_round(&self) -> Option<Round> {
-        let answered = self.rounds.iter().rev().find(|round| round.answer.is_some());
-        answered.or_else(|| self.rounds.last()).copied()
+    pub fn settled_round(&self) -> Option<usize> {
+        let accepted = |tag: &String| self.dialog.as_ref().is_none_or(|dialog| dialog.has_accepted(tag));
+        let is_accepted = |round: &Round| round.answer.is_some() && round.branch.as_ref().is_none_or(accepted);
+        let stands = |round: &Round| !matches!(round.withdrawn, Some(Withdrawal::RolledBack { .. }));
+        let last = |wanted: &dyn Fn(&Round) -> bool| self.rounds.iter().rposition(wanted);
+        last(&is_accepted)
+            .or_else(|| last(&|round| round.answer.is_some()))
+            .or_else(|| last(&stands))
+            .or_else(|| self.rounds.len().checked_sub(1))
+    }
+
+    /// The answer of that round.
+    #[must_use]
+    pub fn settled_answer(&self) -> Option<&Statement> {
+        self.statements.get(self.rounds.get(self.settled_round()?)?.answer?)
+    }
+
+    /// Nanoseconds from the first offer to its answer; in SIP from the first INVITE to the first success, with all that
+    /// was asked between.
+    #[must_use]
+    pub fn answer_time(&self) -> Option<i64> {
+        if let Some(dialog) = &self.dialog {
+            return Some(dialog.accepted?.0.since(dialog.invited?.0));
+        }
+        let round = self.rounds.iter().find(|round| round.answered_at.is_some())?;
+        Some(round.answered_at?.0.since(round.offered_at?.0))
     }
 }
 
@@ -205,8 +250,8 @@ impl Exchange {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let answered = self.rounds.iter().any(|round| round.answer.is_some());
-        let answer = self.settled_round().and_then(|round| self.statements.get(round.answer?));
-        let refused = answer.is_some_and(|answer| answer.outline.media.iter().all(|section| section.rejected));
+        let refused =
+            self.settled_answer().is_some_and(|answer| answer.outline.media.iter().all(|section| section.rejected));
         let accepted = self.dialog.as_ref().is_some_and(|dialog| dialog.accepted.is_some());
         let has_failed = self.dialog.as_ref().is_some_and(Dialog::has_failed);
         if has_failed || refused || !answered && self.transports.is_empty() && self.refused.is_some() {

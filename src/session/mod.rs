@@ -4,6 +4,7 @@
 mod agent;
 mod assemble;
 mod call;
+mod change;
 mod exchange;
 mod groups;
 mod integrity;
@@ -16,7 +17,10 @@ mod stream;
 
 pub use assemble::assemble;
 pub use call::{Call, Conversation, Said};
-pub use exchange::{Dialog, Ending, Exchange, Party, Place, Round, Statement, Trickled};
+pub use change::{Change, What};
+pub use exchange::{
+    Dialog, EndOfCandidates, Ending, Exchange, Fork, Party, Place, Round, Statement, Trickled, Withdrawal,
+};
 pub use integrity::Integrity;
 pub use repair::{Repair, StreamRole, repairs};
 pub use secured::{Association, association, associations};

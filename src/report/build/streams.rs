@@ -47,8 +47,7 @@ pub fn streams(context: &Context<'_>, call: &Call<'_>) -> Vec<RtpStream> {
         let repaired = role.of.and_then(|index| all.get(index)).map(|found| &*found.stream);
         let rtx = repairs_of.get(&index).copied();
         let flows = mentions.get(&found.stream.ssrc).map_or(&[][..], Vec::as_slice);
-        let direction = found.parts.last().map_or(found.stream.direction, |(_, part)| part.direction);
-        let said = Sides::of(found.flow, &call.conversations).and_then(|sides| sides.stream(found, direction));
+        let said = Sides::of(found.flow, &call.conversations).and_then(|sides| sides.stream(found, found.direction()));
         Parts { context, found, flow: found.flow, flows, stream: &found.stream, role, repaired, rtx, said }.describe()
     });
     found.collect()

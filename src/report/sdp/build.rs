@@ -27,11 +27,13 @@ pub fn build(input: &Input) -> SdpReport {
         Some(Severity::Warning) => Verdict::Warn,
         Some(Severity::Info) | None => Verdict::Pass,
     };
-    let candidates = input.candidates.iter().map(|given| TrickledCandidate {
-        connection: named(&given.connection),
-        by: by(given.by),
-        mid: given.mid.clone(),
-        candidate: candidate(&given.candidate),
+    let candidates = input.candidates.iter().filter_map(|given| {
+        Some(TrickledCandidate {
+            connection: named(&given.connection),
+            by: by(given.by),
+            mid: given.mid.clone(),
+            candidate: candidate(given.candidate.as_ref()?),
+        })
     });
     SdpReport {
         schema_version: SCHEMA_VERSION,
