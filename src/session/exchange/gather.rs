@@ -285,25 +285,24 @@ impl Gatherer {
         }
     }
 
-    /// The last open offer of the same conversation is none any more.
+    /// The last offer of the same conversation is none any more, if it was not answered; what is said on its way to a
+    /// server and from there is of one offer.
     fn roll_back(&mut self, said: &Description, place: Option<Place>) {
         let statements = &self.statements;
-        let is_open = |round: &&mut Round| {
+        let is_beside = |round: &&mut Round| {
             let Some(offer) = statements.get(round.offer) else { return false };
-            let is_provisional = |answer| {
-                statements.get(answer).is_some_and(|answer: &Statement| answer.kind == DescriptionKind::Pranswer)
-            };
             let same = match &place {
                 Some(place) => offer.places.iter().any(|own| own.is_same_connection(place)),
                 None => offer.places.is_empty(),
             };
-            let keys = &said.context.keys;
-            let named = keys.is_empty() || offer.context.keys.is_empty() || {
-                keys.iter().any(|key| offer.context.keys.contains(key))
-            };
-            same && named && round.is_open(is_provisional)
+            let (keys, own) = (&said.context.keys, &offer.context.keys);
+            same && (keys.is_empty() || own.is_empty() || keys.iter().any(|key| own.contains(key)))
         };
-        if let Some(round) = self.rounds.iter_mut().rev().take(LOOKS).find(is_open) {
+        let is_provisional = |answer: usize| {
+            statements.get(answer).is_some_and(|answer: &Statement| answer.kind == DescriptionKind::Pranswer)
+        };
+        let last = self.rounds.iter_mut().rev().take(LOOKS).find(is_beside);
+        if let Some(round) = last.filter(|round| round.is_open(is_provisional)) {
             let at = place.map(|place| place.mark);
             round.withdrawn = Some(Withdrawal::RolledBack { at, crossed: false });
         }
