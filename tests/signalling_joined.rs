@@ -1,7 +1,7 @@
 //! What was signalled, joined to the packets: against what the peers themselves recorded (getStats, the descriptions that
 //! they sent), and against captures that were changed.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod analysis;
 mod common;
@@ -245,6 +245,33 @@ fn candidates_have_their_party_and_their_fate() {
     assert!(captures().is_none() || compared >= 30, "{compared} candidates");
 }
 
+/// A browser's last candidate event has none: from then on there are no more.
+#[test]
+fn ends_of_candidates_are_those_of_the_peers() {
+    let mut compared = 0;
+    for (folder, path) in calls() {
+        let ended = |name: &str| -> bool {
+            let events = text_of(&folder, name).unwrap_or_default();
+            let events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            events.into_iter().any(|event| {
+                event["event"] == "localcandidate" && (event["data"].is_null() || event["data"]["candidate"] == "")
+            })
+        };
+        let report = analyzed(&path);
+        let signalling = &call(&report)["signalling"];
+        for (party, name) in [("offerer", "peerA.events.jsonl"), ("answerer", "peerB.events.jsonl")] {
+            let own: Vec<&Value> =
+                list(&signalling["endOfCandidates"]).iter().filter(|end| end["party"] == party).collect();
+            if signalling["transport"] == "websocket" && ended(name) {
+                assert!(!own.is_empty(), "{}: the {party} ended its candidates", folder.display());
+                assert!(own.iter().all(|end| end["packet"].is_u64() && end["time"].is_f64()), "{own:?}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(captures().is_none() || compared >= 30, "{compared} ends");
+}
+
 #[test]
 fn sip_calls_and_how_they_end() {
     let Some(folder) = captures() else { return };
@@ -271,6 +298,19 @@ fn sip_calls_and_how_they_end() {
     let hold = report("sip-hold-dtmf");
     let signalling = &call(&hold)["signalling"];
     assert_eq!((list(&signalling["offers"]).len(), list(&signalling["answers"]).len()), (3, 3));
+    let [held] = list(&signalling["changes"]) else { panic!("{}", signalling["changes"]) };
+    assert_eq!([&held["type"], &held["by"], &held["direction"]], ["hold", "offerer", "sendonly"]);
+    // When the scenario asked for it, from the capture's first packet on; its own clock is some milliseconds off.
+    let timeline: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("labb/sip-hold-dtmf/meta.json")).unwrap()).unwrap();
+    let at = |what: &str| {
+        let step = list(&timeline["timeline"]).iter().find(|step| step["what"].as_str().unwrap().trim() == what);
+        step.unwrap()["at"].as_f64().unwrap()
+    };
+    for (time, what) in [(&held["time"], "hold"), (&held["endTime"], "resume")] {
+        let from_dial = time.as_f64().unwrap() - (at(what) - at("dial"));
+        assert!(from_dial.abs() < 0.1, "{what}: {from_dial}");
+    }
     let keys = report("sip-sdes-srtp");
     let text = keys.to_string();
     assert!(!text.contains("inline:"), "a key is shown");

@@ -29,10 +29,10 @@ pub(super) fn words(signalling: &Signalling, connecting: StepStatus) -> Vec<Stri
     words.extend(signalling.media.iter().filter(|media| media.rejected_by.is_none()).map(media));
     words.extend(signalling.media.iter().filter_map(refused));
     words.extend(later(signalling));
-    if connecting == StepStatus::Failed {
-        words.extend(["offerer", "answerer"].into_iter().filter_map(|party| candidates(signalling, party)));
-    }
     words.extend(problems(signalling));
+    if connecting == StepStatus::Failed {
+        words.extend(candidates(signalling));
+    }
     if let Some(sip) = &signalling.sip {
         let forks = sip.forks.len();
         words.extend((forks > 1).then(|| format!("forked to {forks} ends, of which {} accepted", sip.branches)));
@@ -103,12 +103,15 @@ fn change(change: &Change, is_sip: bool) -> Option<String> {
     })
 }
 
-/// `7 candidates of the offerer, and no more to come`.
-fn candidates(signalling: &Signalling, party: &str) -> Option<String> {
-    let own = signalling.candidates.iter().filter(|candidate| candidate.party == party).count() as u64;
-    let is_over = signalling.end_of_candidates.iter().any(|end| end.party == party);
-    let more = if is_over { ", and no more to come" } else { "" };
-    (own > 0 || is_over).then(|| format!("{} of the {party}{more}", counted(own, "candidate")))
+/// `candidates sent: 7 of the offerer (all), 2 of the answerer`.
+fn candidates(signalling: &Signalling) -> Option<String> {
+    let of = |party: &str| {
+        let own = signalling.candidates.iter().filter(|candidate| candidate.party == party).count();
+        let is_over = signalling.end_of_candidates.iter().any(|end| end.party == party);
+        format!("{own} of the {party}{}", if is_over { " (all)" } else { "" })
+    };
+    let any = !signalling.candidates.is_empty() || !signalling.end_of_candidates.is_empty();
+    any.then(|| format!("candidates sent: {}, {}", of("offerer"), of("answerer")))
 }
 
 /// `486 Busy Here`, `POST 403`.
