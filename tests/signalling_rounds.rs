@@ -441,6 +441,6 @@ fn candidates_of_a_dump() {
     };
     let seen = candidates(&given(&capture, &[], &[]));
     assert!(seen.len() > 4 && seen.iter().any(|one| one[3] == "\"answered\""), "{seen:?}");
-    assert_eq!(candidates(&given(&capture, &[dump.clone()], &["--filter", "udp"])), seen);
+    assert_eq!(candidates(&given(&capture, std::slice::from_ref(&dump), &["--filter", "udp"])), seen);
     assert_eq!(candidates(&given(&capture, &[dump], &[])), seen);
 }

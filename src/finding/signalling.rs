@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     finding::{Finding, Severity, words::counted},
     sdp::negotiation::Mismatch,
-    session::{Call, Conversation, Exchange, Integrity, Outcome, Sessions, Sides},
+    session::{Call, Conversation, Exchange, Integrity, Outcome, Sessions, Settled, Sides},
     time::PacketId,
 };
 
@@ -141,7 +141,9 @@ fn certificate(call: &Call<'_>) -> Option<Finding> {
 
 /// What the answer has that the offer does not allow.
 fn mismatches(conversation: &Conversation<'_>) -> Vec<Finding> {
-    let Some(((offer, _), Some(((answer, _), negotiation)))) = conversation.settled() else { return Vec::new() };
+    let Some(Settled { offer: (offer, _), answer: Some(((answer, _), negotiation)) }) = conversation.settled() else {
+        return Vec::new();
+    };
     let packets: Vec<PacketId> =
         [offer, answer].iter().filter_map(|said| said.mark()).map(|(_, packet)| packet).collect();
     let errors = negotiation.mismatches.iter().filter(|mismatch| mismatch.severity == Severity::Error);

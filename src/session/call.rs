@@ -1,7 +1,8 @@
 //! What follows from the packets and the signalling of one call: found once, for the findings and the report alike.
 
 use super::{
-    CallStream, Exchange, Integrity, Party, Repair, Round, Session, Sessions, Statement, Steps, repairs, streams,
+    CallStream, Change, Exchange, Integrity, Party, Repair, Session, Sessions, Statement, Steps, change, repairs,
+    streams,
 };
 use crate::{
     engine::Analysis,
@@ -11,6 +12,9 @@ use crate::{
         negotiation::{Negotiation, negotiate},
     },
 };
+
+/// Descriptions of one exchange that are held.
+const DESCRIPTIONS: usize = 2048;
 
 /// A call, looked at closely.
 pub struct Call<'a> {
@@ -33,13 +37,25 @@ pub struct Call<'a> {
 pub struct Conversation<'a> {
     /// The exchange.
     pub exchange: &'a Exchange,
-    /// What came of each round that was answered, by the round's index.
-    pub negotiations: Vec<Option<Negotiation>>,
-    descriptions: Vec<Description>,
+    /// What changed after the first agreement.
+    pub changes: Vec<Change>,
+    /// What came of the round that counts.
+    negotiation: Option<Negotiation>,
+    /// By statement; of very many the last.
+    descriptions: Vec<Option<Box<Description>>>,
 }
 
 /// A statement and what it says.
 pub type Said<'a> = (&'a Statement, &'a Description);
+
+/// The round that counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Settled<'a> {
+    /// Its offer.
+    pub offer: Said<'a>,
+    /// Its answer, and what came of the two; `None` where it was not answered.
+    pub answer: Option<(Said<'a>, &'a Negotiation)>,
+}
 
 impl<'a> Call<'a> {
     /// Looks at a call.
@@ -66,15 +82,25 @@ impl<'a> Call<'a> {
 
 impl<'a> Conversation<'a> {
     fn new(exchange: &'a Exchange) -> Self {
-        let read = |statement: &Statement| Description::parse(&statement.text).unwrap_or_default();
-        let descriptions: Vec<Description> = exchange.statements.iter().map(read).collect();
-        let agree = |round: &Round| Some(negotiate(descriptions.get(round.offer)?, descriptions.get(round.answer?)?));
-        Self { exchange, negotiations: exchange.rounds.iter().map(agree).collect(), descriptions }
+        let settled = exchange.settled_round().and_then(|round| exchange.rounds.get(round));
+        let settled = settled.map_or([None, None], |round| [Some(round.offer), round.answer]);
+        let first = exchange.statements.len().saturating_sub(DESCRIPTIONS);
+        let read = |(index, statement): (usize, &Statement)| {
+            let is_held = index >= first || settled.contains(&Some(index));
+            is_held.then(|| Description::parse(&statement.text).ok().map(Box::new)).flatten()
+        };
+        let descriptions: Vec<_> = exchange.statements.iter().enumerate().map(read).collect();
+        let of = |index: Option<usize>| descriptions.get(index?)?.as_deref();
+        let [offer, answer] = settled.map(of);
+        let negotiation = offer.zip(answer).map(|(offer, answer)| negotiate(offer, answer));
+        let changes = change::changes(exchange, &descriptions, negotiation.as_ref());
+        Self { exchange, changes, negotiation, descriptions }
     }
 
-    /// All statements in order.
+    /// The statements in order, each with what it says; of very many the last.
     pub fn said(&self) -> impl DoubleEndedIterator<Item = Said<'_>> {
-        self.exchange.statements.iter().zip(&self.descriptions)
+        let all = self.exchange.statements.iter().zip(&self.descriptions);
+        all.filter_map(|(statement, description)| Some((statement, description.as_deref()?)))
     }
 
     /// The descriptions of one party, the newest first; of a forked call those that are for the called end with the tag
@@ -87,18 +113,14 @@ impl<'a> Conversation<'a> {
         own.map(|(_, description)| description)
     }
 
-    /// Offer and answer of the round that counts, and what came of it.
+    /// The round that counts.
     #[must_use]
-    pub fn settled(&self) -> Option<(Said<'_>, Option<(Said<'_>, &Negotiation)>)> {
-        let (round, negotiation) = self.round(self.exchange.settled_round()?)?;
-        let answer = round.1.zip(negotiation);
-        Some((round.0, answer))
-    }
-
-    fn round(&self, round: usize) -> Option<((Said<'_>, Option<Said<'_>>), Option<&Negotiation>)> {
-        let said = |index: usize| Some((self.exchange.statements.get(index)?, self.descriptions.get(index)?));
-        let round_of = self.exchange.rounds.get(round)?;
-        let negotiation = self.negotiations.get(round).and_then(Option::as_ref);
-        Some(((said(round_of.offer)?, round_of.answer.and_then(said)), negotiation))
+    pub fn settled(&self) -> Option<Settled<'_>> {
+        let index = self.exchange.settled_round()?;
+        let round = self.exchange.rounds.get(index)?;
+        let said =
+            |index: usize| Some((self.exchange.statements.get(index)?, self.descriptions.get(index)?.as_deref()?));
+        let answer = round.answer.and_then(said).zip(self.negotiation.as_ref());
+        Some(Settled { offer: said(round.offer)?, answer })
     }
 }

@@ -159,8 +159,7 @@ impl<'a> Sides<'a> {
     /// not both are known. Each says what it wants to be sent; some send what they themselves offered.
     #[must_use]
     pub fn is_negotiated(&self, found: &CallStream<'_>, direction: usize, payload_type: u8) -> Option<bool> {
-        let (_, answer) = self.conversation.settled()?;
-        answer?;
+        self.conversation.settled()?.answer?;
         let section = self.stream(found, direction).map(|signalled| signalled.media.index);
         let parties = || (0..2).flat_map(|party| self.conversation.of_party(party, self.branch));
         let media = parties().flat_map(|said| &said.media);

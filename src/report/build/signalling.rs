@@ -18,7 +18,7 @@ use crate::{
         self, DescriptionKind, Media,
         negotiation::{self, Agreed, Security, Side},
     },
-    session::{self, Call, Conversation, Exchange, Integrity, Outcome, Party, Sides, What},
+    session::{self, Call, Conversation, Exchange, Integrity, Outcome, Party, Settled, Sides, What},
     time::{NANOS_PER_SECOND, seconds},
 };
 
@@ -37,11 +37,11 @@ pub fn signalling(context: &Context<'_>, call: &Call<'_>, pairs: &[CandidatePair
         return Signalling { encrypted: encrypted(context, &call.flows), ..Signalling::default() };
     };
     let main = first.exchange;
-    let statements = || call.conversations.iter().flat_map(Conversation::said);
+    let statements = || call.exchanges().flat_map(|exchange| &exchange.statements);
     let fates = said::fates(call);
     let list = |wanted: fn(DescriptionKind) -> bool| {
-        let wanted = statements().zip(&fates).filter(|((statement, _), _)| wanted(statement.kind));
-        wanted.map(|(said, fate)| said::description(context, said, *fate)).collect()
+        let wanted = statements().zip(&fates).filter(|(statement, _)| wanted(statement.kind));
+        wanted.map(|(statement, fate)| said::description(context, statement, *fate)).collect()
     };
     let (media, mismatches) = agreed(first);
     let outcome =
@@ -53,7 +53,7 @@ pub fn signalling(context: &Context<'_>, call: &Call<'_>, pairs: &[CandidatePair
         offers: list(|kind| kind == DescriptionKind::Offer),
         answers: list(|kind| kind != DescriptionKind::Offer),
         media,
-        changes: call.conversations.iter().flat_map(Conversation::changes).map(|one| change(context, one)).collect(),
+        changes: call.conversations.iter().flat_map(|one| &one.changes).map(|one| change(context, one)).collect(),
         mismatches,
         candidates: call
             .conversations
@@ -114,7 +114,7 @@ const fn side_name(side: Side) -> &'static str {
 }
 
 fn agreed(conversation: &Conversation<'_>) -> (Vec<AgreedMedia>, Vec<Mismatch>) {
-    let Some(((_, offer), answer)) = conversation.settled() else { return (Vec::new(), Vec::new()) };
+    let Some(Settled { offer: (_, offer), answer }) = conversation.settled() else { return (Vec::new(), Vec::new()) };
     let Some(((_, answer), negotiation)) = answer else {
         return (offer.media.iter().map(offered_media).collect(), Vec::new());
     };
@@ -191,21 +191,21 @@ fn fingerprints(context: &Context<'_>, call: &Call<'_>) -> Vec<FingerprintCheck>
     list
 }
 
-fn change(context: &Context<'_>, change: session::Change) -> Change {
-    let (what, direction, codec) = match change.what {
+fn change(context: &Context<'_>, change: &session::Change) -> Change {
+    let (what, direction, codec) = match &change.what {
         What::Held(direction) => ("hold", Some(direction.name()), None),
         What::Added => ("media-added", None, None),
         What::Removed => ("media-removed", None, None),
         What::Directed(direction) => ("direction", Some(direction.name()), None),
-        What::Codec(codec) => ("codec", None, Some(codec)),
+        What::Codec(codec) => ("codec", None, Some(codec.clone())),
         What::IceRestarted => ("ice-restart", None, None),
     };
     Change {
         what,
         by: party_name(change.by),
         media: change.media.as_ref().map(|(index, _)| *index),
-        mid: change.mid,
-        kind: change.media.map(|(_, kind)| kind.name().to_owned()),
+        mid: change.mid.clone(),
+        kind: change.media.as_ref().map(|(_, kind)| kind.name().to_owned()),
         time: change.at.map(|(time, _)| context.seconds(time)),
         end_time: change.until.map(|(time, _)| context.seconds(time)),
         packet: change.at.map(|(_, packet)| context.packet(packet)),

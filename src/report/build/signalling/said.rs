@@ -8,7 +8,7 @@ use crate::{
         self, CandidateChecks, CandidatePair, EndOfCandidates, PairState, SessionDescription, SignalledCandidate,
     },
     sdp::{self, DescriptionKind},
-    session::{Call, Conversation, Party, Place, Said, Withdrawal},
+    session::{Call, Conversation, Party, Place, Statement, Withdrawal},
 };
 
 /// What became of an offer.
@@ -42,11 +42,11 @@ pub fn fates(call: &Call<'_>) -> Vec<Fate> {
 }
 
 /// A description as it was sent.
-pub fn description(context: &Context<'_>, (statement, description): Said<'_>, fate: Fate) -> SessionDescription {
+pub fn description(context: &Context<'_>, statement: &Statement, fate: Fate) -> SessionDescription {
     let place = statement.places.first();
-    let lines = &description.lines;
-    let text = if lines.iter().any(|line| line.shown() != line.raw()) {
-        lines.iter().map(|line| line.shown() + "\r\n").collect()
+    let lines = || statement.text.split(['\r', '\n']).filter(|line| !line.is_empty());
+    let text = if lines().any(|line| sdp::without_key(line) != line) {
+        lines().map(|line| sdp::without_key(line) + "\r\n").collect()
     } else {
         statement.text.clone()
     };
