@@ -1,6 +1,6 @@
 //! `rtcscope analyze`: captures to a verdict.
 
-use std::{io::Write, num::NonZeroUsize, path::PathBuf, process::ExitCode};
+use std::{io::Write, mem::ManuallyDrop, num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use clap::ValueEnum;
 
@@ -52,7 +52,7 @@ pub enum ReportFormat {
 /// What kept the input from being read or the report from being written, as sentences.
 pub fn run(config: &AnalyzeConfig) -> anyhow::Result<ExitCode> {
     let output = Output::open(config.output.as_deref(), &config.input.paths)?;
-    deliver(&analyze(config)?, config, output)
+    deliver(&ManuallyDrop::new(analyze(config)?), config, output)
 }
 
 fn deliver(report: &Report, config: &AnalyzeConfig, mut output: Output) -> anyhow::Result<ExitCode> {
@@ -69,8 +69,10 @@ fn analyze(config: &AnalyzeConfig) -> anyhow::Result<Report> {
     let settings = engine::Config { threads: config.threads.get() };
     let analysis = engine::analyze(&mut capture, settings, |read| progress.update(read.bytes_read, read.bytes_total));
     progress.finish();
-    let analysis = Analysis { given, ..analysis? };
-    Ok(report::build(&analysis, &session::assemble(&analysis)))
+    // The process ends with its report, and the system takes back its memory far faster than piece by piece.
+    let analysis = ManuallyDrop::new(Analysis { given, ..analysis? });
+    let sessions = ManuallyDrop::new(session::assemble(&analysis));
+    Ok(report::build(&analysis, &sessions))
 }
 
 fn write(report: &Report, config: &AnalyzeConfig, out: &mut dyn Write) -> std::io::Result<()> {

@@ -22,7 +22,10 @@ pub const SHARDS: usize = 16;
 /// One thing for a shard to do, kept small: what the frame says is not repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct Item {
-    pub key: FlowKey,
+    /// The ends and what runs between them. Not a [`FlowKey`], which has a place for a relay, too: the reader knows none.
+    low: Endpoint,
+    high: Endpoint,
+    transport: Transport,
     pub digest: u64,
     /// What is the same wherever the packet is captured, taken here while its bytes are at hand.
     pub fingerprint: u64,
@@ -36,6 +39,19 @@ pub struct Item {
     pub place: Place,
     pub task: Task,
     pub direction: u8,
+}
+
+impl Item {
+    /// The flow that it belongs to.
+    pub const fn key(&self) -> FlowKey {
+        FlowKey { low: self.low, high: self.high, transport: self.transport, relay: None }
+    }
+
+    /// Whether it belongs to the flow of this key.
+    #[inline(always)]
+    pub fn is_of(&self, key: &FlowKey) -> bool {
+        self.low == key.low && self.high == key.high && self.transport == key.transport && key.relay.is_none()
+    }
 }
 
 /// What to do with an item.
@@ -100,18 +116,13 @@ impl Work {
         self.errors.get(index as usize).copied()
     }
 
-    /// Has the bytes that will be looked at fetched from where the reader's processor left them, all at once. Packet by
-    /// packet each would be waited for.
-    pub fn fetch(&self, worker: usize) {
+    /// Reads some of the bytes of an item that will be looked at. The sum of them means nothing.
+    #[inline]
+    pub fn touch(&self, item: &Item) -> u64 {
         const RTP_HEADER: usize = 27;
-        let mut sum = 0_u8;
-        for item in self.items.get(worker).into_iter().flatten() {
-            let bytes = self.frame(item).map_or(&[][..], |frame| self.bytes(frame, item));
-            for place in [0, RTP_HEADER] {
-                sum ^= bytes.get(place).copied().unwrap_or_default();
-            }
-        }
-        std::hint::black_box(sum);
+        let bytes = self.frame(item).map_or(&[][..], |frame| self.bytes(frame, item));
+        let byte = |place: usize| bytes.get(place).copied().unwrap_or_default();
+        u64::from(byte(0) ^ byte(RTP_HEADER))
     }
 
     /// The label of an index.
@@ -145,7 +156,9 @@ impl Work {
         let (start, length) = (origin.base + packet.payload, packet.length.max(packet.captured));
         let payload = self.slice(origin.frame, origin.place, start, packet.captured);
         Item {
-            key,
+            low: key.low,
+            high: key.high,
+            transport,
             digest: key.digest(),
             fingerprint: fingerprint(packet.identification, length, payload),
             frame: origin.index,
@@ -250,12 +263,10 @@ impl Reader {
         match parse_plain(frame.link, bytes) {
             Some(packet) => {
                 let may_be_text = bytes.get(packet.payload as usize).is_some_and(Datagrams::may_begin_text);
-                let item = work.item(origin, &packet, Transport::Udp, Task::Datagram { hop_limit: packet.hop_limit });
                 if may_be_text {
-                    self.read_text(work, frame, &item);
-                } else {
-                    work.push(item);
+                    return self.read_text(work, origin, &packet);
                 }
+                work.push(work.item(origin, &packet, Transport::Udp, task_of(&packet)));
             }
             None => self.read_unusual(work, origin),
         }
@@ -318,15 +329,16 @@ impl Reader {
     /// What may be text. Apart from the rest, so that nothing else is kept beyond its place among the items.
     #[cold]
     #[inline(never)]
-    fn read_text(&mut self, work: &mut Work, frame: &Frame, item: &Item) {
-        work.push(*item);
-        self.take_text(work, frame, item);
+    fn read_text(&mut self, work: &mut Work, origin: Origin<'_>, packet: &Packet) {
+        let item = work.item(origin, packet, Transport::Udp, task_of(packet));
+        work.push(item);
+        self.take_text(work, origin.frame, &item);
     }
 
     #[cold]
     fn take_text(&mut self, work: &mut Work, frame: &Frame, item: &Item) {
         let datagram = TextDatagram {
-            key: item.key,
+            key: item.key(),
             direction: usize::from(item.direction),
             mark: (frame.time, PacketId::new(frame.file, frame.number)),
             bytes: work.slice(frame, item.place, item.start, item.captured),
@@ -349,7 +361,7 @@ impl Reader {
         let length = item.length as usize;
         let mark = (frame.time, PacketId::new(frame.file, frame.number));
         let direction = usize::from(item.direction);
-        let findings = self.connections.push(item.key, &Segment { mark, direction, header, payload, length });
+        let findings = self.connections.push(item.key(), &Segment { mark, direction, header, payload, length });
         if let Some(label) = findings.label {
             work.push_label(item, label);
         }
@@ -366,6 +378,12 @@ impl Reader {
     }
 }
 
+/// What is to be done with a UDP datagram.
+#[inline(always)]
+const fn task_of(packet: &Packet) -> Task {
+    Task::Datagram { hop_limit: packet.hop_limit }
+}
+
 fn take_icmp_error(work: &mut Work, item: &Item, sender: Endpoint, error: IcmpError) {
     let transport = match error.protocol {
         6 => Transport::Tcp,
@@ -379,7 +397,8 @@ fn take_icmp_error(work: &mut Work, item: &Item, sender: Endpoint, error: IcmpEr
     }
     let task = Task::IcmpError(work.errors.len() as u32);
     work.errors.push((sender, error));
-    work.push(Item { key, digest: key.digest(), task, direction: direction as u8, ..*item });
+    let FlowKey { low, high, .. } = key;
+    work.push(Item { low, high, transport, digest: key.digest(), task, direction: direction as u8, ..*item });
 }
 
 /// A header that ends early in a frame that was snapped is the capture's doing, not the sender's.

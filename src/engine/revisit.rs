@@ -180,13 +180,13 @@ impl<'a> Revisit<'a> {
             match item.task {
                 Task::Datagram { .. } | Task::Packet { .. } => {
                     if let Some(copies) =
-                        copies.get_mut(&item.key).and_then(|both| both.get_mut(datagram.direction & 1))
+                        copies.get_mut(&item.key()).and_then(|both| both.get_mut(datagram.direction & 1))
                     {
-                        let sort = Sort::of(item.key.transport, datagram.bytes);
+                        let sort = Sort::of(item.key().transport, datagram.bytes);
                         visit.copy = copies.is_copy(frame.time, item.identity, item.fingerprint, sort);
                     }
                     if matches!(item.task, Task::Packet { .. }) {
-                        visit.label = known.flow(&item.key, &datagram).and_then(|flow| flow.record().label);
+                        visit.label = known.flow(&item.key(), &datagram).and_then(|flow| flow.record().label);
                         continue;
                     }
                 }
@@ -198,7 +198,7 @@ impl<'a> Revisit<'a> {
                 reader::Place::Frame => Place::Frame(item.start as usize),
                 reader::Place::Buffer => Place::Whole(item.start as usize),
             };
-            visit.datagrams.push(known.find(turns, item.key, datagram, place));
+            visit.datagrams.push(known.find(turns, item.key(), datagram, place));
         }
         visit
     }

@@ -37,14 +37,21 @@ const LOOKS: usize = 64;
 const HELD: usize = 64;
 const HELD_BYTES: usize = 1024;
 
+/// Guesses that a shard keeps. Of more flows some share one, and are searched for.
+const GUESSES: usize = 1024;
+
 /// TURN inside TURN is followed this deep.
 const RELAY_DEPTH: usize = 2;
 
 /// The flows of one shard.
 #[derive(Debug)]
 pub struct Shard {
-    table: HashTable<usize>,
+    table: HashTable<u32>,
     flows: Vec<Slot>,
+    /// The digest of each flow's key, side by side.
+    digests: Vec<u64>,
+    /// Where the flow of a digest probably is, by the digest's last bits; its length is a power of two.
+    guesses: Vec<u32>,
     records: Vec<FlowRecord>,
     faults: Faults,
     copies: Vec<u64>,
@@ -60,6 +67,8 @@ impl Default for Shard {
         Self {
             table: HashTable::new(),
             flows: Vec::new(),
+            digests: Vec::new(),
+            guesses: vec![0; GUESSES],
             records: Vec::new(),
             faults: Faults::default(),
             copies: Vec::new(),
@@ -71,12 +80,16 @@ impl Default for Shard {
     }
 }
 
+/// A place in the list of a shard's flows, guessed by some bits of a key's digest.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Guess(u32);
+
+/// Each begins with a line of the processor's cache of its own, as a flow does with its key.
 #[derive(Debug)]
+#[repr(C, align(64))]
 struct Slot {
-    key: FlowKey,
-    digest: u64,
-    last: Timestamp,
     flow: Flow,
+    last: Timestamp,
     /// Checks of what may be another call.
     #[expect(clippy::box_collection, reason = "nearly no flow has any, and each pays for the pointer")]
     held: Option<Box<Vec<Held>>>,
@@ -101,9 +114,27 @@ impl Held {
 }
 
 impl Shard {
+    /// Where the flow of an item probably is.
+    #[inline]
+    pub fn guess(&self, item: &Item) -> Guess {
+        Guess(self.guesses.get(item.digest as usize % GUESSES).copied().unwrap_or_default())
+    }
+
+    /// Reads what a packet in `direction` changes of the flow there. The sum of it means nothing.
+    #[inline]
+    pub fn touch_flow(&self, guess: Guess, direction: usize) -> u64 {
+        self.flows.get(guess.0 as usize).map_or(0, |slot| slot.flow.touch(direction))
+    }
+
+    /// Reads what it changes of the stream.
+    #[inline]
+    pub fn touch_stream(&self, guess: Guess, direction: usize) -> u64 {
+        self.flows.get(guess.0 as usize).map_or(0, |slot| slot.flow.touch_stream(direction))
+    }
+
     /// Does what the item of `work` asks for.
     #[inline]
-    pub fn push(&mut self, work: &Work, item: &Item) {
+    pub fn push(&mut self, work: &Work, item: &Item, guess: Guess) {
         let Some(frame) = work.frame(item) else { return };
         let datagram = Datagram {
             time: frame.time,
@@ -116,7 +147,7 @@ impl Shard {
         let (Task::Datagram { hop_limit } | Task::Packet { hop_limit }) = item.task else {
             return self.push_unusual(work, item, datagram);
         };
-        let Some(index) = self.place(item, &datagram) else { return };
+        let Some(index) = self.place(item, guess, &datagram) else { return };
         let Some(Slot { flow, held, last, .. }) = self.flows.get_mut(index) else { return };
         *last = datagram.time;
         if flow.is_copy(&datagram, item.identity, item.fingerprint) {
@@ -139,13 +170,13 @@ impl Shard {
         match item.task {
             Task::Datagram { .. } | Task::Packet { .. } => {}
             Task::IcmpError(error) => {
-                let known = self.find(&item.key, item.digest).and_then(|index| self.flows.get_mut(index));
+                let known = self.find(&item.key(), item.digest).and_then(|index| self.flows.get_mut(index));
                 if let (Some(slot), Some((sender, error))) = (known, work.error(error)) {
                     slot.flow.push_icmp_error(sender, datagram.direction, error, (datagram.time, datagram.id));
                 }
             }
             Task::Open => {
-                let known = self.find(&item.key, item.digest).and_then(|index| self.flows.get_mut(index));
+                let known = self.find(&item.key(), item.digest).and_then(|index| self.flows.get_mut(index));
                 if let Some(slot) = known {
                     slot.flow.note_open(datagram.direction);
                 }
@@ -167,7 +198,7 @@ impl Shard {
 
     /// The flow of an item, made where it is new; none where there is no place for it.
     fn flow(&mut self, item: &Item, datagram: &Datagram<'_>) -> Option<&mut Flow> {
-        let index = self.place(item, datagram)?;
+        let index = self.place(item, Guess::default(), datagram)?;
         let slot = self.flows.get_mut(index)?;
         slot.last = datagram.time;
         Some(&mut slot.flow)
@@ -175,13 +206,12 @@ impl Shard {
 
     /// Where it is.
     #[inline]
-    fn place(&mut self, item: &Item, datagram: &Datagram<'_>) -> Option<usize> {
-        let known = self.find(&item.key, item.digest);
-        let Some(index) = known.or_else(|| self.insert(item.key, item.digest, datagram)) else {
-            self.refused.packets += 1;
-            return None;
-        };
-        Some(index)
+    fn place(&mut self, item: &Item, guess: Guess, datagram: &Datagram<'_>) -> Option<usize> {
+        let guess = guess.0 as usize;
+        if self.flows.get(guess).is_some_and(|slot| item.is_of(slot.flow.key())) {
+            return Some(guess);
+        }
+        self.find_or_insert(item.key(), item.digest, datagram)
     }
 
     /// Ends all flows and gives what was found.
@@ -217,7 +247,7 @@ impl Shard {
         let is_another = slot.flow.begins_anew(datagram);
         let held = slot.held.take().unwrap_or_default();
         if let Some(first) = held.first().filter(|_| is_another) {
-            let next = Flow::new(slot.key, &first.datagram(), &self.budget, &self.copy_budget);
+            let next = Flow::new(*slot.flow.key(), &first.datagram(), &self.budget, &self.copy_budget);
             let ended = std::mem::replace(&mut slot.flow, next);
             self.keep(ended, first.time);
         }
@@ -262,11 +292,7 @@ impl Shard {
         if depth == 0 {
             return;
         }
-        let digest = key.digest();
-        let Some(index) = self.find(&key, digest).or_else(|| self.insert(key, digest, &datagram)) else {
-            self.refused.packets += 1;
-            return;
-        };
+        let Some(index) = self.find_or_insert(key, key.digest(), &datagram) else { return };
         let Some(slot) = self.flows.get_mut(index) else { return };
         slot.last = datagram.time;
         // What the relay's header said is of its own path.
@@ -275,26 +301,41 @@ impl Shard {
         self.follow(&datagram, outcome, depth - 1);
     }
 
-    #[inline]
+    #[cold]
+    fn find_or_insert(&mut self, key: FlowKey, digest: u64, datagram: &Datagram<'_>) -> Option<usize> {
+        let index = self.find(&key, digest).or_else(|| self.insert(key, digest, datagram));
+        self.refused.packets += u64::from(index.is_none());
+        if let (Some(index), Some(guess)) = (index, self.guesses.get_mut(digest as usize % GUESSES)) {
+            *guess = index as u32;
+        }
+        index
+    }
+
     fn find(&self, key: &FlowKey, digest: u64) -> Option<usize> {
-        let is_key = |index: &usize| self.flows.get(*index).is_some_and(|slot| slot.key == *key);
-        self.table.find(digest, is_key).copied()
+        self.table.find(digest, |index| self.is_at(*index as usize, key)).map(|index| *index as usize)
+    }
+
+    /// Whether the flow at `index` has this key.
+    fn is_at(&self, index: usize, key: &FlowKey) -> bool {
+        self.flows.get(index).is_some_and(|slot| slot.flow.key() == key)
     }
 
     #[cold]
     fn insert(&mut self, key: FlowKey, digest: u64, datagram: &Datagram<'_>) -> Option<usize> {
         let flow = Flow::new(key, datagram, &self.budget, &self.copy_budget);
-        let slot = Slot { key, digest, last: datagram.time, flow, held: None };
+        let slot = Slot { flow, last: datagram.time, held: None };
         let index = if self.flows.len() < FLOWS {
             self.flows.push(slot);
+            self.digests.push(digest);
             self.flows.len() - 1
         } else {
             let index = self.idle(datagram.time)?;
-            self.replace(index, slot);
+            self.replace(index, slot, digest);
             index
         };
-        let flows = &self.flows;
-        self.table.insert_unique(digest, index, |index| flows.get(*index).map_or(0, |slot| slot.digest));
+        let digests = &self.digests;
+        let digest_of = |index: &u32| digests.get(*index as usize).copied().unwrap_or_default();
+        self.table.insert_unique(digest, index as u32, digest_of);
         Some(index)
     }
 
@@ -313,15 +354,15 @@ impl Shard {
     }
 
     /// Ends a flow to make room. One that a call may be made of is kept as a record, another is only counted.
-    fn replace(&mut self, index: usize, by: Slot) {
+    fn replace(&mut self, index: usize, by: Slot, digest: u64) {
         let held = self.flows.get_mut(index).and_then(|slot| slot.held.take());
         for held in held.iter().flat_map(|held| held.iter()) {
             self.take(index, &held.datagram(), held.hop_limit);
         }
-        let Some(slot) = self.flows.get_mut(index) else { return };
+        let (Some(slot), Some(known)) = (self.flows.get_mut(index), self.digests.get_mut(index)) else { return };
         let now = by.last;
-        let ended = std::mem::replace(slot, by);
-        if let Ok(entry) = self.table.find_entry(ended.digest, |known| *known == index) {
+        let (ended, ended_digest) = (std::mem::replace(slot, by), std::mem::replace(known, digest));
+        if let Ok(entry) = self.table.find_entry(ended_digest, |known| *known as usize == index) {
             entry.remove();
         }
         self.keep(ended.flow, now);

@@ -8,13 +8,16 @@ use crate::{
     capture::{Capture, Progress, ReadError},
     engine::{
         BATCH,
-        reader::{Reader, SHARDS, Work, shard_of},
-        shard::Shard,
+        reader::{Item, Reader, SHARDS, Work, shard_of},
+        shard::{Guess, Shard},
     },
 };
 
 /// Batches on their way at a time; more would only cost memory.
 const IN_FLIGHT: usize = 32;
+
+/// Items whose flows are fetched into the processor's cache together.
+const GROUP: usize = 16;
 
 /// Reads and analyzes in this thread alone.
 pub fn run_here(
@@ -87,7 +90,6 @@ fn produce(
 fn consume(receiver: &Receiver<Arc<Work>>, worker: usize) -> Vec<Shard> {
     let mut shards = new_shards();
     for work in receiver {
-        work.fetch(worker);
         push_all(&mut shards, &work, worker);
     }
     shards
@@ -102,11 +104,35 @@ fn fill(capture: &mut Capture, reader: &mut Reader, work: &mut Work, workers: us
 
 #[inline]
 fn push_all(shards: &mut [Shard], work: &Work, worker: usize) {
-    for item in work.items.get(worker).into_iter().flatten() {
-        if let Some(shard) = shards.get_mut(shard_of(item.digest)) {
-            shard.push(work, item);
+    let items = work.items.get(worker).map_or(&[][..], Vec::as_slice);
+    for group in items.chunks(GROUP) {
+        let guesses = touch(shards, work, group);
+        for (item, guess) in group.iter().zip(guesses) {
+            if let Some(shard) = shards.get_mut(shard_of(item.digest)) {
+                shard.push(work, item, guess);
+            }
         }
     }
+}
+
+/// Has the bytes, flows and streams of some items fetched into the processor's cache, all at once, step by step: what is
+/// waited for then is not waited for packet by packet.
+#[inline]
+fn touch(shards: &[Shard], work: &Work, group: &[Item]) -> [Guess; GROUP] {
+    let mut guesses = [Guess::default(); GROUP];
+    let shard = |item: &Item| shards.get(shard_of(item.digest));
+    for (item, guess) in group.iter().zip(&mut guesses) {
+        *guess = shard(item).map(|shard| shard.guess(item)).unwrap_or_default();
+    }
+    let mut sum = group.iter().fold(0, |sum, item| sum ^ work.touch(item));
+    for (item, guess) in group.iter().zip(guesses) {
+        sum ^= shard(item).map_or(0, |shard| shard.touch_flow(guess, usize::from(item.direction)));
+    }
+    for (item, guess) in group.iter().zip(guesses) {
+        sum ^= shard(item).map_or(0, |shard| shard.touch_stream(guess, usize::from(item.direction)));
+    }
+    std::hint::black_box(sum);
+    guesses
 }
 
 fn new_shards() -> Vec<Shard> {

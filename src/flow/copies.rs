@@ -28,12 +28,13 @@ const PAIRS_A_SINGLE: u32 = 10;
 
 /// Recent packets of one direction of a flow.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Copies {
-    few: [Seen; FEW],
-    many: Option<Box<[Seen; MANY]>>,
     count: usize,
     identity: u32,
     mirror: Mirror,
+    many: Option<Box<[Seen; MANY]>>,
+    few: [Seen; FEW],
     copies: u64,
     budget: Budget,
 }
@@ -118,6 +119,13 @@ impl Copies {
         }
         self.count += 1;
         false
+    }
+
+    /// Reads a word of each line of the processor's cache that the next packet will change.
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        let seen = self.few.get(self.count % FEW).map_or(0, |seen| seen.fingerprint);
+        u64::from(self.mirror.pairs) ^ seen
     }
 
     /// Copies found.

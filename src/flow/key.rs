@@ -40,8 +40,10 @@ impl Transport {
     }
 }
 
-/// A flow's key, the same for both directions: the lower address stands first.
+/// A flow's key, the same for both directions: the lower address stands first. In memory it is laid out as it stands
+/// here, so that most keys are told apart by one line of the processor's cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(C)]
 pub struct FlowKey {
     /// The lower endpoint.
     pub low: Endpoint,
@@ -58,10 +60,8 @@ impl FlowKey {
     #[inline]
     #[must_use]
     pub fn new(source: Endpoint, destination: Endpoint, transport: Transport) -> (Self, usize) {
-        // Not a branch: packets of both directions come as they like, and half the guesses would be wrong.
-        let direction = usize::from(source.is_after(destination));
-        let ends = [source, destination];
-        (Self { low: ends[direction], high: ends[direction ^ 1], transport, relay: None }, direction)
+        let (low, high, is_back) = source.in_order(destination);
+        (Self { low, high, transport, relay: None }, usize::from(is_back))
     }
 
     /// Who sends in `direction`.
@@ -110,20 +110,27 @@ impl FlowKey {
         };
         let ports = u64::from(self.low.port()) << 48 | u64::from(self.high.port()) << 32 | number;
         let ((low_prefix, low), (high_prefix, high)) = (self.low.words(), self.high.words());
-        let digest = [low_prefix, low, high_prefix, high].into_iter().fold(mixed(0, ports), mixed);
+        // The first two products do not wait for each other.
+        let addresses = folded(low ^ SEEDS[0], high ^ SEEDS[1]);
+        let prefixes = folded(low_prefix ^ SEEDS[2], high_prefix ^ SEEDS[3]);
+        let digest = folded(addresses ^ ports, prefixes ^ SEEDS[0]);
         match self.relay {
             None => digest,
             Some(relay) => {
                 let (prefix, low) = relay.words();
-                [prefix, low, u64::from(relay.port())].into_iter().fold(digest, mixed)
+                let words = [prefix, low, u64::from(relay.port())];
+                words.into_iter().fold(digest, |digest, word| folded(digest ^ word, SEEDS[1]))
             }
         }
     }
 }
 
-/// One round of a multiplicative hash; both halves of the product, so that every bit of `word` reaches all others.
+/// Odd words without pattern: the fractional digits of the golden ratio, and of the square roots of 3, 5 and 7.
+const SEEDS: [u64; 4] = [0x9e37_79b9_7f4a_7c15, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b, 0xa54f_f53a_5f1d_36f1];
+
+/// Both halves of the product of two words, so that every bit of one reaches all others.
 #[inline]
-const fn mixed(state: u64, word: u64) -> u64 {
-    let product = (state ^ word) as u128 * 0x9e37_79b9_7f4a_7c15;
+const fn folded(one: u64, other: u64) -> u64 {
+    let product = one as u128 * other as u128;
     (product >> 64) as u64 ^ product as u64
 }

@@ -28,19 +28,20 @@ const WAITING_SRTCP: usize = 64;
 /// An SRTCP index goes on by one a datagram; lost ones leave small steps.
 const INDEX_STEP: u32 = 16;
 
-/// RTP and RTCP of a flow.
+/// RTP and RTCP of a flow, laid out in memory as it stands here: what each packet looks at first.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Media {
-    streams: Vec<Stream>,
     /// SSRC and direction of each stream, side by side, to be searched fast.
     keys: Vec<(u32, usize)>,
+    streams: Vec<Stream>,
     /// The stream of the last packet, by direction.
     last: [usize; 2],
-    candidates: Candidates,
-    rtcp: Option<Box<Rtcp>>,
-    waiting_srtcp: Vec<(usize, Srtcp)>,
-    srtcp_confirmed: bool,
     packets: u64,
+    rtcp: Option<Box<Rtcp>>,
+    srtcp_confirmed: bool,
+    candidates: Candidates,
+    waiting_srtcp: Vec<(usize, Srtcp)>,
     refused: u64,
     budget: Budget,
 }
@@ -98,6 +99,20 @@ impl Media {
         self.push_slowly(fixed, datagram, path)
     }
 
+    /// RTP packets of the streams.
+    #[inline]
+    pub const fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// Reads what the next packet in `direction` will change, if it is of the stream of the last one.
+    #[inline]
+    pub fn touch(&self, direction: usize) -> u64 {
+        let last = self.last.get(direction).copied().unwrap_or_default();
+        let key = self.keys.get(last).map_or(0, |(ssrc, _)| u64::from(*ssrc));
+        key ^ self.streams.get(last).map_or(0, Stream::touch)
+    }
+
     /// The streams found so far, in the order they were found.
     #[must_use]
     pub fn streams(&self) -> &[Stream] {
@@ -135,6 +150,9 @@ impl Media {
         }
         if (path.is_call() || !self.streams.is_empty()) && !self.srtcp_confirmed {
             self.confirm_srtcp();
+        }
+        if let Some(rtcp) = &mut self.rtcp {
+            rtcp.settle();
         }
         self.streams.sort_by_key(|stream| (stream.first.0, stream.first.1, stream.ssrc, stream.direction));
         (self.streams, self.rtcp, self.packets)

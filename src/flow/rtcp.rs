@@ -1,5 +1,6 @@
 //! What the two ends of a flow told each other in RTCP: reports, requests and bandwidth, by the SSRC they speak of.
 
+mod secured;
 mod sender;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use crate::{
     time::{NANOS_PER_SECOND, PacketId, Timestamp},
     wire::{
         feedback::{PayloadFeedback, PayloadMessage, TransportFeedback, TransportMessage},
-        rtcp::{Compound, Content, FirstHeader, Item, Packet, ReportBlock, Srtcp},
+        rtcp::{Compound, Content, FirstHeader, Item, Packet, ReportBlock},
         xr::{BlockContent, ExtendedReport, StatisticsSummary, VoipMetrics},
     },
 };
@@ -28,16 +29,18 @@ const NEGATIVE_ROUND_TRIP: i64 = -20_000;
 /// The longest round trip believed; beyond it the LSR belongs to an older report with the same 32 bits.
 const LONGEST_ROUND_TRIP: i64 = 60 * NANOS_PER_SECOND;
 
-/// RTCP of one flow.
+/// RTCP of one flow, laid out in memory as it stands here: what most datagrams change first.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Rtcp {
-    /// Datagrams in clear.
-    pub clear: u64,
     /// Datagrams that are SRTCP.
     pub encrypted: u64,
-    /// Who sent them, and how many each: the sender's SSRC stays in clear.
+    tally: secured::Tally,
+    /// Datagrams in clear.
+    pub clear: u64,
+    /// Who sent SRTCP, and how many datagrams each: the sender's SSRC stays in clear.
     pub encrypted_senders: BTreeMap<u32, u64>,
-    /// Datagrams of them by the bytes of their authentication tag, where the trailer shows it.
+    /// Datagrams of it by the bytes of their authentication tag, where the trailer shows it.
     pub tag_lengths: BTreeMap<u8, u64>,
     /// Datagrams cut too early to tell which.
     pub undecided: u64,
@@ -203,18 +206,6 @@ impl Rtcp {
         if !budget.take((self.entries() - entries) * ENTRY) {
             self.room.cap = 0;
         }
-    }
-
-    /// Takes what is in clear of an SRTCP datagram.
-    pub fn push_encrypted(&mut self, srtcp: Srtcp) {
-        self.encrypted += 1;
-        if let Some(length) = srtcp.tag_length {
-            *self.tag_lengths.entry(length).or_default() += 1;
-        }
-        if let Some(count) = entry(&mut self.encrypted_senders, srtcp.ssrc, &mut self.room) {
-            *count += 1;
-        }
-        self.count_type(TypeKey::first(srtcp.first_type, srtcp.first_count));
     }
 
     /// Takes what is there of a datagram that was cut too early. Where DTLS secures the flow it is SRTCP all the same.

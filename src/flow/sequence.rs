@@ -45,31 +45,35 @@ pub enum Step {
     Restart,
 }
 
-/// The sequence numbers of one stream.
+/// The sequence numbers of one stream, laid out in memory as it stands here: what each packet changes first.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Sequence {
-    /// Extended number of the first packet of the segment; numbers start at 2^32 so that earlier ones have a place.
-    base: u64,
-    /// The number of the first packet of the first segment.
-    first: u16,
     highest: u64,
-    window: [u64; WORDS],
+    received: u64,
     /// Lost numbers in a row at the window's far edge.
     run: u64,
+    /// Extended number of the first packet of the segment; numbers start at 2^32 so that earlier ones have a place.
+    base: u64,
     stray: Option<u16>,
     /// The last duplicates in a row: the newest number, and how many.
     repeated: (u16, u16),
-    received: u64,
+    /// The number of the first packet of the first segment.
+    first: u16,
+    counters: Counters,
+    window: [u64; WORDS],
     /// Expected numbers of segments that ended with a restart.
     closed_expected: u64,
     /// Runs that another path carried, and that are not lost.
     carried_elsewhere: Vec<u64>,
-    counters: Counters,
 }
 
 /// What was counted over the whole stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct Counters {
+    /// Times the 16-bit number wrapped.
+    pub wraps: u64,
     /// Distinct numbers from first to highest, over all segments.
     pub expected: u64,
     /// Numbers of these that never arrived.
@@ -86,8 +90,6 @@ pub struct Counters {
     pub strays: u64,
     /// New starts.
     pub restarts: u64,
-    /// Times the 16-bit number wrapped.
-    pub wraps: u64,
     /// Runs of lost numbers.
     pub bursts: Bursts,
 }
@@ -196,6 +198,13 @@ impl Sequence {
             carried_elsewhere: [self.carried_elsewhere.as_slice(), &next.carried_elsewhere].concat(),
             ..next.clone()
         };
+    }
+
+    /// Reads a word of each line of the processor's cache that the next number will change.
+    #[inline]
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        self.window.get(word_of(self.highest)).copied().unwrap_or_default()
     }
 
     /// The first number since the numbers last started anew.

@@ -1,6 +1,9 @@
 //! A stream on several paths: where one part goes on in another, and where two are the same packets.
 
-use super::{GAP_FACTOR, SHORTEST_GAP, Stream, add_run};
+use super::{
+    GAP_FACTOR, SHORTEST_GAP, Stream,
+    run::{Run, add_count},
+};
 use crate::{
     flow::sequence::Joints,
     time::{NANOS_PER_MILLI, NANOS_PER_SECOND, PacketId, Timestamp},
@@ -121,11 +124,7 @@ impl Stream {
         }
         self.add(next);
         if is_later {
-            add_run(&mut self.payload_types, earlier.run);
-            (self.run, self.rate, self.last, self.usual_interval) =
-                (next.run, next.rate, next.last, next.usual_interval);
-        } else {
-            add_run(&mut self.payload_types, next.run);
+            self.go_on_from(next);
         }
         kept.sort_by_key(|absence| (absence.left, absence.id));
         self.absences.clear();
@@ -187,13 +186,18 @@ impl Stream {
         self.sequence.append(&next.sequence, continues);
         self.timing.append(&next.timing);
         self.add(next);
-        add_run(&mut self.payload_types, self.run);
-        (self.run, self.rate, self.last) = (next.run, next.rate, next.last);
-        self.usual_interval = next.usual_interval;
+        self.go_on_from(next);
         next.absences.iter().for_each(|absence| self.note_absence(*absence));
     }
 
-    /// Adds up what has no order; of `next` all payload types but the last run.
+    /// Takes over what is known of the last packet of `next`, whose packets are counted.
+    const fn go_on_from(&mut self, next: &Self) {
+        (self.run, self.rate, self.last) = (Run { packets: 0, ..next.run }, next.rate, next.last);
+        self.payload_type_from = next.payload_type_from;
+        self.usual_interval = next.usual_interval;
+    }
+
+    /// Adds up what has no order.
     fn add(&mut self, next: &Self) {
         self.packets += next.packets;
         self.payload_bytes += next.payload_bytes;
@@ -209,6 +213,9 @@ impl Stream {
         self.pauses.add(next.pauses);
         self.outages.add(next.outages);
         self.widest_step = if next.widest_step.0 > self.widest_step.0 { next.widest_step } else { self.widest_step };
+        self.end_run();
+        next.run.add_payload_type(next.payload_type_from, &mut self.payload_types);
+        next.run.add_extensions(&mut self.extensions);
         self.extensions.iter_mut().zip(next.extensions).for_each(|(sum, count)| *sum += count);
         for (id, value) in &next.extension_values {
             if self.extension_values.iter().all(|(known, _)| known != id) {
@@ -217,7 +224,7 @@ impl Stream {
         }
         self.note_csrcs(next.csrcs.iter().copied());
         self.repairs.add(next.repairs);
-        next.payload_types.iter().for_each(|run| add_run(&mut self.payload_types, *run));
+        next.payload_types.iter().for_each(|run| add_count(&mut self.payload_types, *run));
         self.certain &= next.certain;
     }
 }

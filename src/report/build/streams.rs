@@ -290,10 +290,10 @@ impl Parts<'_> {
     }
 
     fn header_extensions(&self) -> Vec<HeaderExtension> {
-        let used = self.stream.extensions.iter().zip(0_u8..).filter(|(packets, _)| **packets > 0);
-        let describe = |(packets, id): (&u32, u8)| HeaderExtension {
+        let used = self.stream.extensions().into_iter().zip(0_u8..).filter(|(packets, _)| *packets > 0);
+        let describe = |(packets, id): (u32, u8)| HeaderExtension {
             id,
-            packets: u64::from(*packets),
+            packets: u64::from(packets),
             uri: self.said.as_ref().and_then(|said| said.extension(id)).map(str::to_owned),
         };
         used.map(describe).collect()

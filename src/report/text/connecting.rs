@@ -57,7 +57,7 @@ pub(super) fn words(connecting: &Connecting, page: &Page<'_>) -> Vec<String> {
         connecting.alternate_servers.first().map(|server| format!("a server names {server} to be asked instead")),
     );
     if !connecting.unknown_attributes.is_empty() {
-        words.push(format!("unknown to the one asked: {}", connecting.unknown_attributes.join(", ")));
+        words.push(format!("STUN attributes refused as unknown: {}", connecting.unknown_attributes.join(", ")));
     }
     words
 }

@@ -136,11 +136,19 @@ impl<'a> Label<'a> {
 
 /// Columns that a text takes.
 pub(super) fn width(text: &str) -> usize {
-    text.chars().map(get_char_width).sum()
+    if is_plain(text) { text.len() } else { text.chars().map(get_char_width).sum() }
+}
+
+/// Whether every character is a printable one of ASCII, as nearly always.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// The text with every control character written out. Captures hold what strangers put into them, and a terminal obeys.
 pub(super) fn clean(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     let mut cleaned = String::with_capacity(text.len());
     for char in text.chars() {
         if char.is_control() || is_format(char) {
@@ -162,18 +170,23 @@ const fn is_format(char: char) -> bool {
 pub(super) fn fold(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(2);
     let mut lines = Vec::new();
-    let mut line = String::new();
+    let (mut line, mut used) = (String::new(), 0);
     for word in text.split(' ').filter(|word| !word.is_empty()) {
-        if !line.is_empty() && width(&line) + 1 + width(word) > columns {
+        let needed = width(word);
+        if !line.is_empty() && used + 1 + needed > columns {
             lines.push(std::mem::take(&mut line));
+            used = 0;
         }
         if !line.is_empty() {
             line.push(' ');
+            used += 1;
         }
         line.push_str(word);
-        while width(&line) > columns {
+        used += needed;
+        while used > columns {
             let (head, tail) = split_word(&line, columns);
             lines.push(head);
+            used = width(&tail);
             line = tail;
         }
     }
