@@ -1,7 +1,7 @@
 //! Calls put together by hand, in which more is signalled than one offer and its answer: challenges, forks, holds, offers
 //! that cross, are taken back or are refused, and media that nobody agreed on. Truth is what was put in.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod analysis;
 mod craft;
@@ -195,9 +195,11 @@ fn holds_and_refused_offers() {
     assert_eq!(changes, expected);
     let outcomes: Vec<&Value> = list(&signalling["offers"]).iter().map(|offer| &offer["outcome"]).collect();
     assert_eq!(outcomes, ["answered", "answered", "refused", "answered"]);
+    // The first offer counts once, though it is said again.
+    assert_eq!(signalling["offers"][2]["refusedStatus"], 488);
     assert_eq!(signalling["media"][0]["codecs"], json!(["PCMU/8000"]));
     assert!(text.contains("audio held 2.1-5.1 s by the caller (a=sendonly)"), "{text}");
-    assert!(text.contains("audio held from 6.1 s on by the caller (a=inactive), 1 offer refused"), "{text}");
+    assert!(text.contains("audio held from 6.1 s on by the caller (a=inactive), 1 offer refused with 488"), "{text}");
 }
 
 #[test]
@@ -443,4 +445,74 @@ fn candidates_of_a_dump() {
     assert!(seen.len() > 4 && seen.iter().any(|one| one[3] == "\"answered\""), "{seen:?}");
     assert_eq!(candidates(&given(&capture, std::slice::from_ref(&dump), &["--filter", "udp"])), seen);
     assert_eq!(candidates(&given(&capture, &[dump], &[])), seen);
+}
+
+/// What a dump of rtcstats says of rollback and of the end of candidates, joined by the addresses in it.
+#[test]
+fn a_dump_of_rtcstats() {
+    let candidate = "candidate:1 1 udp 2130706431 192.0.2.1 4000 typ host";
+    let offer = |version: u32| json!({ "type": "offer", "sdp": audio(version, A, "0", "") });
+    let events = [
+        json!(["setLocalDescription", "PC_0", offer(1), 1000]),
+        json!(["setRemoteDescription", "PC_0", { "type": "answer", "sdp": audio(1, B, "0", "") }, 2000]),
+        json!(["onicecandidate", "PC_0", { "candidate": candidate, "sdpMLineIndex": 0 }, 2100]),
+        json!(["onicecandidate", "PC_0", { "candidate": "", "sdpMLineIndex": 0 }, 2200]),
+        json!(["setLocalDescription", "PC_0", offer(2), 3000]),
+        json!(["setLocalDescription", "PC_0", { "type": "rollback" }, 4000]),
+        // Another connection has its own.
+        json!(["setLocalDescription", "PC_1", { "type": "offer", "sdp": audio(1, ([192, 0, 2, 1], 4500), "0", "") }, 5000]),
+    ];
+    let mut sip = Sip::new();
+    sip.media(0, A, B, 0x1234_5678, 0);
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, dump) = (folder.path().join("call.pcap"), folder.path().join("dump.jsonl"));
+    fs::write(&capture, &sip.writer.bytes).unwrap();
+    fs::write(&dump, events.map(|event| event.to_string()).join("\n")).unwrap();
+    let document = given(&capture, &[dump], &[]);
+    let signalling = &document["sessions"][0]["signalling"];
+    assert_eq!(outcomes(signalling), [("answered", false), ("rolled-back", false)]);
+    let [own] = list(&signalling["candidates"]) else { panic!("{}", signalling["candidates"]) };
+    assert_eq!(
+        ["party", "candidate", "trickled", "packet"].map(|name| own[name].clone()),
+        [json!("offerer"), json!(candidate), json!(true), Value::Null]
+    );
+    let [end] = list(&signalling["endOfCandidates"]) else { panic!("{}", signalling["endOfCandidates"]) };
+    assert_eq!((&end["party"], &end["trickled"], &end["packet"]), (&json!("offerer"), &json!(true), &Value::Null));
+    assert_eq!(rules(&document), ["SIG005"]);
+}
+
+/// A real call beside descriptions in which its video has another number.
+#[test]
+fn a_payload_type_of_a_browser_that_neither_listed() {
+    let Some(folder) = captures().map(|folder| folder.join("lab/firefox-av-lossy")) else { return };
+    let capture = folder.with_file_name("derived-midcall").join("capture.pcapng");
+    let files = tempfile::tempdir().unwrap();
+    let changed = |name: &str, of: &str, to: &str| {
+        let text = fs::read_to_string(folder.join(name)).unwrap();
+        let lines: Vec<String> = text
+            .lines()
+            .map(|line| {
+                let words: Vec<&str> = line.split(' ').map(|word| if word == of { to } else { word }).collect();
+                let line = words.join(" ");
+                ["rtpmap", "fmtp", "rtcp-fb"]
+                    .iter()
+                    .fold(line, |line, name| line.replace(&format!("a={name}:{of} "), &format!("a={name}:{to} ")))
+            })
+            .collect();
+        let path = files.path().join(name);
+        fs::write(&path, lines.join("\r\n") + "\r\n").unwrap();
+        path
+    };
+    let names = ["offer.final.sdp", "answer.final.sdp"];
+    let document = given(&capture, &names.map(|name| folder.join(name)), &[]);
+    assert!(!rules(&document).contains(&"SIG006"));
+    let streams = list(&document["sessions"][0]["communicating"]["rtpStreams"]);
+    let video = streams.iter().find(|stream| stream["kind"] == "video" && stream["role"] == "media").unwrap();
+    let number = video["payloadTypes"][0]["payloadType"].as_u64().unwrap();
+    let document = given(&capture, &names.map(|name| changed(name, &number.to_string(), "35")), &[]);
+    let findings = list(&document["findings"]).iter().filter(|finding| finding["rule"] == "SIG006");
+    let ssrc = format!("0x{:08x}", video["ssrc"].as_u64().unwrap());
+    let found = findings.clone().find(|finding| finding["message"].as_str().unwrap().contains(&ssrc)).unwrap();
+    assert!(found["message"].as_str().unwrap().contains(&format!("payload type {number},")), "{found}");
+    assert_eq!(found["packets"][0], video["firstPacket"]);
 }

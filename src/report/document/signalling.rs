@@ -68,6 +68,10 @@ pub struct SessionDescription {
     pub outcome: Option<&'static str>,
     /// Whether an offer that was rolled back and one of the other side crossed on their way (glare).
     pub crossed: bool,
+    /// The status that SIP refused an offer with.
+    pub refused_status: Option<u16>,
+    /// The packet that settled what became of an offer: its answer, its refusal, the message that took it back.
+    pub outcome_packet: Option<PacketRef>,
     /// Of SIP, the tag of the called end in the dialog that carried it: the same in `sip.forks`.
     pub branch: Option<String>,
     /// The text as it was sent, the keys of `a=crypto` left out.

@@ -70,7 +70,10 @@ fn later(signalling: &Signalling) -> Vec<String> {
     let crossed = if signalling.offers.iter().any(|offer| offer.crossed) { ", as those of both crossed" } else { "" };
     words.extend((taken_back > 0).then(|| format!("{} taken back{crossed}", counted(taken_back, "offer"))));
     let is_failed = signalling.status == StepStatus::Failed;
-    words.extend((refused > 0 && !is_failed).then(|| format!("{} refused", counted(refused, "offer"))));
+    let status =
+        signalling.offers.iter().find_map(|offer| offer.refused_status.filter(|_| offer.outcome == Some("refused")));
+    let status = status.map_or_else(String::new, |status| format!(" with {status}"));
+    words.extend((refused > 0 && !is_failed).then(|| format!("{} refused{status}", counted(refused, "offer"))));
     let rest = (signalling.offers.len() as u64).saturating_sub(1 + taken_back + refused);
     words.extend((signalling.changes.is_empty() && rest > 0).then(|| counted(rest, "new offer")));
     words

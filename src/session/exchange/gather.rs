@@ -185,7 +185,7 @@ impl Gatherer {
         if outline.media.is_empty() {
             return;
         }
-        if let Some(known) = self.given_before(&outline) {
+        if let Some(known) = self.given_before(&outline, Some(&said.context).filter(|_| place.is_none())) {
             // The later has more candidates, and what was sent counts more than what a file has of it.
             known.text.clone_from(&said.sdp);
             known.outline = outline;
@@ -321,13 +321,15 @@ impl Gatherer {
         }
     }
 
-    /// The same version of a description, as a file beside the capture has it.
-    fn given_before(&mut self, outline: &Outline) -> Option<&mut Statement> {
+    /// The same version of a description, as a file beside the capture has it: of the same peer connection, `of`, where a
+    /// file says it again.
+    fn given_before(&mut self, outline: &Outline, of: Option<&Context>) -> Option<&mut Statement> {
         let origin = outline.origin.as_ref()?;
         let is_same = |known: &&usize| {
             self.statements.get(**known).is_some_and(|known| {
                 let same_media = known.outline.media.len() == outline.media.len();
-                same_media && known.outline.origin.as_ref() == Some(origin)
+                let same_connection = of.is_none_or(|context| known.context == *context);
+                same_media && same_connection && known.outline.origin.as_ref() == Some(origin)
             })
         };
         let known = self.given.iter().find(is_same).copied()?;

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use super::{CANDIDATES, Context, party_name};
 use crate::{
+    flow::tcp::Mark,
     report::document::{
         self, CandidateChecks, CandidatePair, EndOfCandidates, PairState, SessionDescription, SignalledCandidate,
     },
     sdp::{self, DescriptionKind},
-    session::{Call, Conversation, Party, Place, Statement, Withdrawal},
+    session::{Call, Conversation, Party, Place, Round, Statement, Withdrawal},
 };
 
 /// What became of an offer.
@@ -16,26 +17,39 @@ use crate::{
 pub struct Fate {
     outcome: &'static str,
     crossed: bool,
+    status: Option<u16>,
+    at: Option<Mark>,
+}
+
+impl Fate {
+    const OPEN: Self = Self { outcome: "open", crossed: false, status: None, at: None };
+
+    const fn of(round: &Round) -> Self {
+        match round.withdrawn {
+            Some(Withdrawal::RolledBack { at, crossed }) => Self { outcome: "rolled-back", crossed, at, ..Self::OPEN },
+            // The same offer comes again with credentials.
+            Some(Withdrawal::Refused(status @ (401 | 407), at)) => {
+                Self { outcome: "challenged", status: Some(status), at: Some(at), ..Self::OPEN }
+            }
+            Some(Withdrawal::Refused(status, at)) => {
+                Self { outcome: "refused", status: Some(status), at: Some(at), ..Self::OPEN }
+            }
+            None if round.answer.is_some() => Self { outcome: "answered", at: round.answered_at, ..Self::OPEN },
+            None => Self::OPEN,
+        }
+    }
 }
 
 /// What became of each statement of a call that is an offer, in the order of the statements.
 pub fn fates(call: &Call<'_>) -> Vec<Fate> {
     let mut fates = Vec::new();
-    for conversation in &call.conversations {
+    for exchange in call.exchanges() {
         let start = fates.len();
-        let open = Fate { outcome: "open", crossed: false };
-        fates.resize(start + conversation.exchange.statements.len(), open);
-        for round in &conversation.exchange.rounds {
-            let Some(fate) = fates.get_mut(start + round.offer) else { continue };
-            *fate = match &round.withdrawn {
-                _ if fate.outcome == "answered" => continue,
-                Some(Withdrawal::RolledBack { crossed, .. }) => Fate { outcome: "rolled-back", crossed: *crossed },
-                // The same offer comes again with credentials.
-                Some(Withdrawal::Refused(401 | 407, _)) => Fate { outcome: "challenged", crossed: false },
-                Some(Withdrawal::Refused(..)) => Fate { outcome: "refused", crossed: false },
-                None if round.answer.is_some() => Fate { outcome: "answered", crossed: false },
-                None => open,
-            };
+        fates.resize(start + exchange.statements.len(), Fate::OPEN);
+        for round in &exchange.rounds {
+            if let Some(fate) = fates.get_mut(start + round.offer).filter(|fate| fate.outcome != "answered") {
+                *fate = Fate::of(round);
+            }
         }
     }
     fates
@@ -60,6 +74,8 @@ pub fn description(context: &Context<'_>, statement: &Statement, fate: Fate) -> 
         copies: statement.places.len() as u64,
         outcome: (statement.kind == DescriptionKind::Offer).then_some(fate.outcome),
         crossed: fate.crossed,
+        refused_status: fate.status,
+        outcome_packet: fate.at.map(|(_, packet)| context.packet(packet)),
         branch: statement.branch.clone(),
         sdp: text,
     }
