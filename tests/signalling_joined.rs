@@ -323,6 +323,30 @@ fn sip_calls_and_how_they_end() {
     assert_eq!(call(&hidden)["signalling"]["encrypted"][0]["server"], "10.22.0.2:5061");
 }
 
+/// Times, packets and statuses are those that tshark 4.0.17 shows of INVITEs and their responses (`-Y sip`).
+#[test]
+fn sip_calls_of_others() {
+    let Some(folder) = captures() else { return };
+    let report = |name: &str| analyzed(&folder.join("public/captures").join(name));
+    // An early answer, and the same again when the call is taken.
+    let taken = report("sngrep__ipip.pcap");
+    let signalling = &call(&taken)["signalling"];
+    assert_eq!(
+        (signalling["answerDuration"].as_f64(), signalling["sip"]["ringDuration"].as_f64()),
+        (Some(1.65956), Some(0.010416))
+    );
+    assert_eq!((&signalling["answers"][0]["type"], &signalling["answers"][0]["copies"]), (&"answer".into(), &2.into()));
+    let refused = report("nDPI__sip.pcap");
+    let told = |call: &Value| {
+        let (sip, offer) = (&call["signalling"]["sip"], &call["signalling"]["offers"][0]);
+        [&offer["refusedStatus"], &offer["outcomePacket"], &sip["challenges"]].map(|number| number.as_u64().unwrap())
+    };
+    let told: Vec<_> = list(&refused["sessions"]).iter().map(told).collect();
+    assert_eq!(told, [[408, 30, 0], [403, 53, 1], [403, 84, 1], [480, 93, 1]]);
+    // What was answered early is told, though it came to nothing.
+    assert_eq!(refused["sessions"][3]["signalling"]["media"][0]["codecs"][0], "PCMA/8000/1");
+}
+
 #[test]
 fn descriptions_beside_the_capture() {
     let Some(folder) = captures() else { return };
