@@ -59,6 +59,19 @@ impl Sip {
     /// Message `line`, at milliseconds: `cseq` with its method, the tag of the called end where there is one.
     fn say(&mut self, at: i64, line: &str, cseq: &str, tag: Option<&str>, body: &str) {
         let is_response = line.starts_with("SIP/2.0 ");
+        let (message, ends) = Self::message(line, cseq, tag, body, is_response);
+        self.packet(at, &udp((ends[0], 5060), (ends[1], 5060), message.as_bytes()));
+    }
+
+    /// A request of the called end in their dialog, or the caller's response to one.
+    fn say_back(&mut self, at: i64, line: &str, cseq: &str, body: &str) {
+        let is_response = line.starts_with("SIP/2.0 ");
+        let (message, ends) = Self::message(line, cseq, Some("b"), body, !is_response);
+        let message = message.replace("From: ", "?: ").replace("To: ", "From: ").replace("?: ", "To: ");
+        self.packet(at, &udp((ends[0], 5060), (ends[1], 5060), message.as_bytes()));
+    }
+
+    fn message(line: &str, cseq: &str, tag: Option<&str>, body: &str, is_back: bool) -> (String, [[u8; 4]; 2]) {
         let tag = tag.map_or_else(String::new, |tag| format!(";tag={tag}"));
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         let message = format!(
@@ -67,8 +80,7 @@ impl Sip {
             cseq.replace(' ', ""),
             body.len()
         );
-        let ends = if is_response { [PROXY, CALLER] } else { [CALLER, PROXY] };
-        self.packet(at, &udp((ends[0], 5060), (ends[1], 5060), message.as_bytes()));
+        (message, if is_back { [PROXY, CALLER] } else { [CALLER, PROXY] })
     }
 
     fn packet(&mut self, at: i64, packet: &[u8]) -> u64 {
@@ -200,6 +212,31 @@ fn holds_and_refused_offers() {
     assert_eq!(signalling["media"][0]["codecs"], json!(["PCMU/8000"]));
     assert!(text.contains("audio held 2.1-5.1 s by the caller (a=sendonly)"), "{text}");
     assert!(text.contains("audio held from 6.1 s on by the caller (a=inactive), 1 offer refused with 488"), "{text}");
+}
+
+/// RFC 3261 section 14.1: both send a re-INVITE at once, and each refuses the other's; the CSeq of both is the same, as each
+/// counts its own.
+#[test]
+fn invites_that_cross() {
+    let mut sip = Sip::new();
+    sip.say(0, INVITE, "1 INVITE", None, &audio(1, A, "0", ""));
+    sip.say(100, OK, "1 INVITE", Some("b"), &audio(1, B, "0", ""));
+    sip.media(500, A, B, 0x1234_5678, 0);
+    sip.say(2000, INVITE, "2 INVITE", Some("b"), &audio(2, A, "0", "a=sendonly\r\n"));
+    sip.say_back(2001, "INVITE sip:a@192.0.2.1 SIP/2.0", "2 INVITE", &audio(2, B, "0", "a=inactive\r\n"));
+    sip.say(2030, "SIP/2.0 491 Request Pending", "2 INVITE", Some("b"), "");
+    sip.say_back(2031, "SIP/2.0 491 Request Pending", "2 INVITE", "");
+    // The called end tries again, and is answered by the caller.
+    sip.say_back(3000, "INVITE sip:a@192.0.2.1 SIP/2.0", "3 INVITE", &audio(3, B, "0", "a=inactive\r\n"));
+    sip.say_back(3100, OK, "3 INVITE", &audio(3, A, "0", "a=inactive\r\n"));
+    let (document, text) = sip.end();
+    let signalling = &document["sessions"][0]["signalling"];
+    assert_eq!(outcomes(signalling), [("answered", false), ("refused", true), ("refused", true), ("answered", false)]);
+    let parties: Vec<&Value> = list(&signalling["offers"]).iter().map(|offer| &offer["party"]).collect();
+    assert_eq!(parties, ["offerer", "offerer", "answerer", "answerer"]);
+    assert_eq!((&signalling["sip"]["branches"], &signalling["sip"]["forks"]), (&json!(1), &json!([])));
+    assert!(text.contains("audio held from 3.1 s on by the called (a=inactive)"), "{text}");
+    assert!(text.contains("2 offers refused with 491, as those of both crossed"), "{text}");
 }
 
 #[test]

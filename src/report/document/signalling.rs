@@ -66,7 +66,7 @@ pub struct SessionDescription {
     /// What became of an offer: `answered`, `rolled-back`, `refused` (of SIP, by a status of 300 or more), `challenged` (of
     /// SIP, 401 and 407: it comes again with credentials), `open`. `null` of an answer.
     pub outcome: Option<&'static str>,
-    /// Whether an offer that was rolled back and one of the other side crossed on their way (glare).
+    /// Whether an offer that was rolled back, or refused with 491, and one of the other side crossed on their way (glare).
     pub crossed: bool,
     /// The status that SIP refused an offer with.
     pub refused_status: Option<u16>,

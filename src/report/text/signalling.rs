@@ -67,16 +67,24 @@ fn later(signalling: &Signalling) -> Vec<String> {
     words.extend((more > 0).then(|| counted(more, "more change")));
     let of = |outcome: &str| signalling.offers.iter().filter(|offer| offer.outcome == Some(outcome)).count() as u64;
     let (taken_back, refused) = (of("rolled-back"), of("refused"));
-    let crossed = if signalling.offers.iter().any(|offer| offer.crossed) { ", as those of both crossed" } else { "" };
-    words.extend((taken_back > 0).then(|| format!("{} taken back{crossed}", counted(taken_back, "offer"))));
-    let is_failed = signalling.status == StepStatus::Failed;
+    words.extend(
+        (taken_back > 0)
+            .then(|| format!("{} taken back{}", counted(taken_back, "offer"), crossed(signalling, "rolled-back"))),
+    );
     let status =
         signalling.offers.iter().find_map(|offer| offer.refused_status.filter(|_| offer.outcome == Some("refused")));
     let status = status.map_or_else(String::new, |status| format!(" with {status}"));
-    words.extend((refused > 0 && !is_failed).then(|| format!("{} refused{status}", counted(refused, "offer"))));
+    let is_failed = signalling.status == StepStatus::Failed;
+    let more = crossed(signalling, "refused");
+    words.extend((refused > 0 && !is_failed).then(|| format!("{} refused{status}{more}", counted(refused, "offer"))));
     let rest = (signalling.offers.len() as u64).saturating_sub(1 + taken_back + refused);
     words.extend((signalling.changes.is_empty() && rest > 0).then(|| counted(rest, "new offer")));
     words
+}
+
+fn crossed(signalling: &Signalling, outcome: &str) -> &'static str {
+    let is_crossed = signalling.offers.iter().any(|offer| offer.crossed && offer.outcome == Some(outcome));
+    if is_crossed { ", as those of both crossed" } else { "" }
 }
 
 /// `held 10.8-14.8 s by the caller (a=sendonly)`, `video added at 12.4 s`.

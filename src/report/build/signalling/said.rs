@@ -32,7 +32,8 @@ impl Fate {
                 Self { outcome: "challenged", status: Some(status), at: Some(at), ..Self::OPEN }
             }
             Some(Withdrawal::Refused(status, at)) => {
-                Self { outcome: "refused", status: Some(status), at: Some(at), ..Self::OPEN }
+                // Request Pending: an INVITE of the other side is (RFC 3261 section 14.1).
+                Self { outcome: "refused", crossed: status == 491, status: Some(status), at: Some(at) }
             }
             None if round.answer.is_some() => Self { outcome: "answered", at: round.answered_at, ..Self::OPEN },
             None => Self::OPEN,
