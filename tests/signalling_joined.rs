@@ -1,7 +1,7 @@
 //! What was signalled, joined to the packets: against what the peers themselves recorded (getStats, the descriptions that
 //! they sent), and against captures that were changed.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod analysis;
 mod common;
