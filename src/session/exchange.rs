@@ -96,6 +96,17 @@ pub struct Place {
     pub connection: u32,
 }
 
+/// Whose an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At<'a> {
+    /// The party.
+    pub party: Party,
+    /// Of SIP, the tag of the called end in whose dialog the address was said.
+    pub branch: Option<&'a str>,
+    /// Whether its port was said too.
+    pub is_exact: bool,
+}
+
 /// A side has no more candidates (RFC 8838 section 8.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndOfCandidates {
@@ -189,14 +200,14 @@ impl Exchange {
         self.statements.iter().rev().find(said).map(|statement| statement.party)
     }
 
-    /// The party that wants its media at this address; else the one that has the only address of this host. Of SIP, the
-    /// tag of the called end in whose dialog that address was said too.
+    /// The party that wants its media at this address; else the one that has the only address of this host.
     #[must_use]
-    pub fn party_at(&self, end: Endpoint) -> Option<(Party, Option<&str>)> {
-        let at = |exact: bool| {
-            let fits = |section: &Section| if exact { section.is_at(end) } else { section.address == Some(end.ip()) };
-            let said = self.statements.iter().rev().find(|said| said.outline.media.iter().any(fits));
-            said.map(|said| (said.party, said.branch.as_deref().filter(|_| exact)))
+    pub fn party_at(&self, end: Endpoint) -> Option<At<'_>> {
+        let at = |is_exact: bool| {
+            let fits =
+                |section: &Section| if is_exact { section.is_at(end) } else { section.address == Some(end.ip()) };
+            let said = self.statements.iter().rev().find(|said| said.outline.media.iter().any(fits))?;
+            Some(At { party: said.party, branch: said.branch.as_deref().filter(|_| is_exact), is_exact })
         };
         let chosen = || {
             self.transports.iter().find_map(|(key, client, _)| {
@@ -204,7 +215,7 @@ impl Exchange {
                 party(key.source(*client).ip()).or_else(|| party(key.destination(*client).ip()).map(|party| party ^ 1))
             })
         };
-        at(true).or_else(|| chosen().map(|party| (party, None))).or_else(|| at(false))
+        at(true).or_else(|| chosen().map(|party| At { party, branch: None, is_exact: false })).or_else(|| at(false))
     }
 
     /// The passwords that go with a user fragment: as a rule one.

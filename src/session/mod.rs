@@ -19,7 +19,7 @@ pub use assemble::assemble;
 pub use call::{Call, Conversation, Said, Settled};
 pub use change::{Change, What};
 pub use exchange::{
-    Dialog, EndOfCandidates, Ending, Exchange, Fork, Party, Place, Round, Statement, Trickled, Withdrawal,
+    At, Dialog, EndOfCandidates, Ending, Exchange, Fork, Party, Place, Round, Statement, Trickled, Withdrawal,
 };
 pub use integrity::Integrity;
 pub use repair::{Repair, StreamRole, repairs};

@@ -3,7 +3,7 @@
 use crate::{
     flow::{FlowRecord, dtls},
     sdp::{Codec, Description, Fingerprint, HashFunction, Media},
-    session::{CallStream, Conversation, Party},
+    session::{At, CallStream, Conversation, Party},
 };
 
 /// Header extensions that name a stream (RFC 8843 section 15, RFC 8852).
@@ -20,6 +20,8 @@ pub struct Sides<'a> {
     pub low: Party,
     /// The tag of the called end, where SIP forked the call.
     pub branch: Option<&'a str>,
+    /// Whether user fragments or ports tell, and not only hosts, which may have several calls.
+    pub is_exact: bool,
 }
 
 /// What was signalled of one stream.
@@ -57,16 +59,17 @@ impl<'a> Sides<'a> {
                 let high = || exchange.party_of(&generation.high).map(|party| party ^ 1);
                 exchange.party_of(&generation.low).or_else(high)
             })?;
-            Some(Self { conversation, low, branch: None })
+            Some(Self { conversation, low, branch: None, is_exact: true })
         };
         let by_addresses = |conversation: &'a Conversation<'a>| {
             let at = |end| conversation.exchange.party_at(end);
-            let (low, high) = (at(flow.key.low), at(flow.key.high));
+            let low = at(flow.key.low);
+            let high = at(flow.key.high).map(|high| At { party: high.party ^ 1, ..high });
+            let ends = || low.into_iter().chain(high);
+            let At { party, is_exact, .. } = ends().find(|end| end.is_exact).or_else(|| ends().next())?;
             // Of a fork the address of the called end tells which: the caller has one for all.
-            let mut ends = [low, high].into_iter().flatten();
-            let branch = ends.find(|(party, branch)| *party == 1 && branch.is_some()).and_then(|(_, branch)| branch);
-            let low = low.map(|(party, _)| party).or_else(|| high.map(|(party, _)| party ^ 1))?;
-            Some(Self { conversation, low, branch })
+            let called = if party == 1 { low } else { high };
+            Some(Self { conversation, low: party, branch: called.and_then(|called| called.branch), is_exact })
         };
         conversations.iter().find_map(by_fragments).or_else(|| conversations.iter().find_map(by_addresses))
     }
@@ -156,10 +159,10 @@ impl<'a> Sides<'a> {
     }
 
     /// Whether a payload type of a stream that is sent in `direction` stands in a description of either side; `None` where
-    /// not both are known. Each says what it wants to be sent; some send what they themselves offered.
+    /// not both are known, or the stream may be of another call. Each says what it wants to be sent; some send what they themselves offered.
     #[must_use]
     pub fn is_negotiated(&self, found: &CallStream<'_>, direction: usize, payload_type: u8) -> Option<bool> {
-        self.conversation.settled()?.answer?;
+        self.conversation.settled()?.answer.filter(|_| self.is_exact)?;
         let section = self.stream(found, direction).map(|signalled| signalled.media.index);
         let parties = || (0..2).flat_map(|party| self.conversation.of_party(party, self.branch));
         let media = parties().flat_map(|said| &said.media);
