@@ -369,11 +369,60 @@ fn rules(json: &Value) -> Vec<String> {
     findings.map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
 }
 
+/// Descriptions are kept as text, and read of one call at a time.
+#[test]
+fn eight_thousand_sip_calls() {
+    const CALLS: u32 = 8000;
+    // Descriptions as they are read would take 80 MiB more.
+    const MOST: u64 = 240 << 20;
+    const CALLED: u32 = 1 << 20;
+    let sip = |line: &str, number: u32, media: Address| {
+        let [a, b, c, d] = media.0;
+        let (address, port) = (format!("{a}.{b}.{c}.{d}"), media.1);
+        let sdp = format!(
+            "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n\
+             a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n"
+        );
+        format!(
+            "{line}\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK{number}\r\nFrom: <sip:a@192.0.2.9>;tag=f{number}\r\n\
+             To: <sip:b@192.0.2.1>\r\nCall-ID: {number}@192.0.2.9\r\nCSeq: 1 INVITE\r\n\
+             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+            sdp.len()
+        )
+    };
+    let json = bounded_by(MOST, |writer| {
+        for number in 0..CALLS {
+            let (caller, called) = (([192, 0, 2, 9], 5060), (SERVER.0, 5060));
+            let time = i64::from(number) * 200 * MILLISECOND;
+            let invite = sip("INVITE sip:b@192.0.2.1 SIP/2.0", number, client(number));
+            writer.packet(time, &udp(caller, called, invite.as_bytes()));
+            let ok = sip("SIP/2.0 200 OK", number, client(CALLED + number));
+            writer.packet(time + MILLISECOND, &udp(called, caller, ok.as_bytes()));
+            for packet in 0..6 {
+                let media = rtp(70_000 + number, packet, 160 * u32::from(packet), 160);
+                let time = time + (2 + 20 * i64::from(packet)) * MILLISECOND;
+                writer.packet(time, &udp(client(number), client(CALLED + number), &media));
+            }
+        }
+    });
+    let sessions = json["sessions"].as_array().unwrap();
+    let joined = sessions.iter().filter(|session| {
+        session["signalling"]["status"] == "ok"
+            && session["communicating"]["rtpStreams"][0]["clockRateInferred"] == false
+    });
+    assert_eq!((sessions.len(), joined.count()), (CALLS as usize, CALLS as usize));
+}
+
 /// Runs the command on a capture, and gives its report.
 ///
 /// # Panics
 /// If it fails, takes too long or takes too much memory.
 fn bounded(fill: impl FnOnce(&mut Writer)) -> Value {
+    bounded_by(MEMORY, fill)
+}
+
+/// The report of a capture, made with at most `most` bytes of memory.
+fn bounded_by(most: u64, fill: impl FnOnce(&mut Writer)) -> Value {
     let mut writer = Writer::raw();
     fill(&mut writer);
     let folder = tempfile::tempdir().unwrap();
@@ -400,7 +449,7 @@ fn bounded(fill: impl FnOnce(&mut Writer)) -> Value {
     };
     assert!(start.elapsed() < PATIENCE, "it took {:?}", start.elapsed());
     assert!(matches!(status.code(), Some(0 | 1)), "{status}");
-    assert!(highest < MEMORY, "it took {} MiB", highest >> 20);
+    assert!(highest < most, "it took {} MiB", highest >> 20);
     serde_json::from_slice(&fs::read(&report).unwrap()).unwrap()
 }
 

@@ -9,9 +9,10 @@ use proptest::prelude::*;
 use rtcscope::{
     flow::{
         key::{FlowKey, Transport},
-        signalling::{Collector, Content, DescriptionKind, Signal, TEXT_BYTES, Via},
+        signalling::{Collector, Content, Signal, TEXT_BYTES, Via},
         tcp::{Connections, Segment},
     },
+    sdp::DescriptionKind,
     time::{PacketId, Timestamp},
     wire::{Endpoint, TcpHeader},
 };

@@ -16,7 +16,8 @@ use flate2::read::GzDecoder;
 use rtcscope::{
     capture::{Capture, Options},
     engine::{self, Config},
-    flow::signalling::{Candidate, Content, Description, DescriptionKind, Signalling},
+    flow::signalling::{Candidate, Content, Description, Signalling},
+    sdp::DescriptionKind,
 };
 use serde_json::Value;
 

@@ -245,6 +245,33 @@ fn candidates_have_their_party_and_their_fate() {
     assert!(captures().is_none() || compared >= 30, "{compared} candidates");
 }
 
+/// A browser's last candidate event has none: from then on there are no more.
+#[test]
+fn ends_of_candidates_are_those_of_the_peers() {
+    let mut compared = 0;
+    for (folder, path) in calls() {
+        let ended = |name: &str| -> bool {
+            let events = text_of(&folder, name).unwrap_or_default();
+            let events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            events.into_iter().any(|event| {
+                event["event"] == "localcandidate" && (event["data"].is_null() || event["data"]["candidate"] == "")
+            })
+        };
+        let report = analyzed(&path);
+        let signalling = &call(&report)["signalling"];
+        for (party, name) in [("offerer", "peerA.events.jsonl"), ("answerer", "peerB.events.jsonl")] {
+            let own: Vec<&Value> =
+                list(&signalling["endOfCandidates"]).iter().filter(|end| end["party"] == party).collect();
+            if signalling["transport"] == "websocket" && ended(name) {
+                assert!(!own.is_empty(), "{}: the {party} ended its candidates", folder.display());
+                assert!(own.iter().all(|end| end["packet"].is_u64() && end["time"].is_f64()), "{own:?}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(captures().is_none() || compared >= 30, "{compared} ends");
+}
+
 #[test]
 fn sip_calls_and_how_they_end() {
     let Some(folder) = captures() else { return };
@@ -271,6 +298,19 @@ fn sip_calls_and_how_they_end() {
     let hold = report("sip-hold-dtmf");
     let signalling = &call(&hold)["signalling"];
     assert_eq!((list(&signalling["offers"]).len(), list(&signalling["answers"]).len()), (3, 3));
+    let [held] = list(&signalling["changes"]) else { panic!("{}", signalling["changes"]) };
+    assert_eq!([&held["type"], &held["by"], &held["direction"]], ["hold", "offerer", "sendonly"]);
+    // When the scenario asked for it, from the capture's first packet on; its own clock is some milliseconds off.
+    let timeline: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("labb/sip-hold-dtmf/meta.json")).unwrap()).unwrap();
+    let at = |what: &str| {
+        let step = list(&timeline["timeline"]).iter().find(|step| step["what"].as_str().unwrap().trim() == what);
+        step.unwrap()["at"].as_f64().unwrap()
+    };
+    for (time, what) in [(&held["time"], "hold"), (&held["endTime"], "resume")] {
+        let from_dial = time.as_f64().unwrap() - (at(what) - at("dial"));
+        assert!(from_dial.abs() < 0.1, "{what}: {from_dial}");
+    }
     let keys = report("sip-sdes-srtp");
     let text = keys.to_string();
     assert!(!text.contains("inline:"), "a key is shown");
@@ -281,6 +321,30 @@ fn sip_calls_and_how_they_end() {
     assert!(call(&keys)["signalling"]["media"][0]["security"].as_str().unwrap().starts_with("AES_CM_128"));
     let hidden = report("sip-tls");
     assert_eq!(call(&hidden)["signalling"]["encrypted"][0]["server"], "10.22.0.2:5061");
+}
+
+/// Times, packets and statuses are those that tshark 4.0.17 shows of INVITEs and their responses (`-Y sip`).
+#[test]
+fn sip_calls_of_others() {
+    let Some(folder) = captures() else { return };
+    let report = |name: &str| analyzed(&folder.join("public/captures").join(name));
+    // An early answer, and the same again when the call is taken.
+    let taken = report("sngrep__ipip.pcap");
+    let signalling = &call(&taken)["signalling"];
+    assert_eq!(
+        (signalling["answerDuration"].as_f64(), signalling["sip"]["ringDuration"].as_f64()),
+        (Some(1.65956), Some(0.010416))
+    );
+    assert_eq!((&signalling["answers"][0]["type"], &signalling["answers"][0]["copies"]), (&"answer".into(), &2.into()));
+    let refused = report("nDPI__sip.pcap");
+    let told = |call: &Value| {
+        let (sip, offer) = (&call["signalling"]["sip"], &call["signalling"]["offers"][0]);
+        [&offer["refusedStatus"], &offer["outcomePacket"], &sip["challenges"]].map(|number| number.as_u64().unwrap())
+    };
+    let told: Vec<_> = list(&refused["sessions"]).iter().map(told).collect();
+    assert_eq!(told, [[408, 30, 0], [403, 53, 1], [403, 84, 1], [480, 93, 1]]);
+    // What was answered early is told, though it came to nothing.
+    assert_eq!(refused["sessions"][3]["signalling"]["media"][0]["codecs"][0], "PCMA/8000/1");
 }
 
 #[test]

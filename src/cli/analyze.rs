@@ -63,10 +63,7 @@ fn deliver(report: &Report, config: &AnalyzeConfig, mut output: Output) -> anyho
 
 /// Reads the input to its end and joins and judges what is in it.
 fn analyze(config: &AnalyzeConfig) -> anyhow::Result<Report> {
-    let mut given = Vec::new();
-    for path in &config.descriptions {
-        given.extend(given::read(path)?);
-    }
+    let given = config.descriptions.iter().map(|path| given::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut capture = config.input.open()?;
     let progress = Progress::new(config.progress);
     let settings = engine::Config { threads: config.threads.get() };

@@ -23,6 +23,7 @@ pub mod stun_server;
 pub mod turn_check;
 
 pub use input::Input;
+pub use output::DocumentFormat;
 pub use progress::Progress;
 
 use analyze::AnalyzeConfig;

@@ -2,7 +2,6 @@
 
 use std::{
     future::Future,
-    io::{self, Write},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
@@ -10,11 +9,10 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::ValueEnum;
 use indicatif::ProgressBar;
 use tokio::{sync::watch, task::JoinSet};
 
-use super::output::Output;
+use super::output::{DocumentFormat, Output};
 use crate::{
     probe::{
         Failure, Transport,
@@ -25,8 +23,7 @@ use crate::{
         uri::{Host, PORT, ServerUri, Service, TLS_PORT},
     },
     report::{
-        json::write_document,
-        nat::{Checked, Connection, Input, NatReport, Unresolved, build},
+        nat::{Checked, Connection, Input, Unresolved, build},
         text::{TextOptions, write_nat},
     },
 };
@@ -67,22 +64,13 @@ pub struct NatCheckConfig {
     /// Whose certificates TLS servers may show.
     pub trust: Trust,
     /// What to write.
-    pub format: NatFormat,
+    pub format: DocumentFormat,
     /// How text is laid out.
     pub text: TextOptions,
     /// Whether to show what is being done.
     pub progress: bool,
     /// Where to write; `None` for standard output.
     pub output: Option<PathBuf>,
-}
-
-/// The forms of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum NatFormat {
-    /// Text for people.
-    Text,
-    /// One JSON document.
-    Json,
 }
 
 /// Where packets go out.
@@ -101,26 +89,18 @@ pub enum Place {
 /// # Errors
 /// What kept the report from being written, or the check from being started, as sentences.
 pub fn run(config: &NatCheckConfig) -> anyhow::Result<ExitCode> {
-    let mut output = Output::open(config.output.as_deref(), &[])?;
+    let output = Output::open(config.output.as_deref(), &[])?;
     let runtime = net::runtime().context("cannot start the check")?;
     let input = runtime.block_on(check(config));
     // A resolver that waits for DNS is not waited for.
     runtime.shutdown_background();
     let report = build(&input?);
-    write(&report, config, &mut output).map_err(|error| output.failed(error))?;
-    output.finish()?;
+    output.deliver(&report, config.format, |out| write_nat(&report, &config.text, out))?;
     Ok(ExitCode::from(match report.verdict {
         Connection::Direct => 0,
         Connection::Relay => 1,
         Connection::Unknown => 2,
     }))
-}
-
-fn write(report: &NatReport, config: &NatCheckConfig, out: &mut dyn Write) -> io::Result<()> {
-    match config.format {
-        NatFormat::Text => write_nat(report, &config.text, out),
-        NatFormat::Json => write_document(report, out),
-    }
 }
 
 /// Asks DNS, and then checks all paths side by side, until they are done or the user has enough.

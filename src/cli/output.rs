@@ -7,6 +7,19 @@ use std::{
 };
 
 use anyhow::bail;
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::report::json::write_document;
+
+/// The forms of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DocumentFormat {
+    /// Text for people.
+    Text,
+    /// One JSON document.
+    Json,
+}
 
 /// A destination. A file is opened at once, so that one that cannot be written is known before the work; what it held is
 /// kept until the first byte of the new; a file made for nothing is removed.
@@ -36,6 +49,24 @@ impl Output {
         let file = file.map_err(|error| explained(error, &name))?;
         let unfinished = is_new.then(|| path.to_owned());
         Ok(Self { writer: buffered(Box::new(Replacement { file, begun: false })), unfinished, name })
+    }
+
+    /// Writes a document to its end: as JSON, or as `text` does.
+    ///
+    /// # Errors
+    /// A sentence when it could not be written.
+    pub(super) fn deliver(
+        mut self,
+        document: &impl Serialize,
+        format: DocumentFormat,
+        text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let written = match format {
+            DocumentFormat::Text => text(&mut self),
+            DocumentFormat::Json => write_document(document, &mut self),
+        };
+        written.map_err(|error| self.failed(error))?;
+        self.finish()
     }
 
     /// What to tell the user of a failed write.

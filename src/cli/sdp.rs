@@ -2,26 +2,21 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _, Write, stdin},
+    io::{self, Read as _, stdin},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
 
-use super::output::Output;
+use super::output::{DocumentFormat, Output};
 use crate::{
     report::{
         document::Verdict,
-        json::write_document,
-        sdp::{Input, Read, SdpReport, build},
+        sdp::{Input, Read, build},
         text::{TextOptions, write_sdp},
     },
-    sdp::{
-        Description, Dialect,
-        input::{self, DescriptionKind},
-    },
+    sdp::{Description, DescriptionKind, Dialect, input},
 };
 
 /// All that the command must know.
@@ -36,20 +31,11 @@ pub struct SdpConfig {
     /// Whether only what is wrong is written.
     pub lints_only: bool,
     /// What to write.
-    pub format: SdpFormat,
+    pub format: DocumentFormat,
     /// How text is laid out.
     pub text: TextOptions,
     /// Where to write; `None` for standard output.
     pub output: Option<PathBuf>,
-}
-
-/// The forms of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SdpFormat {
-    /// Text for people.
-    Text,
-    /// One JSON document.
-    Json,
 }
 
 /// Reads, judges and writes; the status is 1 where something is an error.
@@ -57,7 +43,7 @@ pub enum SdpFormat {
 /// # Errors
 /// What kept it from being done, as sentences.
 pub fn run(config: &SdpConfig) -> anyhow::Result<ExitCode> {
-    let mut output = Output::open(config.output.as_deref(), &config.paths)?;
+    let output = Output::open(config.output.as_deref(), &config.paths)?;
     let mut input = Input { dialect: config.dialect, ..Input::default() };
     for (place, path) in config.paths.iter().enumerate() {
         add(config, place, path, &mut input)?;
@@ -69,16 +55,8 @@ pub fn run(config: &SdpConfig) -> anyhow::Result<ExitCode> {
         );
     }
     let report = build(&input);
-    write(&report, config, &mut output).map_err(|error| output.failed(error))?;
-    output.finish()?;
+    output.deliver(&report, config.format, |out| write_sdp(&report, config.lints_only, &config.text, out))?;
     Ok(ExitCode::from(u8::from(report.verdict == Verdict::Fail)))
-}
-
-fn write(report: &SdpReport, config: &SdpConfig, out: &mut dyn Write) -> io::Result<()> {
-    match config.format {
-        SdpFormat::Text => write_sdp(report, config.lints_only, &config.text, out),
-        SdpFormat::Json => write_document(report, out),
-    }
 }
 
 fn name(path: &Path) -> String {

@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     future::Future,
-    io::{self, Write},
     net::SocketAddr,
     path::PathBuf,
     pin::{Pin, pin},
@@ -12,10 +11,9 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::ValueEnum;
 use indicatif::ProgressBar;
 
-use super::output::Output;
+use super::output::{DocumentFormat, Output};
 use crate::{
     probe::{
         net::{self, Network, Trust},
@@ -25,9 +23,8 @@ use crate::{
         uri::{Host, ServerUri},
     },
     report::{
-        json::write_document,
         text::{TextOptions, write_turn},
-        turn::{Attempt, Input, TurnReport, build},
+        turn::{Attempt, Input, build},
     },
 };
 
@@ -58,7 +55,7 @@ pub struct TurnCheckConfig {
     /// Whose certificates a TLS server may show.
     pub trust: Trust,
     /// What to write.
-    pub format: TurnFormat,
+    pub format: DocumentFormat,
     /// How text is laid out.
     pub text: TextOptions,
     /// Whether to show what is being done.
@@ -67,41 +64,24 @@ pub struct TurnCheckConfig {
     pub output: Option<PathBuf>,
 }
 
-/// The forms of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TurnFormat {
-    /// Text for people.
-    Text,
-    /// One JSON document.
-    Json,
-}
-
 /// Checks, writes the report, and tells by the status what came of it: 0 it relays as asked, 1 it does not, 2 nothing
 /// could be measured.
 ///
 /// # Errors
 /// What kept the report from being written, or the check from being started, as sentences.
 pub fn run(config: &TurnCheckConfig) -> anyhow::Result<ExitCode> {
-    let mut output = Output::open(config.output.as_deref(), &[])?;
+    let output = Output::open(config.output.as_deref(), &[])?;
     let runtime = net::runtime().context("cannot start the check")?;
     let input = runtime.block_on(check(config));
     // A resolver that waits for DNS is not waited for.
     runtime.shutdown_background();
     let report = build(&input?);
-    write(&report, config, &mut output).map_err(|error| output.failed(error))?;
-    output.finish()?;
+    output.deliver(&report, config.format, |out| write_turn(&report, &config.text, out))?;
     Ok(ExitCode::from(match (report.verdict, &report.error) {
         ("pass", _) => 0,
         (_, Some(_)) => 2,
         _ => 1,
     }))
-}
-
-fn write(report: &TurnReport, config: &TurnCheckConfig, out: &mut dyn Write) -> io::Result<()> {
-    match config.format {
-        TurnFormat::Text => write_turn(report, &config.text, out),
-        TurnFormat::Json => write_document(report, out),
-    }
 }
 
 /// Asks DNS, and then tries one address after another until one answers, and goes where that one sends us.

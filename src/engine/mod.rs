@@ -13,11 +13,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     capture::{Capture, FileSummary, Interface, Progress, ReadError},
-    flow::{
-        FlowRecord,
-        signalling::{Description, Signalling},
-        tcp::Uncaptured,
-    },
+    flow::{FlowRecord, signalling::Signalling, tcp::Uncaptured},
+    sdp,
     time::{PacketId, Timestamp},
     wire::{Kind, Layer, Malformed},
 };
@@ -57,8 +54,8 @@ pub struct Analysis {
     pub uncaptured: Uncaptured,
     /// The signalling of calls.
     pub signalling: Signalling,
-    /// Descriptions that the user gave beside the capture.
-    pub given: Vec<Description>,
+    /// Files with descriptions and candidates that the user gave beside the capture: name and content.
+    pub given: Vec<(String, sdp::input::Input)>,
     /// What did not fit into bounded memory.
     pub refused: Refused,
     /// The earliest packet.

@@ -1,10 +1,9 @@
 //! What arrived: loss and silence that everybody would hear or see, and calls in which nothing arrived at all.
 
 use crate::{
-    engine::Analysis,
     finding::{Finding, Severity, connecting, outcome, securing},
     flow::FlowRecord,
-    session::{CallStream, Session, Steps, StreamRole, repairs, streams},
+    session::{Call, CallStream, Steps, StreamRole},
     time::{NANOS_PER_SECOND, seconds},
 };
 
@@ -18,15 +17,13 @@ const NOTABLE_LOST_PACKETS: u64 = 5;
 const NOTABLE_OUTAGE: i64 = NANOS_PER_SECOND;
 
 /// The rules about what a call carried, each on its own. `number` is the call's.
-pub fn judge(analysis: &Analysis, number: u32, session: &Session) -> Vec<Finding> {
-    let flows: Vec<&FlowRecord> = session.flows(analysis).collect();
-    let steps = Steps::new(analysis, flows.iter().copied());
-    let mut findings: Vec<Finding> = outcome::judge(number, &steps, &flows).into_iter().collect();
-    findings.extend(securing::judge(number, &steps, &flows));
-    findings.extend(one_direction(number, &steps, &flows));
-    findings.extend(connecting::judge(number, &steps, &flows));
-    let streams = streams(flows.iter().copied());
-    let media = streams.iter().zip(repairs(&streams)).filter(|(_, repair)| repair.role == StreamRole::Media);
+pub fn judge(number: u32, call: &Call<'_>) -> Vec<Finding> {
+    let Call { steps, flows, .. } = call;
+    let mut findings: Vec<Finding> = outcome::judge(number, steps, flows).into_iter().collect();
+    findings.extend(securing::judge(number, steps, flows));
+    findings.extend(one_direction(number, steps, flows));
+    findings.extend(connecting::judge(number, steps, flows));
+    let media = call.streams.iter().zip(&call.repairs).filter(|(_, repair)| repair.role == StreamRole::Media);
     for (found, _) in media.filter(|(found, _)| !found.is_seen_before) {
         findings.extend(outage(number, found));
         findings.extend(loss(number, found));

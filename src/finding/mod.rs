@@ -10,21 +10,11 @@ pub(crate) mod words;
 
 use crate::{
     engine::Analysis,
-    flow::FlowRecord,
-    session::{Exchange, Sessions},
+    session::{Call, Sessions},
     time::PacketId,
 };
 
-/// How much a finding weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// The call, or the reading of the capture, failed.
-    Error,
-    /// Quality or trust suffers.
-    Warning,
-    /// Worth knowing.
-    Info,
-}
+pub use crate::sdp::Severity;
 
 /// One thing worth knowing, with its proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,17 +33,23 @@ pub struct Finding {
     pub packets: Vec<PacketId>,
 }
 
-/// All findings, by severity; those about calls before those about the capture; then in the order of calls and rules.
+/// The findings about the capture.
 #[must_use]
 pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
     let mut findings = input::judge(analysis, sessions);
     findings.extend(signalling::unused(sessions));
-    for (number, session) in (1..).zip(&sessions.calls) {
-        let exchanges: Vec<&Exchange> = session.exchanges(sessions).collect();
-        let flows: Vec<&FlowRecord> = session.flows(analysis).collect();
-        findings.extend(signalling::judge(number, &exchanges, &flows));
-        findings.extend(communicating::judge(analysis, number, session));
-    }
-    findings.sort_by_key(|finding| (finding.severity, finding.session.is_none()));
     findings
+}
+
+/// The findings about one call, by its number, counted from 1.
+#[must_use]
+pub fn judge_call(number: u32, call: &Call<'_>) -> Vec<Finding> {
+    let mut findings = signalling::judge(number, call);
+    findings.extend(communicating::judge(number, call));
+    findings
+}
+
+/// Puts findings in their order: by severity; those about calls before those about the capture; else as they are.
+pub fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| (finding.severity, finding.session.is_none()));
 }

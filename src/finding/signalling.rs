@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use crate::{
     finding::{Finding, Severity, words::counted},
-    flow::FlowRecord,
-    sdp::negotiation::negotiate,
-    session::{Exchange, Integrity, Outcome, Proof, Sessions, Sides},
+    sdp::negotiation::Mismatch,
+    session::{Call, Conversation, Exchange, Integrity, Outcome, Sessions, Settled, Sides},
     time::PacketId,
 };
 
 /// The rules about the signalling of a call.
-pub(super) fn judge(number: u32, exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = exchanges.iter().filter_map(|exchange| refusal(exchange)).collect();
-    findings.extend(password(exchanges, flows));
-    findings.extend(certificate(exchanges, flows));
-    findings.extend(exchanges.iter().flat_map(|exchange| mismatches(exchange)));
+pub(super) fn judge(number: u32, call: &Call<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = call.exchanges().filter_map(refusal).collect();
+    findings.extend(password(&call.integrity));
+    findings.extend(certificate(call));
+    findings.extend(call.conversations.iter().flat_map(mismatches));
+    findings.extend(payload_types(call));
     for finding in &mut findings {
         finding.session = Some(number);
     }
@@ -67,8 +67,7 @@ fn refusal(exchange: &Exchange) -> Option<Finding> {
             *packet,
         ),
         (None, None) => {
-            let (_, answer) = exchange.settled()?;
-            let (_, packet) = answer?.mark()?;
+            let (_, packet) = exchange.settled_answer()?.mark()?;
             (
                 "The answer refuses every media of the offer".to_owned(),
                 "Compare their codecs and protocols.",
@@ -94,8 +93,7 @@ const fn sip_advice(status: u16) -> &'static str {
 }
 
 /// "277 checks that were signed with the password of the description were refused as wrong: ..."
-fn password(exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Option<Finding> {
-    let integrity = Integrity::new(flows, exchanges);
+fn password(integrity: &Integrity) -> Option<Finding> {
     // One bad message among good ones is damage, not a wrong password.
     if integrity.refused > 0 {
         let fragments: Vec<&str> = integrity.refusals.iter().map(|(_, fragment)| fragment.as_str()).collect();
@@ -124,11 +122,11 @@ fn password(exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Option<Finding> {
 const PASSWORD_ADVICE: &str = "The description was altered on its way, or is of another call: compare a=ice-pwd where it is made and where it arrives.";
 
 /// "The certificate that 10.1.0.2:5000 presented is not the one announced."
-fn certificate(exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Option<Finding> {
-    flows.iter().find_map(|flow| {
-        let sides = Sides::of(flow, exchanges)?;
+fn certificate(call: &Call<'_>) -> Option<Finding> {
+    call.flows.iter().find_map(|flow| {
+        let sides = Sides::of(flow, &call.conversations)?;
         let mut leaves = flow.dtls.iter().flat_map(|record| record.leaves());
-        let wrong = leaves.find(|certificate| sides.proof(certificate) == Some(Proof::Differs))?;
+        let wrong = leaves.find(|certificate| sides.proof(certificate).is_some_and(|proof| !proof.matches))?;
         let sender = flow.key.name_of(flow.key.source(usize::from(wrong.direction)));
         let packets: Vec<PacketId> = wrong.at.iter().map(|step| step.packet).collect();
         Some(finding(
@@ -142,13 +140,14 @@ fn certificate(exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Option<Finding
 }
 
 /// What the answer has that the offer does not allow.
-fn mismatches(exchange: &Exchange) -> Vec<Finding> {
-    let Some((offer, Some(answer))) = exchange.settled() else { return Vec::new() };
+fn mismatches(conversation: &Conversation<'_>) -> Vec<Finding> {
+    let Some(Settled { offer: (offer, _), answer: Some(((answer, _), negotiation)) }) = conversation.settled() else {
+        return Vec::new();
+    };
     let packets: Vec<PacketId> =
         [offer, answer].iter().filter_map(|said| said.mark()).map(|(_, packet)| packet).collect();
-    let found = negotiate(&offer.description, &answer.description).mismatches;
-    let errors = found.into_iter().filter(|mismatch| mismatch.severity == crate::sdp::Severity::Error);
-    let describe = |mismatch: crate::sdp::negotiation::Mismatch| {
+    let errors = negotiation.mismatches.iter().filter(|mismatch| mismatch.severity == Severity::Error);
+    let describe = |mismatch: &Mismatch| {
         let message = format!("Offer and answer do not fit: {}", mismatch.message.trim_end_matches('.'));
         finding(
             "SIG004",
@@ -160,6 +159,35 @@ fn mismatches(exchange: &Exchange) -> Vec<Finding> {
     };
     errors.map(describe).collect()
 }
+
+/// "Stream 0x8a2b7d32 from 10.1.0.2:5004 has payload type 96, which neither side listed: 120 packets."
+fn payload_types(call: &Call<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for found in call.streams.iter().filter(|found| !found.is_seen_before) {
+        let Some(sides) = Sides::of(found.flow, &call.conversations) else { continue };
+        for count in found.stream.payload_types() {
+            if sides.is_negotiated(found, found.direction(), count.payload_type) != Some(false) {
+                continue;
+            }
+            let message = format!(
+                "Stream 0x{:08x} from {} has payload type {}, which neither description lists: {}",
+                found.stream.ssrc,
+                found.source(),
+                count.payload_type,
+                counted(count.packets, "packet"),
+            );
+            findings.push(finding("SIG006", Severity::Warning, message, PAYLOAD_TYPE_ADVICE, vec![count.first]));
+        }
+    }
+    findings.truncate(PAYLOAD_TYPES);
+    findings
+}
+
+/// Findings about payload types of one call.
+const PAYLOAD_TYPES: usize = 16;
+
+const PAYLOAD_TYPE_ADVICE: &str =
+    "Its receiver drops what it does not know: the sender must keep to the payload types of the other's description.";
 
 const fn finding(
     rule: &'static str,

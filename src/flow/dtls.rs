@@ -22,7 +22,9 @@ pub use certificate::fingerprint_and_contents;
 use duplicates::Duplicates;
 pub use in_stun::Acknowledgements;
 use in_stun::InStun;
-pub use record::{Alert, Certificate, CertificateContents, Choice, Direction, Flight, Message, Offer, Record, Stop};
+pub use record::{
+    Alert, Certificate, CertificateContents, Choice, Direction, Flight, Hashes, Message, Offer, Record, Stop,
+};
 
 use crate::{
     flow::{datagram::Datagram, sctp::Step},

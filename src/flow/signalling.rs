@@ -22,8 +22,8 @@ use crate::{
 };
 
 pub use self::content::{
-    Candidate, Content, Context, Description, DescriptionKind, Dialog, HttpRequest, HttpResponse, RtspRequest,
-    RtspResponse, RtspTransport, SipRequest, SipResponse, TlsHello, WebSocketClosed, WebSocketOpened,
+    Candidate, Content, Context, Description, Dialog, HttpRequest, HttpResponse, RtspRequest, RtspResponse,
+    RtspTransport, SipRequest, SipResponse, TlsHello, WebSocketClosed, WebSocketOpened,
 };
 pub use self::datagrams::{Datagrams, TextDatagram};
 pub(in crate::flow) use self::{

@@ -163,6 +163,8 @@ pub struct Stream {
     pub csrcs: Vec<u32>,
     /// Counts without the packets of the run that goes on.
     payload_types: Vec<PayloadTypeCount>,
+    /// The first packet of the last payload type since another.
+    payload_type_from: PacketId,
 }
 
 /// Evidence that a stream repeats another one's packets.
@@ -220,6 +222,7 @@ impl Stream {
             csrcs: Vec::new(),
             repairs: Repairs::default(),
             payload_types: Vec::new(),
+            payload_type_from: arrival.id,
             run: Run::of(arrival),
             sequence: Sequence::new(arrival.sequence_number),
             timing: Timing::new(arrival.time, arrival.timestamp),
@@ -301,7 +304,7 @@ impl Stream {
     #[must_use]
     pub fn payload_types(&self) -> Vec<PayloadTypeCount> {
         let mut counts = self.payload_types.clone();
-        self.run.add_payload_type(&mut counts);
+        self.run.add_payload_type(self.payload_type_from, &mut counts);
         counts.sort_by_key(|count| (std::cmp::Reverse(count.packets), count.payload_type));
         counts
     }
@@ -388,6 +391,7 @@ impl Stream {
             self.end_run();
             if self.run.payload_type != arrival.payload_type {
                 self.rate = clock_rate_of(arrival.payload_type);
+                self.payload_type_from = arrival.id;
             }
             self.run = Run::of(arrival);
         }
@@ -396,7 +400,7 @@ impl Stream {
 
     /// Counts the packets of the run that goes on with the others.
     fn end_run(&mut self) {
-        self.run.add_payload_type(&mut self.payload_types);
+        self.run.add_payload_type(self.payload_type_from, &mut self.payload_types);
         self.run.add_extensions(&mut self.extensions);
         self.run.packets = 0;
     }

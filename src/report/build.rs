@@ -14,7 +14,7 @@ use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr};
 use crate::{
     capture::{Compression, FileSummary, Format},
     engine::Analysis,
-    finding::{self, Severity},
+    finding::{self, Finding, Severity},
     flow::{
         FlowRecord, Protocol,
         mdns::LocalName,
@@ -23,7 +23,7 @@ use crate::{
     report::document::{
         self, Capture, OtherFlow, PacketRef, Report, Session, SessionEndpoint, StepStatus, Tool, Verdict,
     },
-    session::{self, Exchange, Outcome, Sessions, Steps},
+    session::{Call, Outcome, Sessions},
     time::{PacketId, Timestamp},
     wire::{Endpoint, Kind, Layer},
 };
@@ -38,31 +38,25 @@ const CITED_PACKETS: usize = 10;
 #[must_use]
 pub fn build(analysis: &Analysis, sessions: &Sessions) -> Report {
     let context = Context::new(analysis);
-    let findings: Vec<document::Finding> =
-        finding::judge(analysis, sessions).into_iter().map(|finding| context.finding(finding)).collect();
-    let mut verdicts: BTreeMap<u32, Verdict> = BTreeMap::new();
-    for finding in &findings {
-        if let Some(id) = finding.session {
-            let worst = verdicts.entry(id).or_insert(Verdict::Pass);
-            *worst = verdict([finding].into_iter()).max(*worst);
-        }
+    let mut findings = finding::judge(analysis, sessions);
+    let mut calls = Vec::with_capacity(sessions.calls.len());
+    for (id, session) in (1..).zip(&sessions.calls) {
+        let call = Call::new(analysis, sessions, session);
+        let found = finding::judge_call(id, &call);
+        calls.push(describe(&context, id, &call, verdict(&found)));
+        findings.extend(found);
     }
-    let verdict_of = |id| verdicts.get(&id).copied().unwrap_or(Verdict::Pass);
-    let describe = |(id, call): (u32, &session::Session)| {
-        let exchanges: Vec<&Exchange> = call.exchanges(sessions).collect();
-        session(&context, id, call, &exchanges, verdict_of(id))
-    };
-    let calls = (1..).zip(&sessions.calls).map(describe).collect();
+    finding::sort(&mut findings);
     let (other_flows, other_flows_omitted) = others(&context, sessions);
     Report {
         schema_version: document::SCHEMA_VERSION,
         tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
-        verdict: verdict(findings.iter()),
+        verdict: verdict(&findings),
         captures: analysis.files.iter().enumerate().map(|(index, file)| capture(&context, index, file)).collect(),
         sessions: calls,
         other_flows,
         other_flows_omitted,
-        findings,
+        findings: findings.into_iter().map(|finding| context.finding(finding)).collect(),
     }
 }
 
@@ -100,14 +94,10 @@ impl<'a> Context<'a> {
         PacketRef { file: if self.many_files { id.file() + 1 } else { 0 }, number: id.number() }
     }
 
-    fn finding(&self, finding: finding::Finding) -> document::Finding {
+    fn finding(&self, finding: Finding) -> document::Finding {
         document::Finding {
             rule: finding.rule,
-            severity: match finding.severity {
-                Severity::Error => document::Severity::Error,
-                Severity::Warning => document::Severity::Warning,
-                Severity::Info => document::Severity::Info,
-            },
+            severity: finding.severity.into(),
             session: finding.session,
             message: finding.message,
             advice: finding.advice.map(str::to_owned),
@@ -117,11 +107,11 @@ impl<'a> Context<'a> {
 }
 
 /// The worst of some findings.
-fn verdict<'a>(findings: impl Iterator<Item = &'a document::Finding>) -> Verdict {
-    let verdicts = findings.map(|finding| match finding.severity {
-        document::Severity::Error => Verdict::Fail,
-        document::Severity::Warning => Verdict::Warn,
-        document::Severity::Info => Verdict::Pass,
+fn verdict(findings: &[Finding]) -> Verdict {
+    let verdicts = findings.iter().map(|finding| match finding.severity {
+        Severity::Error => Verdict::Fail,
+        Severity::Warning => Verdict::Warn,
+        Severity::Info => Verdict::Pass,
     });
     verdicts.max().unwrap_or(Verdict::Pass)
 }
@@ -206,30 +196,23 @@ const fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-fn session(
-    context: &Context<'_>,
-    id: u32,
-    call: &session::Session,
-    exchanges: &[&Exchange],
-    verdict: Verdict,
-) -> Session {
-    let flows: Vec<&FlowRecord> = call.flows(context.analysis).collect();
-    let said = || exchanges.iter().filter_map(|exchange| exchange.span);
+fn describe(context: &Context<'_>, id: u32, call: &Call<'_>, verdict: Verdict) -> Session {
+    let Call { flows, steps, .. } = call;
+    let said = || call.exchanges().filter_map(|exchange| exchange.span);
     let starts = flows.iter().map(|flow| flow.first.0).chain(said().map(|((first, _), _)| first));
     let ends = flows.iter().map(|flow| flow.last.0).chain(said().map(|(_, (last, _))| last));
     let (start, end) = (starts.min().unwrap_or_default(), ends.max().unwrap_or_default());
-    let steps = Steps::new(context.analysis, flows.iter().copied());
-    let connecting = connecting::connecting(context, &steps, &flows);
+    let connecting = connecting::connecting(context, steps, flows);
     Session {
         id,
         verdict,
-        endpoints: if flows.is_empty() { talkers(exchanges) } else { endpoints(&flows) },
+        endpoints: if flows.is_empty() { talkers(call) } else { endpoints(flows) },
         start_time: context.seconds(start),
         duration: end.seconds_since(start),
-        signalling: signalling::signalling(context, exchanges, &flows, &connecting.candidate_pairs),
+        signalling: signalling::signalling(context, call, &connecting.candidate_pairs),
         connecting,
-        securing: securing::securing(context, &steps, &flows),
-        communicating: communicating::communicating(context, &steps, &flows, exchanges),
+        securing: securing::securing(context, steps, flows),
+        communicating: communicating::communicating(context, call),
     }
 }
 
@@ -257,8 +240,8 @@ fn endpoints(flows: &[&FlowRecord]) -> Vec<SessionEndpoint> {
 }
 
 /// The ends of the signalling, of a call that left no other trace.
-fn talkers(exchanges: &[&Exchange]) -> Vec<SessionEndpoint> {
-    let places = exchanges.iter().filter_map(|exchange| exchange.first_place);
+fn talkers(call: &Call<'_>) -> Vec<SessionEndpoint> {
+    let places = call.exchanges().filter_map(|exchange| exchange.first_place);
     places.flat_map(|place| [place.source(), place.destination()]).map(|end| endpoint(end, "signalling")).collect()
 }
 

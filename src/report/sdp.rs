@@ -4,8 +4,8 @@ mod build;
 mod document;
 
 use crate::sdp::{
-    Description, Dialect,
-    input::{By, DescriptionKind, GivenCandidate},
+    Description, DescriptionKind, Dialect,
+    input::{By, GivenCandidate},
 };
 
 pub use self::{build::build, document::*};

@@ -6,7 +6,7 @@ use std::io::Read;
 use flate2::read::MultiGzDecoder;
 use serde_json::{Map, Value};
 
-use super::{candidate::Candidate, read::is_plausible};
+use super::{DescriptionKind, candidate::Candidate, read::is_plausible};
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
 /// Bytes of a file that are read, uncompressed.
@@ -60,21 +60,10 @@ pub struct GivenCandidate {
     pub mid: Option<String>,
     /// The index of its media.
     pub index: Option<u64>,
-    /// The candidate.
-    pub candidate: Candidate,
-}
-
-/// What a description is (W3C WebRTC section 4.6.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DescriptionKind {
-    /// It proposes.
-    Offer,
-    /// It answers.
-    Answer,
-    /// It answers for now.
-    Pranswer,
-    /// It takes an offer back.
-    Rollback,
+    /// Its text.
+    pub text: String,
+    /// The candidate; `None` where there are no more (RFC 8838 section 8.2).
+    pub candidate: Option<Candidate>,
 }
 
 /// Whose a description is, seen from who recorded it.
@@ -254,7 +243,8 @@ impl Input {
     /// What Chrome wrote before it wrote JSON: `type: offer, sdp: v=0...`, `sdpMid: 0, ..., candidate: candidate:...`.
     fn legacy(&mut self, text: &str, context: Context<'_>) {
         if let Some((head, sdp)) = text.split_once("sdp: ") {
-            let kind = head.split_once("type: ").and_then(|(_, kind)| kind_of(kind.trim_end_matches([',', ' '])));
+            let kind =
+                head.split_once("type: ").and_then(|(_, kind)| DescriptionKind::of(kind.trim_end_matches([',', ' '])));
             if has_sdp(sdp) || kind == Some(DescriptionKind::Rollback) {
                 self.add(sdp.to_owned(), Context { kind, ..context });
             }
@@ -283,7 +273,7 @@ impl Input {
 
     fn object(&mut self, object: &Map<String, Value>, context: Context<'_>) {
         let text = |name: &str| object.get(name).and_then(Value::as_str);
-        let kind = text("type").and_then(kind_of).or(context.kind);
+        let kind = text("type").and_then(DescriptionKind::of).or(context.kind);
         if let Some(candidate) = text("candidate") {
             let mid = text("sdpMid").map(str::to_owned);
             self.candidate(candidate, mid, object.get("sdpMLineIndex").and_then(Value::as_u64), context);
@@ -300,35 +290,30 @@ impl Input {
                 name if name.contains("remote") => By::Remote,
                 _ => context.by,
             };
-            self.search(value, Context { kind: kind_of(&lower).or(kind), by, ..context });
+            self.search(value, Context { kind: DescriptionKind::of(&lower).or(kind), by, ..context });
         }
     }
 
     fn candidate(&mut self, text: &str, mid: Option<String>, index: Option<u64>, context: Context<'_>) {
         // An empty one is the end of candidates; one that cannot be read is none.
-        let Ok(candidate) = Candidate::parse(text) else { return };
+        let candidate = match Candidate::parse(text) {
+            Ok(candidate) => Some(candidate),
+            Err(_) if text.trim().is_empty() => None,
+            Err(_) => return,
+        };
         if self.candidates.len() >= MOST_CANDIDATES {
             self.omitted += 1;
             return;
         }
         let Context { by, connection, time, .. } = context;
-        self.candidates.push(GivenCandidate { by, connection: connection.to_owned(), time, mid, index, candidate });
+        let (connection, text) = (connection.to_owned(), text.trim().to_owned());
+        self.candidates.push(GivenCandidate { by, connection, time, mid, index, text, candidate });
     }
 }
 
 /// Whether a text is SDP: one of its first lines could be.
 fn has_sdp(text: &str) -> bool {
     text.split(['\n', '\r']).map(str::trim_start).filter(|line| !line.is_empty()).take(64).any(is_plausible)
-}
-
-fn kind_of(word: &str) -> Option<DescriptionKind> {
-    Some(match word {
-        "offer" => DescriptionKind::Offer,
-        "answer" => DescriptionKind::Answer,
-        "pranswer" => DescriptionKind::Pranswer,
-        "rollback" => DescriptionKind::Rollback,
-        _ => return None,
-    })
 }
 
 /// Milliseconds since 1970, as JavaScript has them.

@@ -13,6 +13,7 @@ pub mod description;
 pub mod fragment;
 pub mod input;
 
+mod jsep;
 mod line;
 pub mod lint;
 pub mod negotiation;
@@ -29,7 +30,8 @@ pub use description::{
     RtcpPort, Sctpmap, Simulcast, Source, SourceGroup,
 };
 pub use fragment::{Fragment, FragmentMedia};
+pub use jsep::DescriptionKind;
 pub use line::{Line, without_key};
 pub use lint::{Dialect, Role, lint};
 pub use note::{Lint, Severity};
-pub use security::{Crypto, Fingerprint, Secret, Setup};
+pub use security::{Crypto, Fingerprint, HashFunction, Secret, Setup};

@@ -1,11 +1,11 @@
 //! What is worth saying about a description.
 
-/// How much a [`Lint`] weighs.
+/// How much a lint, a mismatch or a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// A peer will refuse it, or no media will flow.
+    /// It fails: a peer will refuse the description, no media flows, the capture cannot be read.
     Error,
-    /// A peer may refuse it, or quality or trust suffers.
+    /// It may fail, or quality or trust suffers.
     Warning,
     /// Worth knowing.
     Info,

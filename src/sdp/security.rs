@@ -15,19 +15,62 @@ pub struct Fingerprint {
     pub line: usize,
 }
 
+/// A hash function for fingerprints (RFC 8122 section 5), the weakest first. MD2 and MD5 prove nothing and are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HashFunction {
+    /// SHA-1, 20 bytes.
+    Sha1,
+    /// SHA-224, 28 bytes.
+    Sha224,
+    /// SHA-256, 32 bytes.
+    Sha256,
+    /// SHA-384, 48 bytes.
+    Sha384,
+    /// SHA-512, 64 bytes.
+    Sha512,
+}
+
+impl HashFunction {
+    /// All of them, the weakest first.
+    pub const ALL: [Self; 5] = [Self::Sha1, Self::Sha224, Self::Sha256, Self::Sha384, Self::Sha512];
+
+    /// Its name in descriptions: `sha-256`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha-1",
+            Self::Sha224 => "sha-224",
+            Self::Sha256 => "sha-256",
+            Self::Sha384 => "sha-384",
+            Self::Sha512 => "sha-512",
+        }
+    }
+
+    /// Bytes that it makes.
+    #[must_use]
+    pub const fn length(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha224 => 28,
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
 impl Fingerprint {
+    /// Its hash function; `None` of one that is not known or proves nothing.
+    #[must_use]
+    pub fn function(&self) -> Option<HashFunction> {
+        HashFunction::ALL.into_iter().find(|function| self.hash.eq_ignore_ascii_case(function.name()))
+    }
+
     /// Bytes that the hash function makes; `None` where it is not known.
     #[must_use]
     pub fn expected_length(&self) -> Option<usize> {
-        Some(match self.hash.to_ascii_lowercase().as_str() {
-            "md2" | "md5" => 16,
-            "sha-1" => 20,
-            "sha-224" => 28,
-            "sha-256" => 32,
-            "sha-384" => 48,
-            "sha-512" => 64,
-            _ => return None,
-        })
+        let is_md = ["md2", "md5"].iter().any(|name| self.hash.eq_ignore_ascii_case(name));
+        self.function().map(HashFunction::length).or(is_md.then_some(16))
     }
 }
 

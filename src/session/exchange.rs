@@ -6,24 +6,33 @@
 
 mod flows;
 mod gather;
+mod outline;
 mod pair;
+mod round;
+mod settle;
 mod sip;
+
+use std::net::IpAddr;
 
 use crate::{
     flow::{
         key::FlowKey,
-        signalling::{Context, DescriptionKind, RtspTransport, Via},
+        signalling::{Context, RtspTransport, Via},
         tcp::Mark,
     },
-    sdp::{self, Description},
+    sdp::{self, DescriptionKind, input::By},
     session::Outcome,
     wire::Endpoint,
 };
 
-pub use self::sip::{Dialog, Ending};
+pub use self::{
+    round::{Round, Withdrawal},
+    sip::{Dialog, Ending, Fork},
+};
 
 pub(super) use self::flows::Joined;
 pub(super) use self::gather::gather;
+use self::outline::{Outline, Section};
 
 /// One of the two that talk: the one whose offer came first is 0.
 pub type Party = usize;
@@ -39,6 +48,8 @@ pub struct Exchange {
     pub rounds: Vec<Round>,
     /// Candidates that were sent apart from descriptions.
     pub candidates: Vec<Trickled>,
+    /// Who said, apart from descriptions, that there are no more.
+    pub ends: Vec<EndOfCandidates>,
     /// The SIP dialog, where SIP carried it.
     pub dialog: Option<Dialog>,
     /// The last refusal of HTTP or RTSP: method, status, packet.
@@ -49,15 +60,6 @@ pub struct Exchange {
     pub first_place: Option<Place>,
     /// Its first and last message.
     pub span: Option<(Mark, Mark)>,
-}
-
-/// An offer and what became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Round {
-    /// The offer, by its index in [`Exchange::statements`].
-    pub offer: usize,
-    /// The answer that settles it; a provisional one until that comes.
-    pub answer: Option<usize>,
 }
 
 /// A description that was sent.
@@ -71,9 +73,14 @@ pub struct Statement {
     pub party: Party,
     /// The text as it was sent.
     pub text: String,
-    /// What it says.
-    pub description: Description,
+    /// Of SIP, the tag of the called end in the dialog that carried it; `None` before there was one.
+    pub branch: Option<String>,
+    /// Whether it is an offer that was taken back or refused, and never answered.
+    pub is_withdrawn: bool,
+    outline: Outline,
     context: Context,
+    /// Whose it is in the file that it was given in.
+    by: By,
 }
 
 /// Where a message was seen.
@@ -89,11 +96,33 @@ pub struct Place {
     pub connection: u32,
 }
 
+/// Whose an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At<'a> {
+    /// The party.
+    pub party: Party,
+    /// Of SIP, the tag of the called end in whose dialog the address was said.
+    pub branch: Option<&'a str>,
+    /// Whether its port was said too.
+    pub is_exact: bool,
+}
+
+/// A side has no more candidates (RFC 8838 section 8.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndOfCandidates {
+    /// Where it was seen first; nowhere when it was given beside the capture.
+    pub place: Option<Place>,
+    /// Whose candidates end.
+    pub party: Party,
+    /// The media section that they are for; all where it is not said.
+    pub mid: Option<String>,
+}
+
 /// A candidate that was sent apart from a description.
 #[derive(Clone, Debug)]
 pub struct Trickled {
-    /// Where it was seen first.
-    pub place: Place,
+    /// Where it was seen first; nowhere when it was given beside the capture.
+    pub place: Option<Place>,
     /// Whose it is.
     pub party: Party,
     /// The candidate as it was sent.
@@ -123,11 +152,14 @@ impl Place {
         self.source() == other.destination() && self.destination().ip() == other.source().ip()
     }
 
+    /// Whether two messages ran over one connection.
+    fn is_same_connection(&self, other: &Self) -> bool {
+        self.key == other.key && self.connection == other.connection
+    }
+
     /// Whether two messages ran over one connection, in opposite directions or in the same one.
     fn is_beside(&self, other: &Self, same_direction: bool) -> bool {
-        self.key == other.key
-            && self.connection == other.connection
-            && (self.direction == other.direction) == same_direction
+        self.is_same_connection(other) && (self.direction == other.direction) == same_direction
     }
 }
 
@@ -140,17 +172,12 @@ impl Statement {
 
     /// ICE user fragments and passwords in it.
     pub fn credentials(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let media = self.description.media.iter();
-        media.filter_map(|media| Some((media.ice_ufrag.as_deref()?, media.ice_pwd.as_deref())))
+        let all = self.outline.media.iter().filter_map(|section| section.credentials.as_ref());
+        all.map(|(fragment, password)| (&**fragment, password.as_deref()))
     }
 }
 
 impl Exchange {
-    /// The descriptions of one party, the newest first.
-    pub fn of_party(&self, party: Party) -> impl Iterator<Item = &Statement> {
-        self.statements.iter().rev().filter(move |statement| statement.party == party)
-    }
-
     /// Whether it is about a call by itself: two sides talked, or one was called.
     #[must_use]
     pub fn is_call(&self) -> bool {
@@ -173,19 +200,59 @@ impl Exchange {
         self.statements.iter().rev().find(said).map(|statement| statement.party)
     }
 
+    /// The party that wants its media at this address; else the one that has the only address of this host.
+    #[must_use]
+    pub fn party_at(&self, end: Endpoint) -> Option<At<'_>> {
+        let at = |is_exact: bool| {
+            let fits =
+                |section: &Section| if is_exact { section.is_at(end) } else { section.address == Some(end.ip()) };
+            let said = self.statements.iter().rev().find(|said| said.outline.media.iter().any(fits))?;
+            Some(At { party: said.party, branch: said.branch.as_deref().filter(|_| is_exact), is_exact })
+        };
+        let chosen = || {
+            self.transports.iter().find_map(|(key, client, _)| {
+                let party = |ip: IpAddr| (ip == end.ip()).then_some(1);
+                party(key.source(*client).ip()).or_else(|| party(key.destination(*client).ip()).map(|party| party ^ 1))
+            })
+        };
+        at(true).or_else(|| chosen().map(|party| At { party, branch: None, is_exact: false })).or_else(|| at(false))
+    }
+
     /// The passwords that go with a user fragment: as a rule one.
     pub fn passwords<'a>(&'a self, fragment: &'a str) -> impl Iterator<Item = &'a str> {
         let all = self.statements.iter().flat_map(Statement::credentials);
         all.filter(move |(own, _)| *own == fragment).filter_map(|(_, password)| password)
     }
 
-    /// The statements of the last round that was answered; of the last offer where none was.
+    /// The round that counts, by its index: the last that was answered, of a fork by an end that accepted; where none
+    /// was, the last whose offer was not taken back.
     #[must_use]
-    pub fn settled(&self) -> Option<(&Statement, Option<&Statement>)> {
-        let answered = self.rounds.iter().rev().find(|round| round.answer.is_some());
-        let round = answered.or_else(|| self.rounds.last())?;
-        let answer = round.answer.and_then(|answer| self.statements.get(answer));
-        Some((self.statements.get(round.offer)?, answer))
+    pub fn settled_round(&self) -> Option<usize> {
+        let accepted = |tag: &String| self.dialog.as_ref().is_none_or(|dialog| dialog.has_accepted(tag));
+        let is_accepted = |round: &Round| round.answer.is_some() && round.branch.as_ref().is_none_or(accepted);
+        let stands = |round: &Round| !matches!(round.withdrawn, Some(Withdrawal::RolledBack { .. }));
+        let last = |wanted: &dyn Fn(&Round) -> bool| self.rounds.iter().rposition(wanted);
+        last(&is_accepted)
+            .or_else(|| last(&|round| round.answer.is_some()))
+            .or_else(|| last(&stands))
+            .or_else(|| self.rounds.len().checked_sub(1))
+    }
+
+    /// The answer of that round.
+    #[must_use]
+    pub fn settled_answer(&self) -> Option<&Statement> {
+        self.statements.get(self.rounds.get(self.settled_round()?)?.answer?)
+    }
+
+    /// Nanoseconds from the first offer to its answer; in SIP from the first INVITE to the first success, with all that
+    /// was asked between.
+    #[must_use]
+    pub fn answer_time(&self) -> Option<i64> {
+        if let Some(dialog) = &self.dialog {
+            return Some(dialog.accepted?.0.since(dialog.invited?.0));
+        }
+        let round = self.rounds.iter().find(|round| round.answered_at.is_some())?;
+        Some(round.answered_at?.0.since(round.offered_at?.0))
     }
 }
 
@@ -194,8 +261,8 @@ impl Exchange {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let answered = self.rounds.iter().any(|round| round.answer.is_some());
-        let refuses = |statement: &Statement| statement.description.media.iter().all(|media| media.rejected);
-        let refused = matches!(self.settled(), Some((_, Some(answer))) if refuses(answer));
+        let refused =
+            self.settled_answer().is_some_and(|answer| answer.outline.media.iter().all(|section| section.rejected));
         let accepted = self.dialog.as_ref().is_some_and(|dialog| dialog.accepted.is_some());
         let has_failed = self.dialog.as_ref().is_some_and(Dialog::has_failed);
         if has_failed || refused || !answered && self.transports.is_empty() && self.refused.is_some() {

@@ -3,6 +3,8 @@
 
 mod agent;
 mod assemble;
+mod call;
+mod change;
 mod exchange;
 mod groups;
 mod integrity;
@@ -14,7 +16,11 @@ mod steps;
 mod stream;
 
 pub use assemble::assemble;
-pub use exchange::{Dialog, Ending, Exchange, Party, Place, Round, Statement, Trickled};
+pub use call::{Call, Conversation, Said, Settled};
+pub use change::{Change, What};
+pub use exchange::{
+    At, Dialog, EndOfCandidates, Ending, Exchange, Fork, Party, Place, Round, Statement, Trickled, Withdrawal,
+};
 pub use integrity::Integrity;
 pub use repair::{Repair, StreamRole, repairs};
 pub use secured::{Association, association, associations};

@@ -1,12 +1,9 @@
 //! What the descriptions say of the flows and streams of a call: who is who, and what each stream is.
 
-use std::net::IpAddr;
-
 use crate::{
     flow::{FlowRecord, dtls},
-    sdp::{Codec, Media},
-    session::{CallStream, Exchange, Party, Statement},
-    wire::Endpoint,
+    sdp::{Codec, Description, Fingerprint, HashFunction, Media},
+    session::{At, CallStream, Conversation, Party},
 };
 
 /// Header extensions that name a stream (RFC 8843 section 15, RFC 8852).
@@ -17,10 +14,14 @@ const REPAIRED_RID: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-
 /// A flow whose ends are known as the parties of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct Sides<'a> {
-    /// The exchange.
-    pub exchange: &'a Exchange,
+    /// What they said.
+    pub conversation: &'a Conversation<'a>,
     /// The party at the flow's lower endpoint.
     pub low: Party,
+    /// The tag of the called end, where SIP forked the call.
+    pub branch: Option<&'a str>,
+    /// Whether user fragments or ports tell, and not only hosts, which may have several calls.
+    pub is_exact: bool,
 }
 
 /// What was signalled of one stream.
@@ -40,32 +41,37 @@ pub struct Signalled<'a> {
 
 /// What comparing a certificate with the descriptions gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// A fingerprint of its sender is its hash.
-    Matches,
-    /// Its sender announced others.
-    Differs,
+pub struct Proof {
+    /// Whether its sender announced it.
+    pub matches: bool,
+    /// The hash function that it was compared by.
+    pub function: HashFunction,
 }
 
 impl<'a> Sides<'a> {
     /// Who is who in a flow: by ICE user fragments, else by addresses.
     #[must_use]
-    pub fn of(flow: &FlowRecord, exchanges: &[&'a Exchange]) -> Option<Self> {
-        let by_fragments = |exchange: &&'a Exchange| {
+    pub fn of(flow: &FlowRecord, conversations: &'a [Conversation<'a>]) -> Option<Self> {
+        let by_fragments = |conversation: &'a Conversation<'a>| {
+            let exchange = conversation.exchange;
             let mut generations = flow.ice.iter().flat_map(|ice| ice.generations.iter().rev());
-            generations.find_map(|generation| {
+            let low = generations.find_map(|generation| {
                 let high = || exchange.party_of(&generation.high).map(|party| party ^ 1);
                 exchange.party_of(&generation.low).or_else(high)
-            })
+            })?;
+            Some(Self { conversation, low, branch: None, is_exact: true })
         };
-        let by_addresses = |exchange: &&'a Exchange| {
-            let high = || exchange.party_at(flow.key.high).map(|party| party ^ 1);
-            exchange.party_at(flow.key.low).or_else(high)
+        let by_addresses = |conversation: &'a Conversation<'a>| {
+            let at = |end| conversation.exchange.party_at(end);
+            let low = at(flow.key.low);
+            let high = at(flow.key.high).map(|high| At { party: high.party ^ 1, ..high });
+            let ends = || low.into_iter().chain(high);
+            let At { party, is_exact, .. } = ends().find(|end| end.is_exact).or_else(|| ends().next())?;
+            // Of a fork the address of the called end tells which: the caller has one for all.
+            let called = if party == 1 { low } else { high };
+            Some(Self { conversation, low: party, branch: called.and_then(|called| called.branch), is_exact })
         };
-        let find = |party: &dyn Fn(&&'a Exchange) -> Option<Party>| {
-            exchanges.iter().find_map(|exchange| Some(Self { exchange, low: party(exchange)? }))
-        };
-        find(&by_fragments).or_else(|| find(&by_addresses))
+        conversations.iter().find_map(by_fragments).or_else(|| conversations.iter().find_map(by_addresses))
     }
 
     /// The party that sends in a direction of the flow.
@@ -104,8 +110,8 @@ impl<'a> Sides<'a> {
     /// The media section of its sender that a stream belongs to: by its SSRC, by its MID, by the port it is sent to, else
     /// the only one with its payload type.
     fn media_of(&self, found: &CallStream<'_>, sender: Party, payload_type: u8) -> Option<&'a Media> {
-        let exchange: &'a Exchange = self.exchange;
-        let sections = || exchange.of_party(sender).flat_map(|said| &said.description.media);
+        let conversation = self.conversation;
+        let sections = || conversation.of_party(sender, self.branch).flat_map(|said| &said.media);
         let announces = |media: &Media| media.sources.iter().any(|source| source.ssrc == found.stream.ssrc);
         let named = |media: &Media| {
             let mids = media.extensions.iter().filter(|extension| extension.uri == MID);
@@ -117,9 +123,9 @@ impl<'a> Sides<'a> {
             return own;
         }
         // What the receiver says of its port and of payload types counts for what it is sent.
-        let theirs: Option<&Statement> = exchange.of_party(sender ^ 1).next();
+        let theirs: Option<&Description> = conversation.of_party(sender ^ 1, self.branch).next();
         let wanted = theirs.and_then(|theirs| {
-            let media = &theirs.description.media;
+            let media = &theirs.media;
             let at_port = |media: &&Media| media.port > 9 && media.port == found.destination().port();
             let fits = |media: &&Media| media.is_rtp() && has_codec(media, payload_type);
             let mut by_type = media.iter().filter(fits);
@@ -130,23 +136,44 @@ impl<'a> Sides<'a> {
             return Some(own);
         }
         let fits = |media: &Media| media.is_rtp() && has_codec(media, payload_type);
-        exchange.of_party(sender).find_map(|said| {
-            let mut fitting = said.description.media.iter().filter(|media| fits(media));
+        conversation.of_party(sender, self.branch).find_map(|said| {
+            let mut fitting = said.media.iter().filter(|media| fits(media));
             fitting.next().filter(|_| fitting.next().is_none())
         })
     }
 
-    /// Whether a certificate that was sent in `direction` is one that its sender announced (RFC 8122 section 5); `None`
-    /// where no SHA-256 was.
+    /// Whether a certificate that was sent in `direction` is one that its sender announced: of each section's fingerprints
+    /// those of the strongest function count, and one of them must match (RFC 8122 section 5). `None` where none was
+    /// announced that can be compared.
     #[must_use]
     pub fn proof(&self, certificate: &dtls::Certificate) -> Option<Proof> {
         let party = self.sender(usize::from(certificate.direction));
-        let media = self.exchange.of_party(party).flat_map(|said| &said.description.media);
-        let all = media.flat_map(|media| &media.fingerprints);
-        let mut said = all.filter(|fingerprint| fingerprint.hash.eq_ignore_ascii_case("sha-256")).peekable();
-        said.peek()?;
-        let matches = said.any(|fingerprint| fingerprint.value == certificate.fingerprint);
-        Some(if matches { Proof::Matches } else { Proof::Differs })
+        let media = self.conversation.of_party(party, self.branch).flat_map(|said| &said.media);
+        let proofs = media.filter_map(|media| {
+            let function = media.fingerprints.iter().filter_map(Fingerprint::function).max()?;
+            let hash = certificate.hash(function)?;
+            let mut set = media.fingerprints.iter().filter(|one| one.function() == Some(function));
+            Some(Proof { matches: set.any(|one| one.value == hash), function })
+        });
+        proofs.max_by_key(|proof| (proof.matches, proof.function))
+    }
+
+    /// Whether a payload type of a stream that is sent in `direction` stands in a description of either side; `None` where
+    /// not both are known, or the stream may be of another call. Each says what it wants to be sent; some send what they themselves offered.
+    #[must_use]
+    pub fn is_negotiated(&self, found: &CallStream<'_>, direction: usize, payload_type: u8) -> Option<bool> {
+        self.conversation.settled()?.answer.filter(|_| self.is_exact)?;
+        let section = self.stream(found, direction).map(|signalled| signalled.media.index);
+        let parties = || (0..2).flat_map(|party| self.conversation.of_party(party, self.branch));
+        let media = parties().flat_map(|said| &said.media);
+        let mut own = media.filter(|media| section.is_none_or(|section| section == media.index));
+        let is_listed = |media: &Media| {
+            let number = payload_type.to_string();
+            has_codec(media, payload_type)
+                || media.unlisted_codecs.iter().any(|codec| codec.payload_type == payload_type)
+                || media.formats.contains(&number)
+        };
+        Some(own.any(is_listed))
     }
 }
 
@@ -154,19 +181,19 @@ impl<'a> Signalled<'a> {
     /// What a payload type of the stream stands for: its receiver says what it wants to be sent (RFC 3264 section 5.1).
     #[must_use]
     pub fn codec_of(&self, payload_type: u8) -> Option<&'a Codec> {
-        let exchange: &'a Exchange = self.sides.exchange;
+        let Sides { conversation, branch, .. } = self.sides;
         let of_party = |party: Party| {
-            let same = |said: &'a Statement| said.description.media.get(self.media.index);
-            exchange.of_party(party).filter_map(same).find_map(|media| media.codec(payload_type))
+            let same = |said: &'a Description| said.media.get(self.media.index);
+            conversation.of_party(party, branch).filter_map(same).find_map(|media| media.codec(payload_type))
         };
         of_party(self.sender ^ 1).or_else(|| of_party(self.sender))
     }
 
     /// Codecs that its receiver wants to be sent, the most wanted first.
     pub fn agreed(&self) -> impl Iterator<Item = &'a Codec> {
-        let exchange: &'a Exchange = self.sides.exchange;
+        let Sides { conversation, branch, .. } = self.sides;
         let index = self.media.index;
-        let theirs = exchange.of_party(self.sender ^ 1).find_map(|said| said.description.media.get(index));
+        let theirs = conversation.of_party(self.sender ^ 1, branch).find_map(|said| said.media.get(index));
         let own = self.media;
         let both = move |codec: &&Codec| {
             own.codecs.iter().any(|known| codec.name.as_deref().is_some_and(|name| known.is_named(name)))
@@ -179,28 +206,6 @@ impl<'a> Signalled<'a> {
     pub fn extension(&self, id: u8) -> Option<&'a str> {
         let known = self.media.extensions.iter().find(|extension| extension.id == u16::from(id));
         known.map(|extension| extension.uri.as_str())
-    }
-}
-
-impl Exchange {
-    /// The party that wants its media at this address; else the one that has the only address of this host.
-    fn party_at(&self, end: Endpoint) -> Option<Party> {
-        let at = |exact: bool| {
-            self.statements.iter().rev().find_map(|said| {
-                let fits = |media: &&Media| {
-                    let address: Option<IpAddr> =
-                        media.connection.as_ref().and_then(|connection| connection.address.ip());
-                    let port = media.port == end.port() || media.port.checked_add(1) == Some(end.port());
-                    address == Some(end.ip()) && (port || !exact)
-                };
-                said.description.media.iter().find(fits).map(|_| said.party)
-            })
-        };
-        let chosen = self.transports.iter().find_map(|(key, client, _)| {
-            let party = |ip: IpAddr| (ip == end.ip()).then_some(1);
-            party(key.source(*client).ip()).or_else(|| party(key.destination(*client).ip()).map(|party| party ^ 1))
-        });
-        at(true).or(chosen).or_else(|| at(false))
     }
 }
 

@@ -45,7 +45,9 @@ impl<'a> CallStream<'a> {
         self.flow.key.destination(self.direction())
     }
 
-    fn direction(&self) -> usize {
+    /// The direction that it is sent in at its end.
+    #[must_use]
+    pub fn direction(&self) -> usize {
         self.parts.last().map_or(self.stream.direction, |(_, part)| part.direction)
     }
 

@@ -8,6 +8,8 @@ pub mod codec;
 
 mod attribute;
 mod error;
+#[cfg(test)]
+pub(crate) mod vectors;
 
 pub use attribute::{Algorithms, Attribute, Attributes, Value, attribute_name, kind};
 pub use error::{error_meaning, error_name};
@@ -304,53 +306,32 @@ impl<'a> Message<'a> {
         attributes.fault()
     }
 
-    /// Whether the FINGERPRINT is right (RFC 8489 section 14.7): the CRC-32 of everything before it, XOR
-    /// 0x5354554e. `None` where there is none as the last attribute, or the capture cut the message.
+    /// Whether the FINGERPRINT is right (RFC 8489 section 14.7). `None` where there is none as the last attribute, or the capture cut the message.
     #[must_use]
     pub fn fingerprint(&self) -> Option<bool> {
         let attribute = self.attributes().last().filter(|attribute| attribute.kind == kind::FINGERPRINT)?;
         let Ok(Value::Fingerprint(said)) = attribute.value() else { return None };
-        let mut crc = flate2::Crc::new();
-        crc.update(self.bytes.get(..attribute.offset)?);
-        Some(crc.sum() ^ 0x5354_554e == said)
+        Some(fingerprint(self.bytes.get(..attribute.offset)?) == said)
     }
+}
+
+/// The FINGERPRINT of a message (RFC 8489 section 14.7): the CRC-32 of everything before it, whose header counts it
+/// already, XOR 0x5354554e.
+#[must_use]
+pub fn fingerprint(before: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(before);
+    crc.sum() ^ 0x5354_554e
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
-
-    // RFC 5769 section 2.1: the request of a connectivity check.
-    const REQUEST: &[u8] = b"\x00\x01\x00\x58\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae\
-        \x80\x22\x00\x10STUN test client\
-        \x00\x24\x00\x04\x6e\x00\x01\xff\
-        \x80\x29\x00\x08\x93\x2f\xf9\xb1\x51\x26\x3b\x36\
-        \x00\x06\x00\x09evtj:h6vY\x20\x20\x20\
-        \x00\x08\x00\x14\x9a\xea\xa7\x0c\xbf\xd8\xcb\x56\x78\x1e\xf2\xb5\xb2\xd3\xf2\x49\xc1\xb5\x71\xa2\
-        \x80\x28\x00\x04\xe5\x7a\x3b\xcf";
-
-    // RFC 5769 section 2.2.
-    const RESPONSE_V4: &[u8] = b"\x01\x01\x00\x3c\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae\
-        \x80\x22\x00\x0btest vector\x20\
-        \x00\x20\x00\x08\x00\x01\xa1\x47\xe1\x12\xa6\x43\
-        \x00\x08\x00\x14\x2b\x91\xf5\x99\xfd\x9e\x90\xc3\x8c\x74\x89\xf9\x2a\xf9\xba\x53\xf0\x6b\xe7\xd7\
-        \x80\x28\x00\x04\xc0\x7d\x4c\x96";
-
-    // RFC 5769 section 2.3.
-    const RESPONSE_V6: &[u8] = b"\x01\x01\x00\x48\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae\
-        \x80\x22\x00\x0btest vector\x20\
-        \x00\x20\x00\x14\x00\x02\xa1\x47\x01\x13\xa9\xfa\xa5\xd3\xf1\x79\xbc\x25\xf4\xb5\xbe\xd2\xb9\xd9\
-        \x00\x08\x00\x14\xa3\x82\x95\x4e\x4b\xe6\x7b\xf1\x17\x84\xc9\x7c\x82\x92\xc2\x75\xbf\xe3\xed\x41\
-        \x80\x28\x00\x04\xc8\xfb\x0b\x4c";
-
-    // RFC 5769 section 2.4: long-term credentials, a username of Japanese script.
-    const LONG_TERM: &[u8] = b"\x00\x01\x00\x60\x21\x12\xa4\x42\x78\xad\x34\x33\xc6\xad\x72\xc0\x29\xda\x41\x2e\
-        \x00\x06\x00\x12\xe3\x83\x9e\xe3\x83\x88\xe3\x83\xaa\xe3\x83\x83\xe3\x82\xaf\xe3\x82\xb9\x00\x00\
-        \x00\x15\x00\x1cf//499k954d6OL34oL9FSTvy64sA\
-        \x00\x14\x00\x0bexample.org\x00\
-        \x00\x08\x00\x14\xf6\x70\x24\x65\x6d\xd6\x4a\x3e\x02\xb8\xe0\x71\x2e\x85\xc9\xa2\x8c\xa8\x96\x66";
+    use super::{
+        vectors::{LONG_TERM, REQUEST, RESPONSE_V4, RESPONSE_V6},
+        *,
+    };
 
     fn value(message: &[u8], kind: u16) -> Value<'_> {
         Message::parse(message).unwrap().attribute(kind).unwrap().value().unwrap()

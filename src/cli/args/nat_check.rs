@@ -12,7 +12,10 @@ use clap::value_parser;
 
 use super::PageArgs;
 use crate::{
-    cli::nat_check::{NatCheckConfig, NatFormat, Place},
+    cli::{
+        DocumentFormat,
+        nat_check::{NatCheckConfig, Place},
+    },
     probe::{
         net::Trust,
         uri::{ServerUri, Service},
@@ -71,8 +74,8 @@ pub(super) struct NatCheckArgs {
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// What to write: text for people, or one JSON document.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = NatFormat::Text)]
-    format: NatFormat,
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = DocumentFormat::Text)]
+    format: DocumentFormat,
     /// Show every test.
     #[arg(short, long)]
     verbose: bool,
@@ -139,7 +142,10 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::{Command, args::Args};
+    use crate::cli::{
+        Command,
+        args::{Args, examples},
+    };
 
     fn command(line: &str) -> anyhow::Result<NatCheckConfig> {
         match Args::try_parse_from(line.split_whitespace())?.into_command()? {
@@ -168,7 +174,7 @@ mod tests {
         let names: Vec<String> = full.servers.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["stun:a", "stuns:b:443"]);
         assert_eq!(full.lifetime, Some(Duration::from_secs(240)));
-        assert_eq!((full.fragments, full.patient, full.format), (true, true, NatFormat::Json));
+        assert_eq!((full.fragments, full.patient, full.format), (true, true, DocumentFormat::Json));
         assert_eq!(full.places.len(), 2);
         assert_eq!(full.text.details, Details::All);
         assert_eq!(config("rtcscope nat-check --lifetime 30").lifetime, Some(Duration::from_secs(30)));
@@ -178,12 +184,11 @@ mod tests {
     /// Each command line in the help text is one that we take, but for the interfaces, which this machine may not have.
     #[test]
     fn examples_work() {
-        let lines = EXAMPLES.lines().filter_map(|line| line.strip_prefix("  ")?.split("   ").next());
-        let commands: Vec<&str> = lines.filter(|line| line.starts_with("rtcscope ")).collect();
-        assert_eq!(commands.len(), 5);
-        for line in commands {
-            let args = Args::try_parse_from(line.split_whitespace()).unwrap();
-            if !line.contains("--interface") {
+        let lines = examples(EXAMPLES);
+        assert_eq!(lines.len(), 5);
+        for words in lines {
+            let args = Args::try_parse_from(&words).unwrap();
+            if !words.contains(&"--interface") {
                 args.into_command().unwrap();
             }
         }

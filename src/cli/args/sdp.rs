@@ -10,9 +10,9 @@ use clap::ValueEnum;
 
 use super::PageArgs;
 use crate::{
-    cli::sdp::{SdpConfig, SdpFormat},
+    cli::{DocumentFormat, sdp::SdpConfig},
     report::text::{Details, TextOptions},
-    sdp::{Dialect, input::DescriptionKind},
+    sdp::{DescriptionKind, Dialect},
 };
 
 pub(super) const EXAMPLES: &str = "\
@@ -44,8 +44,8 @@ pub(super) struct SdpArgs {
     #[arg(long)]
     lint: bool,
     /// What to write: text for people, or one JSON document.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = SdpFormat::Text)]
-    format: SdpFormat,
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = DocumentFormat::Text)]
+    format: DocumentFormat,
     /// Show long lists whole.
     #[arg(long)]
     all: bool,
@@ -105,7 +105,10 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::{Command, args::Args};
+    use crate::cli::{
+        Command,
+        args::{Args, examples},
+    };
 
     fn command(line: &str) -> anyhow::Result<SdpConfig> {
         match Args::try_parse_from(line.split_whitespace())?.into_command()? {
@@ -118,18 +121,22 @@ mod tests {
     fn arguments_become_a_configuration() {
         let config = command("rtcscope sdp a b --lint --dialect sip --format json").unwrap();
         assert_eq!(config.paths, [PathBuf::from("a"), PathBuf::from("b")]);
-        assert_eq!((config.lints_only, config.dialect, config.format), (true, Some(Dialect::Sip), SdpFormat::Json));
+        assert_eq!(
+            (config.lints_only, config.dialect, config.format),
+            (true, Some(Dialect::Sip), DocumentFormat::Json)
+        );
         let config = command("rtcscope sdp a --as pranswer").unwrap();
         assert_eq!((config.kind, config.dialect), (Some(DescriptionKind::Pranswer), None));
     }
 
     #[test]
     fn examples_work() {
-        let lines = EXAMPLES.lines().filter_map(|line| line.strip_prefix("  rtcscope ")?.split("   ").next());
-        let lines: Vec<&str> = lines.collect();
+        // That of a pipe cannot be tried where standard input is a terminal.
+        let lines = examples(EXAMPLES).into_iter().filter(|words| words.last() != Some(&"-"));
+        let lines: Vec<String> = lines.map(|words| words.join(" ")).collect();
         assert_eq!(lines.len(), 4);
         for line in lines {
-            command(&format!("rtcscope {line}")).unwrap();
+            command(&line).unwrap();
         }
     }
 

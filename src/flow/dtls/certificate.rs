@@ -1,6 +1,7 @@
 //! What a certificate in clear says.
 
-use sha2::{Digest, Sha256};
+use sha1::Sha1;
+use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 use x509_parser::{
     certificate::X509Certificate,
     der_parser::{Oid, oid},
@@ -9,7 +10,7 @@ use x509_parser::{
     x509::{SubjectPublicKeyInfo, X509Name},
 };
 
-use super::record::{Certificate, CertificateContents};
+use super::record::{Certificate, CertificateContents, Hashes};
 use crate::flow::sctp::Step;
 
 /// The longest name that is kept, in characters.
@@ -21,7 +22,13 @@ const ED448: Oid<'static> = oid!(1.3.101.113);
 /// A certificate in DER, whole as it was sent.
 pub fn read(der: &[u8], direction: u8, at: Step) -> Certificate {
     let (fingerprint, contents) = fingerprint_and_contents(der);
-    Certificate { direction, at: Some(at), fingerprint, contents }
+    let hashes = Hashes {
+        sha1: Sha1::digest(der).into(),
+        sha224: Sha224::digest(der).into(),
+        sha384: Sha384::digest(der).into(),
+        sha512: Sha512::digest(der).into(),
+    };
+    Certificate { direction, at: Some(at), fingerprint, hashes: Some(Box::new(hashes)), contents }
 }
 
 /// SHA-256 of a certificate in DER, and what it says, where it is X.509.

@@ -2,6 +2,7 @@
 
 use crate::{
     flow::sctp::Step,
+    sdp::HashFunction,
     time::{NANOS_PER_SECOND, Timestamp},
     wire::dtls::{handshake::handshake_type::CLIENT_HELLO, version},
 };
@@ -152,8 +153,38 @@ pub struct Certificate {
     pub at: Option<Step>,
     /// SHA-256 of its DER: what `a=fingerprint` promises (RFC 8122 section 5).
     pub fingerprint: [u8; 32],
+    /// Its hashes by other functions.
+    pub hashes: Option<Box<Hashes>>,
     /// What could be read of it; `None` where it is no X.509.
     pub contents: Option<CertificateContents>,
+}
+
+/// Hashes of a certificate's DER that `a=fingerprint` may have instead of SHA-256 (RFC 8122 section 5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hashes {
+    /// SHA-1.
+    pub sha1: [u8; 20],
+    /// SHA-224.
+    pub sha224: [u8; 28],
+    /// SHA-384.
+    pub sha384: [u8; 48],
+    /// SHA-512.
+    pub sha512: [u8; 64],
+}
+
+impl Certificate {
+    /// Its hash by one function.
+    #[must_use]
+    pub fn hash(&self, function: HashFunction) -> Option<&[u8]> {
+        let hashes = self.hashes.as_deref();
+        Some(match function {
+            HashFunction::Sha256 => &self.fingerprint,
+            HashFunction::Sha1 => &hashes?.sha1,
+            HashFunction::Sha224 => &hashes?.sha224,
+            HashFunction::Sha384 => &hashes?.sha384,
+            HashFunction::Sha512 => &hashes?.sha512,
+        })
+    }
 }
 
 /// What a certificate says.

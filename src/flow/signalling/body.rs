@@ -1,11 +1,12 @@
 //! The body of a message, by its media type.
 
 use super::{
-    Content, Context, Description, DescriptionKind,
+    Content, Context, Description,
     head::{Head, parameter},
     json,
     out::{Origin, Out},
 };
+use crate::sdp::DescriptionKind;
 
 /// Multipart bodies inside of multipart bodies that are looked into, and parts of each.
 const DEPTH: usize = 3;

@@ -6,14 +6,14 @@ use std::{collections::VecDeque, io::Read, sync::Arc};
 use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
 use super::{
-    Content, Context, DescriptionKind, HttpRequest, HttpResponse, Via, WebSocketOpened,
+    Content, Context, HttpRequest, HttpResponse, Via, WebSocketOpened,
     body::{self, Body},
     head::{Head, parameter, split_outside},
     out::{Origin, Out},
     stream::{BODY_BYTES, Event, Length, Messages, Syntax},
     websocket::Agreed,
 };
-use crate::flow::tcp::Mark;
+use crate::{flow::tcp::Mark, sdp::DescriptionKind};
 
 /// Requests without a response yet.
 const REQUESTS: usize = 64;

@@ -4,9 +4,10 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Candidate, Content, Context, Description, DescriptionKind,
+    Candidate, Content, Context, Description,
     out::{Origin, Out},
 };
+use crate::sdp::DescriptionKind;
 
 /// Strings inside of strings that are looked into.
 const DEPTH: usize = 4;

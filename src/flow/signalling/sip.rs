@@ -9,11 +9,12 @@ use std::{
 use rustc_hash::FxHasher;
 
 use super::{
-    Content, Context, DescriptionKind, Dialog, SipRequest, SipResponse,
+    Content, Context, Dialog, SipRequest, SipResponse,
     body::{self, Body},
     head::{Head, parameter, split_outside},
     out::{Origin, Out},
 };
+use crate::sdp::DescriptionKind;
 
 /// INVITEs without a description that are remembered: the response to one has the offer (RFC 3264 section 4).
 const EMPTY_INVITES: usize = 1024;

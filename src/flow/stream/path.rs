@@ -193,6 +193,7 @@ impl Stream {
     /// Takes over what is known of the last packet of `next`, whose packets are counted.
     const fn go_on_from(&mut self, next: &Self) {
         (self.run, self.rate, self.last) = (Run { packets: 0, ..next.run }, next.rate, next.last);
+        self.payload_type_from = next.payload_type_from;
         self.usual_interval = next.usual_interval;
     }
 
@@ -213,7 +214,7 @@ impl Stream {
         self.outages.add(next.outages);
         self.widest_step = if next.widest_step.0 > self.widest_step.0 { next.widest_step } else { self.widest_step };
         self.end_run();
-        next.run.add_payload_type(&mut self.payload_types);
+        next.run.add_payload_type(next.payload_type_from, &mut self.payload_types);
         next.run.add_extensions(&mut self.extensions);
         self.extensions.iter_mut().zip(next.extensions).for_each(|(sum, count)| *sum += count);
         for (id, value) in &next.extension_values {

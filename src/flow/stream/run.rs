@@ -1,6 +1,7 @@
 //! Packets in a row that are alike, counted in one place; and the counts that they join when another comes.
 
 use super::Arrival;
+use crate::time::PacketId;
 
 /// Payload types that are counted one by one.
 const PAYLOAD_TYPES: usize = 16;
@@ -12,6 +13,8 @@ pub struct PayloadTypeCount {
     pub payload_type: u8,
     /// Its packets.
     pub packets: u64,
+    /// The first of them.
+    pub first: PacketId,
 }
 
 /// Packets in a row with the same payload type and the same header extensions.
@@ -29,9 +32,10 @@ impl Run {
         Self { packets: 0, extensions: arrival.extensions, payload_type: arrival.payload_type }
     }
 
-    pub(super) fn add_payload_type(&self, counts: &mut Vec<PayloadTypeCount>) {
+    /// `first` is the first packet of this payload type since another.
+    pub(super) fn add_payload_type(&self, first: PacketId, counts: &mut Vec<PayloadTypeCount>) {
         if self.packets > 0 {
-            add_count(counts, PayloadTypeCount { payload_type: self.payload_type, packets: self.packets });
+            add_count(counts, PayloadTypeCount { payload_type: self.payload_type, packets: self.packets, first });
         }
     }
 
@@ -50,6 +54,7 @@ impl Run {
 pub(super) fn add_count(counts: &mut Vec<PayloadTypeCount>, added: PayloadTypeCount) {
     if let Some(count) = counts.iter_mut().find(|count| count.payload_type == added.payload_type) {
         count.packets += added.packets;
+        count.first = count.first.min(added.first);
     } else if counts.len() < PAYLOAD_TYPES {
         counts.push(added);
     }

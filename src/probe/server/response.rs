@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::wire::stun::{HEADER_LENGTH, Message, kind};
+use crate::wire::stun::{self, HEADER_LENGTH, Message, kind};
 
 /// A request that cannot be understood (RFC 8489 section 14.8).
 pub(super) const BAD_REQUEST: (u16, &str) = (400, "Bad Request");
@@ -107,9 +107,8 @@ impl Response {
     /// Adds FINGERPRINT (RFC 8489 section 14.7), which ends the message.
     pub(super) fn fingerprint(&mut self) {
         self.set_length(FINGERPRINT_LENGTH);
-        let mut crc = flate2::Crc::new();
-        crc.update(&self.bytes);
-        self.value(kind::FINGERPRINT, &(crc.sum() ^ 0x5354_554e).to_be_bytes());
+        let fingerprint = stun::fingerprint(&self.bytes);
+        self.value(kind::FINGERPRINT, &fingerprint.to_be_bytes());
     }
 
     /// The finished message.

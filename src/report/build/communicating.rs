@@ -12,19 +12,15 @@ use crate::{
         build::{Context, rtcp, status, streams},
         document::{Communicating, Sctp, SctpCause},
     },
-    session::{Exchange, Steps},
+    session::Call,
     time::seconds,
     wire::sctp::{cause_name, chunk_name},
 };
 
 /// Media, RTCP and SCTP of the call's flows.
-pub fn communicating(
-    context: &Context<'_>,
-    steps: &Steps<'_>,
-    flows: &[&FlowRecord],
-    exchanges: &[&Exchange],
-) -> Communicating {
-    let (rtp_streams, transport_wide) = streams::streams(context, flows, exchanges);
+pub fn communicating(context: &Context<'_>, call: &Call<'_>) -> Communicating {
+    let Call { flows, steps, .. } = call;
+    let (rtp_streams, transport_wide) = streams::streams(context, call);
     let rtcp = rtcp::rtcp(context, flows);
     let associations = flows.iter().filter_map(|flow| flow.sctp.as_ref().map(|record| (*flow, record)));
     let busiest = associations.max_by_key(|(flow, _)| flow.count(Protocol::Sctp));

@@ -51,7 +51,7 @@ pub type Way = (FlowKey, usize);
 
 /// The direction and path that a stream is on at its end.
 pub fn way_of(found: &CallStream<'_>) -> Way {
-    (found.flow.key, found.parts.last().map_or(found.stream.direction, |(_, part)| part.direction))
+    (found.flow.key, found.direction())
 }
 
 /// What the behaviour of all streams proves, by path and direction. `roles` are theirs.

@@ -1,24 +1,25 @@
 //! What the two sides of a call agreed on.
 
+mod said;
+mod sip;
+
 use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{Context, status};
 use crate::{
     flow::{
         FlowRecord,
-        signalling::{DescriptionKind, Signal, TlsHello},
-        tcp::Mark,
+        signalling::{Signal, TlsHello},
     },
     report::document::{
-        self, AgreedMedia, CandidateChecks, CandidatePair, FingerprintCheck, MessageIntegrity, Mismatch, PairState,
-        SessionDescription, SignalledCandidate, Signalling, SipCall, TlsConnection,
+        AgreedMedia, CandidatePair, Change, FingerprintCheck, MessageIntegrity, Mismatch, Signalling, TlsConnection,
     },
     sdp::{
-        self, Media,
-        negotiation::{self, Agreed, Security, Side, negotiate},
+        self, DescriptionKind, Media,
+        negotiation::{self, Agreed, Security, Side},
     },
-    session::{Dialog, Exchange, Integrity, Outcome, Party, Place, Proof, Sides, Statement},
-    time::NANOS_PER_SECOND,
+    session::{self, Call, Conversation, Exchange, Integrity, Outcome, Party, Settled, Sides, What},
+    time::{NANOS_PER_SECOND, seconds},
 };
 
 /// Signalling begins at most so long before the media, by what people and registrations take.
@@ -31,39 +32,42 @@ const TLS_CONNECTIONS: usize = 3;
 const CANDIDATES: usize = 256;
 
 /// The signalling step of a call.
-pub fn signalling(
-    context: &Context<'_>,
-    exchanges: &[&Exchange],
-    flows: &[&FlowRecord],
-    pairs: &[CandidatePair],
-) -> Signalling {
-    let Some(main) = exchanges.first() else {
-        return Signalling { encrypted: encrypted(context, flows), ..Signalling::default() };
+pub fn signalling(context: &Context<'_>, call: &Call<'_>, pairs: &[CandidatePair]) -> Signalling {
+    let Some(first) = call.conversations.first() else {
+        return Signalling { encrypted: encrypted(context, &call.flows), ..Signalling::default() };
     };
-    let statements = || exchanges.iter().flat_map(|exchange| &exchange.statements);
+    let main = first.exchange;
+    let statements = || call.exchanges().flat_map(|exchange| &exchange.statements);
+    let fates = said::fates(call);
     let list = |wanted: fn(DescriptionKind) -> bool| {
-        let wanted = statements().filter(|statement| wanted(statement.kind));
-        wanted.map(|statement| description(context, statement)).collect()
+        let wanted = statements().zip(&fates).filter(|(statement, _)| wanted(statement.kind));
+        wanted.map(|(statement, fate)| said::description(context, statement, *fate)).collect()
     };
-    let (media, mismatches) = agreed(main);
-    let outcomes = || exchanges.iter().map(|exchange| exchange.outcome());
-    let outcome = outcomes().find(|outcome| *outcome != Outcome::NotSeen).unwrap_or_default();
+    let (media, mismatches) = agreed(first);
+    let outcome =
+        call.exchanges().map(Exchange::outcome).find(|outcome| *outcome != Outcome::NotSeen).unwrap_or_default();
     Signalling {
         status: status(outcome),
         transport: Some(main.via.map_or("file", |via| via.name()).to_owned()),
-        answer_duration: answer_duration(main),
+        answer_duration: main.answer_time().map(seconds),
         offers: list(|kind| kind == DescriptionKind::Offer),
         answers: list(|kind| kind != DescriptionKind::Offer),
         media,
+        changes: call.conversations.iter().flat_map(|one| &one.changes).map(|one| change(context, one)).collect(),
         mismatches,
-        candidates: exchanges
+        candidates: call
+            .conversations
             .iter()
-            .flat_map(|exchange| candidates(context, exchange, pairs))
+            .flat_map(|conversation| said::candidates(context, conversation, pairs))
             .take(CANDIDATES)
             .collect(),
-        message_integrity: message_integrity(context, exchanges, flows),
-        fingerprints: fingerprints(context, exchanges, flows),
-        sip: exchanges.iter().find_map(|exchange| exchange.dialog.as_ref()).map(sip),
+        end_of_candidates: call.conversations.iter().flat_map(|one| said::ends(context, one)).collect(),
+        message_integrity: message_integrity(context, &call.integrity),
+        fingerprints: fingerprints(context, call),
+        sip: call
+            .exchanges()
+            .find_map(|exchange| exchange.dialog.as_ref())
+            .map(|dialog| sip::sip(context, call, dialog)),
         encrypted: Vec::new(),
         refused: main
             .refused
@@ -109,55 +113,18 @@ const fn side_name(side: Side) -> &'static str {
     }
 }
 
-fn description(context: &Context<'_>, statement: &Statement) -> SessionDescription {
-    let place = statement.places.first();
-    let lines = &statement.description.lines;
-    let text = if lines.iter().any(|line| line.shown() != line.raw()) {
-        lines.iter().map(|line| line.shown() + "\r\n").collect()
-    } else {
-        statement.text.clone()
+fn agreed(conversation: &Conversation<'_>) -> (Vec<AgreedMedia>, Vec<Mismatch>) {
+    let Some(Settled { offer: (_, offer), answer }) = conversation.settled() else { return (Vec::new(), Vec::new()) };
+    let Some(((_, answer), negotiation)) = answer else {
+        return (offer.media.iter().map(offered_media).collect(), Vec::new());
     };
-    SessionDescription {
-        kind: statement.kind.name(),
-        party: party_name(statement.party),
-        source: place.map(|place| place.source().to_string()),
-        destination: place.map(|place| place.destination().to_string()),
-        time: place.map(|place| context.seconds(place.mark.0)),
-        packet: place.map(|place| context.packet(place.mark.1)),
-        copies: statement.places.len() as u64,
-        sdp: text,
-    }
-}
-
-fn answer_duration(exchange: &Exchange) -> Option<f64> {
-    let round = exchange.rounds.iter().find(|round| round.answer.is_some())?;
-    let mark = |index: usize| -> Option<Mark> { exchange.statements.get(index)?.mark() };
-    Some(mark(round.answer?)?.0.seconds_since(mark(round.offer)?.0))
-}
-
-fn agreed(exchange: &Exchange) -> (Vec<AgreedMedia>, Vec<Mismatch>) {
-    let Some((offer, answer)) = exchange.settled() else { return (Vec::new(), Vec::new()) };
-    let Some(answer) = answer else {
-        return (offer.description.media.iter().map(offered_media).collect(), Vec::new());
-    };
-    let negotiation = negotiate(&offer.description, &answer.description);
-    let protocol =
-        |index: usize| answer.description.media.get(index).map_or_else(String::new, |media| media.protocol.clone());
+    let protocol = |index: usize| answer.media.get(index).map_or_else(String::new, |media| media.protocol.clone());
     let media = negotiation.media.iter().map(|agreed| agreed_media(agreed, protocol(agreed.index))).collect();
     (media, negotiation.mismatches.iter().map(mismatch).collect())
 }
 
 fn mismatch(found: &negotiation::Mismatch) -> Mismatch {
-    Mismatch {
-        code: found.code,
-        severity: match found.severity {
-            sdp::Severity::Error => "error",
-            sdp::Severity::Warning => "warning",
-            sdp::Severity::Info => "info",
-        },
-        media: found.media,
-        message: found.message.clone(),
-    }
+    Mismatch { code: found.code, severity: found.severity.into(), media: found.media, message: found.message.clone() }
 }
 
 fn offered_media(media: &Media) -> AgreedMedia {
@@ -190,118 +157,30 @@ fn agreed_media(agreed: &Agreed, protocol: String) -> AgreedMedia {
     }
 }
 
-fn candidates(context: &Context<'_>, exchange: &Exchange, pairs: &[CandidatePair]) -> Vec<SignalledCandidate> {
-    let mut list: Vec<SignalledCandidate> = Vec::new();
-    let mut add = |candidate: SignalledCandidate| {
-        let same = |known: &SignalledCandidate| {
-            known.party == candidate.party && known.candidate == candidate.candidate && known.mid == candidate.mid
-        };
-        if list.len() < CANDIDATES && !list.iter().any(same) {
-            list.push(candidate);
-        }
-    };
-    for statement in &exchange.statements {
-        for media in &statement.description.media {
-            for candidate in &media.candidates {
-                let line = statement.description.lines.iter().find(|line| line.number == candidate.line);
-                let text = line.map_or_else(String::new, |line| line.value().to_owned());
-                let place = statement.places.first();
-                let read = Read { party: statement.party, text, mid: media.mid.clone(), trickled: false, place };
-                add(signalled_candidate(context, &read, Some(candidate), pairs));
-            }
-        }
-    }
-    for trickled in &exchange.candidates {
-        let (text, mid) = (trickled.text.clone(), trickled.mid.clone());
-        let read = Read { party: trickled.party, text, mid, trickled: true, place: Some(&trickled.place) };
-        add(signalled_candidate(context, &read, trickled.candidate.as_ref(), pairs));
-    }
-    list
-}
-
-/// A candidate's text and where it stood.
-struct Read<'a> {
-    party: Party,
-    text: String,
-    mid: Option<String>,
-    trickled: bool,
-    place: Option<&'a Place>,
-}
-
-fn signalled_candidate(
-    context: &Context<'_>,
-    read: &Read<'_>,
-    candidate: Option<&sdp::Candidate>,
-    pairs: &[CandidatePair],
-) -> SignalledCandidate {
-    let name = candidate.and_then(|candidate| match &candidate.address {
-        sdp::Address::Mdns(name) => Some(name),
-        _ => None,
-    });
-    let resolved = name.and_then(|name| {
-        let known = context.names.iter().find(|known| known.name.eq_ignore_ascii_case(name))?;
-        known.addresses.first().copied()
-    });
-    let ip = candidate.and_then(|candidate| candidate.address.ip()).or(resolved);
-    let own = ip.zip(candidate.map(|candidate| candidate.port));
-    // A server reflexive candidate's checks leave from its base.
-    let base = candidate.filter(|candidate| candidate.kind == sdp::CandidateType::Srflx);
-    let base = base.and_then(|candidate| candidate.related_address.as_ref()?.ip().zip(candidate.related_port));
-    SignalledCandidate {
-        party: party_name(read.party),
-        candidate: read.text.clone(),
-        mid: read.mid.clone(),
-        kind: candidate.map(|candidate| candidate.kind.name().to_owned()),
-        address: candidate.map(|candidate| candidate.address.to_string()),
-        port: candidate.map(|candidate| candidate.port),
-        transport: candidate.map(|candidate| candidate.transport.name().to_owned()),
-        scope: candidate.map(|candidate| candidate.address.scope()),
-        trickled: read.trickled,
-        packet: read.place.map(|place| context.packet(place.mark.1)),
-        resolved_address: resolved.map(|address| address.to_string()),
-        checks: [own, base].into_iter().flatten().map(|end| checks(end, pairs)).max().unwrap_or_default(),
-    }
-}
-
-/// What became of an address: checks from it or to it.
-fn checks((address, port): (IpAddr, u16), pairs: &[CandidatePair]) -> CandidateChecks {
-    let address = address.to_string();
-    let is_at = |end: &document::Candidate| end.address.as_ref() == Some(&address) && end.port == Some(port);
-    let of_end = pairs.iter().filter(|pair| is_at(&pair.local) || is_at(&pair.remote));
-    let states = of_end.map(|pair| match pair.state {
-        PairState::Succeeded => CandidateChecks::Answered,
-        _ => CandidateChecks::Tried,
-    });
-    states.max().unwrap_or_default()
-}
-
-fn message_integrity(
-    context: &Context<'_>,
-    exchanges: &[&Exchange],
-    flows: &[&FlowRecord],
-) -> Option<MessageIntegrity> {
-    let found = Integrity::new(flows, exchanges);
-    let Integrity { verified, failed, refused, unknown, unchecked, failures, refusals } = found;
+fn message_integrity(context: &Context<'_>, found: &Integrity) -> Option<MessageIntegrity> {
+    let &Integrity { verified, failed, refused, unknown, unchecked, ref failures, ref refusals } = found;
     (verified + failed > 0).then(|| MessageIntegrity {
         verified,
         failed,
         refused,
         unknown,
         unchecked,
-        failed_packets: failures.iter().chain(&refusals).map(|(packet, _)| context.packet(*packet)).collect(),
+        failed_packets: failures.iter().map(|(packet, _)| context.packet(*packet)).collect(),
+        refused_packets: refusals.iter().map(|(packet, _)| context.packet(*packet)).collect(),
     })
 }
 
-fn fingerprints(context: &Context<'_>, exchanges: &[&Exchange], flows: &[&FlowRecord]) -> Vec<FingerprintCheck> {
+fn fingerprints(context: &Context<'_>, call: &Call<'_>) -> Vec<FingerprintCheck> {
     let mut list: Vec<FingerprintCheck> = Vec::new();
-    for flow in flows {
-        let Some(sides) = Sides::of(flow, exchanges) else { continue };
+    for flow in &call.flows {
+        let Some(sides) = Sides::of(flow, &call.conversations) else { continue };
         for certificate in flow.dtls.iter().flat_map(|record| record.leaves()) {
             let Some(proof) = sides.proof(certificate) else { continue };
             let check = FingerprintCheck {
                 party: party_name(sides.sender(usize::from(certificate.direction))),
                 fingerprint: super::securing::fingerprint_text(&certificate.fingerprint),
-                matches: proof == Proof::Matches,
+                hash_function: proof.function.name(),
+                matches: proof.matches,
                 packet: certificate.at.map(|step| context.packet(step.packet)),
             };
             if !list.iter().any(|known| known.party == check.party && known.fingerprint == check.fingerprint) {
@@ -312,26 +191,25 @@ fn fingerprints(context: &Context<'_>, exchanges: &[&Exchange], flows: &[&FlowRe
     list
 }
 
-fn sip(dialog: &Dialog) -> SipCall {
-    let refused = dialog.refused.as_ref().filter(|_| dialog.accepted.is_none());
-    SipCall {
-        call_id: dialog.call_id.clone(),
-        from: dialog.from.clone(),
-        to: dialog.to.clone(),
-        requests: dialog.requests.clone(),
-        responses: dialog.responses.iter().map(|(status, count)| (status.to_string(), *count)).collect(),
-        refused: refused.map(|(status, phrase, ..)| format!("{status} {phrase}").trim_end().to_owned()),
-        reason: dialog
-            .ended
-            .as_ref()
-            .and_then(|ending| ending.reason.clone())
-            .or_else(|| refused.and_then(|(_, _, reason, _)| reason.clone())),
-        unanswered: dialog.is_unanswered(),
-        accepted: dialog.accepted.is_some(),
-        branches: dialog.branches.len() as u64,
-        ended: dialog.ended.as_ref().map(|ending| {
-            let who = if ending.by_caller { "the caller" } else { "the called" };
-            format!("{} by {who}", ending.method)
-        }),
+fn change(context: &Context<'_>, change: &session::Change) -> Change {
+    let (what, direction, codec) = match &change.what {
+        What::Held(direction) => ("hold", Some(direction.name()), None),
+        What::Added => ("media-added", None, None),
+        What::Removed => ("media-removed", None, None),
+        What::Directed(direction) => ("direction", Some(direction.name()), None),
+        What::Codec(codec) => ("codec", None, Some(codec.clone())),
+        What::IceRestarted => ("ice-restart", None, None),
+    };
+    Change {
+        what,
+        by: party_name(change.by),
+        media: change.media.as_ref().map(|(index, _)| *index),
+        mid: change.mid.clone(),
+        kind: change.media.as_ref().map(|(_, kind)| kind.name().to_owned()),
+        time: change.at.map(|(time, _)| context.seconds(time)),
+        end_time: change.until.map(|(time, _)| context.seconds(time)),
+        packet: change.at.map(|(_, packet)| context.packet(packet)),
+        direction,
+        codec,
     }
 }

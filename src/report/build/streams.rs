@@ -15,7 +15,7 @@ use crate::{
         document::{self, Inferred, LossBursts, PayloadType, RtpStream, StreamPath, StreamRole, TransportWide},
     },
     sdp,
-    session::{self, CallStream, Exchange, Repair, Sides, Signalled, repairs},
+    session::{self, Call, CallStream, Repair, Sides, Signalled},
     time::{NANOS_PER_SECOND, seconds},
     wire::rtp::{Media, static_payload_type},
 };
@@ -33,29 +33,21 @@ const SHORTEST_FOR_FRAME_RATE: i64 = NANOS_PER_SECOND;
 const MENTIONS: usize = 64;
 
 /// The streams of a call by their first packet, and the sequence numbers over all of them.
-pub fn streams(
-    context: &Context<'_>,
-    flows: &[&FlowRecord],
-    exchanges: &[&Exchange],
-) -> (Vec<RtpStream>, Vec<TransportWide>) {
-    let all = session::streams(flows.iter().copied());
-    let roles = repairs(&all);
+pub fn streams(context: &Context<'_>, call: &Call<'_>) -> (Vec<RtpStream>, Vec<TransportWide>) {
+    let Call { streams: all, repairs: roles, flows, .. } = call;
     // The stream that repairs another, by the other's index; the earliest, should there be several.
     let mut repairs_of: BTreeMap<usize, &Stream> = BTreeMap::new();
-    for (role, found) in roles.iter().zip(&all) {
+    for (role, found) in roles.iter().zip(all) {
         if let Some(of) = role.of {
             repairs_of.entry(of).or_insert(&found.stream);
         }
     }
     let mentions = mentions(flows);
-    let said = |found: &CallStream<'_>| {
-        let (_, direction) = extension::way_of(found);
-        Sides::of(found.flow, exchanges).and_then(|sides| sides.stream(found, direction))
-    };
+    let said = |found: &CallStream<'_>| Sides::of(found.flow, &call.conversations)?.stream(found, found.direction());
     let said: Vec<Option<Signalled<'_>>> = all.iter().map(said).collect();
-    let transport_wide = extension::transport_wide(context, flows, &all, &said);
-    let (ways, nothing) = (extension::infer(flows, &all, &roles), extension::Inferred::default());
-    let found = all.iter().zip(roles).zip(said).enumerate().map(|(index, ((found, role), said))| {
+    let transport_wide = extension::transport_wide(context, flows, all, &said);
+    let (ways, nothing) = (extension::infer(flows, all, roles), extension::Inferred::default());
+    let found = all.iter().zip(roles).zip(said).enumerate().map(|(index, ((found, &role), said))| {
         let repaired = role.of.and_then(|index| all.get(index)).map(|found| &*found.stream);
         let rtx = repairs_of.get(&index).copied();
         let flows = mentions.get(&found.stream.ssrc).map_or(&[][..], Vec::as_slice);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::PacketRef;
+use crate::sdp;
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -14,6 +15,16 @@ pub enum Severity {
     Warning,
     /// Worth knowing.
     Info,
+}
+
+impl From<sdp::Severity> for Severity {
+    fn from(severity: sdp::Severity) -> Self {
+        match severity {
+            sdp::Severity::Error => Self::Error,
+            sdp::Severity::Warning => Self::Warning,
+            sdp::Severity::Info => Self::Info,
+        }
+    }
 }
 
 /// One thing worth knowing, with its proof.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{PacketRef, StepStatus};
+use super::{PacketRef, Severity, StepStatus};
 
 /// The signalling step.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -13,7 +13,8 @@ pub struct Signalling {
     /// What carried it: `sip-udp`, `sip-tcp`, `sip-ws`, `http`, `websocket`, `rtsp`; `file` where it was given beside the
     /// capture, `null` when it was not seen.
     pub transport: Option<String>,
-    /// Seconds from the first offer to its answer.
+    /// Seconds from the first offer to its answer; of SIP from the first INVITE to the first success, with all that was
+    /// asked between.
     pub answer_duration: Option<f64>,
     /// Offers, in order.
     pub offers: Vec<SessionDescription>,
@@ -21,10 +22,14 @@ pub struct Signalling {
     pub answers: Vec<SessionDescription>,
     /// What was agreed for each media section by the last round that was answered; what was offered where none was.
     pub media: Vec<AgreedMedia>,
+    /// What changed after the first agreement, in order: hold and resume, media that came and went, ICE restarts.
+    pub changes: Vec<Change>,
     /// Where the answer does not fit the offer.
     pub mismatches: Vec<Mismatch>,
     /// Candidates in descriptions and sent apart from them, by party.
     pub candidates: Vec<SignalledCandidate>,
+    /// Who said, and when, that there are no more candidates (RFC 8838 section 8.2).
+    pub end_of_candidates: Vec<EndOfCandidates>,
     /// MESSAGE-INTEGRITY of connectivity checks, computed with the passwords in the descriptions; `null` where there
     /// are none.
     pub message_integrity: Option<MessageIntegrity>,
@@ -58,8 +63,62 @@ pub struct SessionDescription {
     pub packet: Option<PacketRef>,
     /// How often it was seen: on its way to a server and from there, or sent again.
     pub copies: u64,
+    /// What became of an offer: `answered`, `rolled-back`, `refused` (of SIP, by a status of 300 or more), `challenged` (of
+    /// SIP, 401 and 407: it comes again with credentials), `open`. `null` of an answer.
+    pub outcome: Option<&'static str>,
+    /// Whether an offer that was rolled back, or refused with 491, and one of the other side crossed on their way (glare).
+    pub crossed: bool,
+    /// The status that SIP refused an offer with.
+    pub refused_status: Option<u16>,
+    /// The packet that settled what became of an offer: its answer, its refusal, the message that took it back.
+    pub outcome_packet: Option<PacketRef>,
+    /// Of SIP, the tag of the called end in the dialog that carried it: the same in `sip.forks`.
+    pub branch: Option<String>,
     /// The text as it was sent, the keys of `a=crypto` left out.
     pub sdp: String,
+}
+
+/// Something that both agreed to change.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// `hold`, `media-added`, `media-removed`, `direction`, `codec`, `ice-restart`.
+    #[serde(rename = "type")]
+    pub what: &'static str,
+    /// Who offered it: `offerer` or `answerer` of the call's first offer; of a hold, who holds.
+    pub by: &'static str,
+    /// The media section, from 0; `null` of an ICE restart.
+    pub media: Option<usize>,
+    /// Its identification tag.
+    pub mid: Option<String>,
+    /// `audio`, `video`, `application` ...
+    pub kind: Option<String>,
+    /// When it was agreed on, in seconds.
+    pub time: Option<f64>,
+    /// When a hold ended; `null` while it lasts.
+    pub end_time: Option<f64>,
+    /// The packet that completed the answer.
+    pub packet: Option<PacketRef>,
+    /// Of a hold, the direction that its holder wrote; of another direction, that, as the first offerer sees it.
+    pub direction: Option<&'static str>,
+    /// The codec that is the first now: `opus/48000/2`.
+    pub codec: Option<String>,
+}
+
+/// A side has no more candidates.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndOfCandidates {
+    /// Whose: `offerer` or `answerer`.
+    pub party: &'static str,
+    /// The media section; all where it is not said.
+    pub mid: Option<String>,
+    /// Whether it was said apart from a description.
+    pub trickled: bool,
+    /// When, in seconds; `null` where it was given beside the capture.
+    pub time: Option<f64>,
+    /// The packet that says so.
+    pub packet: Option<PacketRef>,
 }
 
 /// One media section.
@@ -90,8 +149,8 @@ pub struct AgreedMedia {
 pub struct Mismatch {
     /// The rule's code.
     pub code: &'static str,
-    /// `error`, `warning` or `info`.
-    pub severity: &'static str,
+    /// How much it weighs.
+    pub severity: Severity,
     /// The media section, from 0; `null` of the whole.
     pub media: Option<usize>,
     /// What it is, in one sentence.
@@ -157,8 +216,10 @@ pub struct MessageIntegrity {
     pub unknown: u64,
     /// Messages beyond those that are kept to be checked.
     pub unchecked: u64,
-    /// The first that failed, or were refused.
+    /// The first that failed.
     pub failed_packets: Vec<PacketRef>,
+    /// The first refusal to each receiver whose checks were refused.
+    pub refused_packets: Vec<PacketRef>,
 }
 
 /// A certificate against the fingerprints that its sender announced.
@@ -169,6 +230,8 @@ pub struct FingerprintCheck {
     pub party: &'static str,
     /// SHA-256 of it.
     pub fingerprint: String,
+    /// The hash function that was compared: the strongest that its sender announced.
+    pub hash_function: &'static str,
     /// Whether it was announced.
     pub matches: bool,
     /// The packet that completed it.
@@ -194,7 +257,7 @@ pub struct TlsConnection {
 }
 
 /// What SIP says of a call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SipCall {
     /// Its Call-ID.
@@ -215,8 +278,34 @@ pub struct SipCall {
     pub unanswered: bool,
     /// Whether it was accepted.
     pub accepted: bool,
+    /// Seconds from the first INVITE to the first 180 or 183.
+    pub ring_duration: Option<f64>,
+    /// How often an INVITE was answered with 401 or 407, and credentials so asked for.
+    pub challenges: u64,
     /// How many ends accepted: more than one is a fork.
     pub branches: u64,
+    /// The ends that answered an INVITE that was forked; none where one did.
+    pub forks: Vec<SipFork>,
     /// How it ended: `BYE by the caller`, `CANCEL by the caller`.
     pub ended: Option<String>,
+}
+
+/// One end of those that an INVITE was forked to (RFC 3261 section 12.1).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SipFork {
+    /// Its tag.
+    pub tag: String,
+    /// Its Contact.
+    pub contact: Option<String>,
+    /// `accepted`, `refused`, or `early` where it did neither.
+    pub outcome: &'static str,
+    /// The status that it refused with: 487 where another accepted before.
+    pub refused: Option<u16>,
+    /// When it first answered, in seconds.
+    pub time: Option<f64>,
+    /// When it accepted, in seconds.
+    pub accept_time: Option<f64>,
+    /// The SSRCs of streams to and from the addresses in its answer.
+    pub streams: Vec<u32>,
 }

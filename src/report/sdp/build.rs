@@ -4,8 +4,8 @@ use super::{Input, Read, document::*};
 use crate::{
     report::document::{Severity, Tool, Verdict},
     sdp::{
-        self, Candidate, Codec, Dialect, Layer, Media, Role,
-        input::{By, DescriptionKind},
+        self, Candidate, Codec, DescriptionKind, Dialect, Layer, Media, Role,
+        input::By,
         lint::lint,
         negotiation::{Agreed, Mismatch, Security, Side, negotiate},
     },
@@ -27,11 +27,13 @@ pub fn build(input: &Input) -> SdpReport {
         Some(Severity::Warning) => Verdict::Warn,
         Some(Severity::Info) | None => Verdict::Pass,
     };
-    let candidates = input.candidates.iter().map(|given| TrickledCandidate {
-        connection: named(&given.connection),
-        by: by(given.by),
-        mid: given.mid.clone(),
-        candidate: candidate(&given.candidate),
+    let candidates = input.candidates.iter().filter_map(|given| {
+        Some(TrickledCandidate {
+            connection: named(&given.connection),
+            by: by(given.by),
+            mid: given.mid.clone(),
+            candidate: candidate(given.candidate.as_ref()?),
+        })
     });
     SdpReport {
         schema_version: SCHEMA_VERSION,
@@ -55,27 +57,19 @@ const fn by(by: By) -> Option<&'static str> {
     }
 }
 
-const fn severity(severity: sdp::Severity) -> Severity {
-    match severity {
-        sdp::Severity::Error => Severity::Error,
-        sdp::Severity::Warning => Severity::Warning,
-        sdp::Severity::Info => Severity::Info,
-    }
-}
-
 fn description(read: &Read, dialect: Option<Dialect>) -> DescriptionEntry {
     let own = &read.description;
     let dialect = dialect.unwrap_or_else(|| Dialect::of(own));
     let role = read.kind.and_then(|kind| match kind {
         DescriptionKind::Offer => Some(Role::Offer),
         DescriptionKind::Answer | DescriptionKind::Pranswer => Some(Role::Answer),
-        DescriptionKind::Rollback => None,
+        DescriptionKind::Rollback | DescriptionKind::Fragment => None,
     });
     let groups =
         own.groups.iter().map(|group| GroupEntry { semantics: group.semantics.clone(), mids: group.mids.clone() });
     let lints = lint(own, dialect, role).into_iter().map(|lint| LintEntry {
         rule: lint.code,
-        severity: severity(lint.severity),
+        severity: lint.severity.into(),
         line: lint.line,
         column: lint.column,
         media: lint.media,
@@ -85,12 +79,7 @@ fn description(read: &Read, dialect: Option<Dialect>) -> DescriptionEntry {
     DescriptionEntry {
         source: read.source.clone(),
         connection: named(&read.connection),
-        kind: read.kind.map(|kind| match kind {
-            DescriptionKind::Offer => "offer",
-            DescriptionKind::Answer => "answer",
-            DescriptionKind::Pranswer => "pranswer",
-            DescriptionKind::Rollback => "rollback",
-        }),
+        kind: read.kind.map(DescriptionKind::name),
         by: by(read.by),
         dialect: match dialect {
             Dialect::Webrtc => "webrtc",
@@ -254,7 +243,7 @@ fn negotiation((offer, offered): (usize, &Read), (answer, answered): (usize, &Re
     let own = negotiate(&offered.description, &answered.description);
     let mismatch = |one: Mismatch| MismatchEntry {
         rule: one.code,
-        severity: severity(one.severity),
+        severity: one.severity.into(),
         media: one.media,
         offer_line: one.offer_line,
         answer_line: one.answer_line,

@@ -108,7 +108,7 @@ impl SessionEndpoint {
 
 fn steps(session: &Session, page: &mut Page<'_>) -> io::Result<()> {
     let Session { signalling, connecting, securing, communicating, .. } = session;
-    step("Signalling", signalling.status, signalling::words(signalling), page)?;
+    step("Signalling", signalling.status, signalling::words(signalling, session.connecting.status), page)?;
     step("Connecting", connecting.status, connecting::words(connecting, page), page)?;
     connecting::write(connecting, page)?;
     step("Securing", securing.status, securing::words(securing), page)?;

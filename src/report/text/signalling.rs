@@ -1,15 +1,18 @@
 //! The signalling step in words.
 
 use super::{
-    super::document::{AgreedMedia, Signalling, StepStatus},
+    super::document::{AgreedMedia, Change, Severity, Signalling, StepStatus},
     number::{counted, short_time},
 };
 
 /// Codecs of one media that are named.
 const FEW_CODECS: usize = 2;
 
+/// Changes that are told one by one.
+const FEW_CHANGES: usize = 4;
+
 /// Who offered, over what, how soon it was answered, what was agreed, and what is wrong with it.
-pub(super) fn words(signalling: &Signalling) -> Vec<String> {
+pub(super) fn words(signalling: &Signalling, connecting: StepStatus) -> Vec<String> {
     let mut words = Vec::new();
     for hello in &signalling.encrypted {
         let name = hello.server_name.as_ref().map_or_else(String::new, |name| format!("{name}, "));
@@ -19,20 +22,107 @@ pub(super) fn words(signalling: &Signalling) -> Vec<String> {
         words.extend(failure(signalling));
     }
     words.extend(opening(signalling));
-    words.extend(signalling.answer_duration.map(|seconds| format!("answered after {}", short_time(seconds))));
-    let rounds = signalling.offers.len().saturating_sub(1) as u64;
-    words.extend((rounds > 0).then(|| counted(rounds, "new offer")));
+    words.extend(answered(signalling));
     if signalling.answers.is_empty() && !signalling.offers.is_empty() && signalling.status == StepStatus::NotSeen {
         words.push("its answer is not in the capture".to_owned());
     }
     words.extend(signalling.media.iter().filter(|media| media.rejected_by.is_none()).map(media));
     words.extend(signalling.media.iter().filter_map(refused));
+    words.extend(later(signalling));
     words.extend(problems(signalling));
+    if connecting == StepStatus::Failed {
+        words.extend(candidates(signalling));
+    }
     if let Some(sip) = &signalling.sip {
-        words.extend((sip.branches > 1).then(|| format!("accepted by {} ends", sip.branches)));
+        let forks = sip.forks.len();
+        words.extend((forks > 1).then(|| format!("forked to {forks} ends, of which {} accepted", sip.branches)));
         words.extend(sip.ended.as_ref().filter(|_| sip.accepted).map(|ended| format!("ended by {ended}")));
     }
     words
+}
+
+/// `answered after 4.2 s (rang after 0.3 s, credentials asked for once)`.
+fn answered(signalling: &Signalling) -> Option<String> {
+    let duration = short_time(signalling.answer_duration?);
+    let sip = signalling.sip.as_ref();
+    let rang = sip.and_then(|sip| sip.ring_duration).map(|seconds| format!("rang after {}", short_time(seconds)));
+    let asked = sip.map_or(0, |sip| sip.challenges);
+    let asked = match asked {
+        0 => None,
+        1 => Some("credentials asked for once".to_owned()),
+        times => Some(format!("credentials asked for {times} times")),
+    };
+    let more: Vec<String> = rang.into_iter().chain(asked).collect();
+    let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
+    Some(format!("answered after {duration}{more}"))
+}
+
+/// What the two agreed to change later, and offers that came to nothing.
+fn later(signalling: &Signalling) -> Vec<String> {
+    let is_sip = signalling.sip.is_some();
+    let mut words: Vec<String> = signalling.changes.iter().filter_map(|one| change(one, is_sip)).collect();
+    words.dedup();
+    let more = words.len().saturating_sub(FEW_CHANGES) as u64;
+    words.truncate(FEW_CHANGES);
+    words.extend((more > 0).then(|| counted(more, "more change")));
+    let of = |outcome: &str| signalling.offers.iter().filter(|offer| offer.outcome == Some(outcome)).count() as u64;
+    let (taken_back, refused) = (of("rolled-back"), of("refused"));
+    words.extend(
+        (taken_back > 0)
+            .then(|| format!("{} taken back{}", counted(taken_back, "offer"), crossed(signalling, "rolled-back"))),
+    );
+    let status =
+        signalling.offers.iter().find_map(|offer| offer.refused_status.filter(|_| offer.outcome == Some("refused")));
+    let status = status.map_or_else(String::new, |status| format!(" with {status}"));
+    let is_failed = signalling.status == StepStatus::Failed;
+    let more = crossed(signalling, "refused");
+    words.extend((refused > 0 && !is_failed).then(|| format!("{} refused{status}{more}", counted(refused, "offer"))));
+    let rest = (signalling.offers.len() as u64).saturating_sub(1 + taken_back + refused);
+    words.extend((signalling.changes.is_empty() && rest > 0).then(|| counted(rest, "new offer")));
+    words
+}
+
+fn crossed(signalling: &Signalling, outcome: &str) -> &'static str {
+    let is_crossed = signalling.offers.iter().any(|offer| offer.crossed && offer.outcome == Some(outcome));
+    if is_crossed { ", as those of both crossed" } else { "" }
+}
+
+/// `held 10.8-14.8 s by the caller (a=sendonly)`, `video added at 12.4 s`.
+fn change(change: &Change, is_sip: bool) -> Option<String> {
+    let by = match (change.by, is_sip) {
+        ("offerer", true) => "caller",
+        (_, true) => "called",
+        (party, false) => party,
+    };
+    let at = change.time.map_or_else(String::new, |time| format!(" at {time:.1} s"));
+    let kind = change.kind.as_deref().unwrap_or_default();
+    Some(match change.what {
+        "hold" => {
+            let span = match (change.time, change.end_time) {
+                (Some(from), Some(to)) => format!(" {from:.1}-{to:.1} s"),
+                (Some(from), None) => format!(" from {from:.1} s on"),
+                (None, _) => String::new(),
+            };
+            format!("{kind} held{span} by the {by} (a={})", change.direction?)
+        }
+        "media-added" => format!("{kind} added{at} by the {by}"),
+        "media-removed" => format!("{kind} removed{at} by the {by}"),
+        "direction" => format!("{kind} {}{at}", change.direction?),
+        "codec" => format!("{kind} {}{at}", change.codec.as_deref()?.split('/').next()?),
+        "ice-restart" => format!("ICE restarted{at} by the {by}"),
+        _ => return None,
+    })
+}
+
+/// `candidates sent: 7 of the offerer (all), 2 of the answerer`.
+fn candidates(signalling: &Signalling) -> Option<String> {
+    let of = |party: &str| {
+        let own = signalling.candidates.iter().filter(|candidate| candidate.party == party).count();
+        let is_over = signalling.end_of_candidates.iter().any(|end| end.party == party);
+        format!("{own} of the {party}{}", if is_over { " (all)" } else { "" })
+    };
+    let any = !signalling.candidates.is_empty() || !signalling.end_of_candidates.is_empty();
+    any.then(|| format!("candidates sent: {}, {}", of("offerer"), of("answerer")))
 }
 
 /// `486 Busy Here`, `POST 403`.
@@ -118,7 +208,7 @@ fn problems(signalling: &Signalling) -> Vec<String> {
     }
     let wrong = signalling.fingerprints.iter().filter(|check| !check.matches);
     problems.extend(wrong.map(|check| format!("the {}'s certificate is not the one it announced", check.party)));
-    let errors = signalling.mismatches.iter().filter(|mismatch| mismatch.severity == "error");
+    let errors = signalling.mismatches.iter().filter(|mismatch| mismatch.severity == Severity::Error);
     problems.extend(errors.map(|mismatch| mismatch.message.trim_end_matches('.').to_owned()));
     problems
 }

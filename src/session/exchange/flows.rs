@@ -1,9 +1,6 @@
 //! Which flows an exchange is about: by ICE user fragments, by the addresses in it, by what RTSP chose, by SSRCs.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    net::{IpAddr, SocketAddr},
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Exchange, Party};
 use crate::{
@@ -11,7 +8,6 @@ use crate::{
         FlowRecord,
         key::{FlowKey, Transport},
     },
-    sdp::Description,
     session::groups::Groups,
     time::{NANOS_PER_SECOND, Timestamp},
     wire::Endpoint,
@@ -20,9 +16,6 @@ use crate::{
 /// Media may be on its way while the answer is, and for some time after the end is said.
 const EARLY: i64 = 2 * NANOS_PER_SECOND;
 const LATE: i64 = 10 * NANOS_PER_SECOND;
-
-/// The port that stands for one that is found later (RFC 8839 section 4.2.1).
-const DISCARD: u16 = 9;
 
 /// Exchanges of one name that are looked at, the latest.
 const LOOKS: usize = 32;
@@ -92,11 +85,11 @@ impl Index {
             for (fragment, _) in statement.credentials() {
                 note(self.by_fragment.entry(fragment.to_owned()).or_default(), (number, party));
             }
-            for source in statement.description.media.iter().flat_map(|media| &media.sources) {
-                note(self.by_ssrc.entry(source.ssrc).or_default(), (number, party));
+            for ssrc in statement.outline.media.iter().flat_map(|section| &section.ssrcs) {
+                note(self.by_ssrc.entry(*ssrc).or_default(), (number, party));
             }
             let start = statement.mark().map_or(Timestamp(i64::MIN), |(time, _)| time);
-            for end in addresses(&statement.description) {
+            for end in statement.outline.addresses() {
                 note(self.by_address.entry(end).or_default(), (number, party, start));
             }
         }
@@ -184,22 +177,6 @@ impl Exchange {
     fn ended(&self) -> Option<Timestamp> {
         self.dialog.as_ref()?.ended.as_ref().map(|ending| ending.mark.0)
     }
-}
-
-/// Where a description wants media and RTCP without ICE (RFC 8866 section 5.7, RFC 3605).
-fn addresses(description: &Description) -> impl Iterator<Item = Endpoint> {
-    description.media.iter().filter(|media| !media.rejected).flat_map(|media| {
-        let address = media.connection.as_ref().and_then(|connection| connection.address.ip());
-        let address = address.filter(|address| !address.is_unspecified());
-        let rtcp = media.rtcp.as_ref();
-        let rtcp_port = rtcp.map(|rtcp| rtcp.port).or_else(|| media.port.checked_add(1));
-        let rtcp_address = rtcp.and_then(|rtcp| rtcp.address.as_ref()?.ip()).or(address);
-        let end = |address: Option<IpAddr>, port: Option<u16>| {
-            let port = port.filter(|port| *port > DISCARD);
-            Some(Endpoint::from(SocketAddr::new(address?, port?)))
-        };
-        [end(address, Some(media.port)), end(rtcp_address, rtcp_port)].into_iter().flatten()
-    })
 }
 
 fn last_of<T>(list: &[T]) -> &[T] {

@@ -1,35 +1,37 @@
-//! Signals to exchanges.
+//! Signals to statements and rounds, in capture order.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Dialog, Exchange, Party, Place, Round, Statement, Trickled, pair};
+use super::{Dialog, EndOfCandidates, Exchange, Outline, Party, Place, Round, Statement, Trickled, Withdrawal, pair};
 use crate::{
     engine::Analysis,
     flow::{
         key::FlowKey,
         signalling::{
-            Candidate, Content, Context, Description, DescriptionKind, HttpResponse, RtspResponse, RtspTransport,
-            Signal, Via,
+            self, Candidate, Content, Context, Description, HttpResponse, RtspResponse, RtspTransport, Signal, Via,
         },
+        tcp::Mark,
     },
-    sdp::{self, Fragment},
-    session::groups::Groups,
+    sdp::{self, DescriptionKind, Fragment, input},
 };
-
-/// An origin's number with fewer digits may be everybody's: `0`, `1`, `10000`.
-const DIGITS_OF_A_RANDOM_NUMBER: usize = 8;
 
 /// Places of one description that are kept.
 const PLACES: usize = 16;
 
-/// Descriptions that are looked back at for the one that a candidate belongs to.
-const LOOKS: usize = 256;
+/// Descriptions that are looked back at for the one that a candidate or a rollback belongs to.
+pub(super) const LOOKS: usize = 256;
+
+/// Ends that answer one forked INVITE.
+const BRANCHES: usize = 64;
+
+/// Ends of candidates that are kept.
+const ENDS: usize = 4096;
 
 /// All exchanges of a capture, by their first message.
 pub fn gather(analysis: &Analysis) -> Vec<Exchange> {
     let mut gatherer = Gatherer::default();
-    for given in &analysis.given {
-        gatherer.push_description(given, None);
+    for (name, given) in &analysis.given {
+        gatherer.push_given(name, given);
     }
     for signal in &analysis.signalling.signals {
         gatherer.push(signal);
@@ -45,19 +47,32 @@ pub(super) fn gathered(signals: &[Signal]) -> Vec<Exchange> {
     gatherer.finish()
 }
 
+/// What a candidate, or the end of them, is told by.
+#[derive(Debug, Default)]
+pub(super) struct Owner {
+    pub context: Context,
+    /// The user fragment that it names.
+    pub fragment: Option<String>,
+    /// Whose it is in the file that it was given in.
+    pub by: input::By,
+}
+
 #[derive(Default)]
-struct Gatherer {
-    statements: Vec<Statement>,
+pub(super) struct Gatherer {
+    pub statements: Vec<Statement>,
     by_text: HashMap<String, usize>,
     /// Statements that were given beside the capture.
     given: Vec<usize>,
-    rounds: Vec<Round>,
-    candidates: Vec<(Context, Trickled, Option<String>)>,
-    known_candidates: HashMap<(String, Option<String>), ()>,
-    dialogs: BTreeMap<String, (Dialog, Vec<Place>)>,
-    refusals: Vec<(Place, String, u16)>,
-    transports: Vec<(Place, RtspTransport)>,
-    vias: HashMap<(FlowKey, u32), Via>,
+    pub rounds: Vec<Round>,
+    /// The rounds of each SIP transaction: of a fork several.
+    by_transaction: HashMap<String, Vec<usize>>,
+    pub candidates: Vec<(Owner, Trickled)>,
+    known_candidates: HashMap<(String, Option<String>), usize>,
+    pub ends: Vec<(Owner, EndOfCandidates)>,
+    pub dialogs: BTreeMap<String, (Dialog, Vec<Place>)>,
+    pub refusals: Vec<(Place, String, u16)>,
+    pub transports: Vec<(Place, RtspTransport)>,
+    pub vias: HashMap<(FlowKey, u32), Via>,
     /// Who sends the message that the next descriptions are in: the tag in From or To.
     sender: Option<String>,
 }
@@ -68,8 +83,12 @@ impl Gatherer {
         let place = Place { mark, key, direction, connection };
         self.vias.entry((key, connection)).or_insert(signal.via);
         match &signal.content {
-            Content::Description(description) => self.push_description(description, Some(place)),
+            Content::Description(description) => self.push_description(description, input::By::Unknown, Some(place)),
             Content::Candidate(candidate) => self.push_candidate(candidate, place),
+            Content::EndOfCandidates(context) => {
+                let owner = Owner { context: context.clone(), ..Owner::default() };
+                self.push_end(owner, None, Some(place));
+            }
             Content::SipRequest(request) => {
                 self.sender.clone_from(&request.dialog.from_tag);
                 // What makes a call is an INVITE: registrations and questions have Call-IDs too.
@@ -80,19 +99,21 @@ impl Gatherer {
                 }
             }
             Content::SipResponse(response) => {
-                self.sender.clone_from(&response.dialog.to_tag);
+                self.sender = Some(response.dialog.to_tag.clone().unwrap_or_default());
                 let of_call = response.dialog.cseq_method == "INVITE";
                 if of_call || self.dialogs.contains_key(&response.dialog.call_id) {
                     let (dialog, places) = self.dialogs.entry(response.dialog.call_id.clone()).or_default();
                     dialog.push_response(response, mark);
                     note_place(places, place);
                 }
+                if response.status >= 300 {
+                    self.refuse(&response.dialog, response.status, mark);
+                }
             }
             Content::HttpResponse(response) => self.push_http(response, place),
             Content::RtspResponse(response) => self.push_rtsp(response, place),
             Content::HttpRequest(_)
             | Content::RtspRequest(_)
-            | Content::EndOfCandidates(_)
             | Content::WebSocketOpened(_)
             | Content::WebSocketClosed(_)
             | Content::Tls(_) => {}
@@ -118,29 +139,56 @@ impl Gatherer {
         }
     }
 
-    fn push_description(&mut self, said: &Description, place: Option<Place>) {
-        if said.kind == Some(DescriptionKind::Fragment) {
-            return self.push_fragment(said, place);
+    /// What a file beside the capture holds.
+    fn push_given(&mut self, name: &str, given: &input::Input) {
+        // What tells the peer connections of one dump apart.
+        let context = |connection: &str| Context {
+            keys: if connection.is_empty() { Vec::new() } else { vec![(name.to_owned(), connection.to_owned())] },
+            ..Context::default()
+        };
+        for one in &given.descriptions {
+            let said = Description { kind: one.kind, sdp: one.sdp.clone(), context: context(&one.connection) };
+            self.push_description(&said, one.by, None);
+        }
+        for one in &given.candidates {
+            let owner = |fragment| Owner { context: context(&one.connection), fragment, by: one.by };
+            match &one.candidate {
+                Some(candidate) => {
+                    let trickled = Trickled {
+                        place: None,
+                        party: 0,
+                        text: one.text.clone(),
+                        candidate: Some(candidate.clone()),
+                        mid: one.mid.clone(),
+                    };
+                    self.add_candidate(owner(candidate.ufrag.clone()), trickled);
+                }
+                None => self.push_end(owner(None), one.mid.clone(), None),
+            }
+        }
+    }
+
+    fn push_description(&mut self, said: &Description, by: input::By, place: Option<Place>) {
+        match said.kind {
+            Some(DescriptionKind::Fragment) => return self.push_fragment(said, place),
+            Some(DescriptionKind::Rollback) => return self.roll_back(said, place),
+            _ => {}
         }
         // One dialog may say again what another said.
         let call = said.context.dialog.as_ref().map_or("", |dialog| &dialog.call_id);
         let identity = format!("{call}\n{}", said.sdp);
-        if let Some(known) = self.by_text.get(&identity).and_then(|index| self.statements.get_mut(*index)) {
-            if let Some(place) = place {
-                note_place(&mut known.places, place);
-            }
+        if let Some(index) = self.by_text.get(&identity).copied() {
+            return self.push_again(index, said, place);
+        }
+        let Ok(description) = sdp::Description::parse(&said.sdp) else { return };
+        let outline = Outline::of(&description);
+        if outline.media.is_empty() {
             return;
         }
-        let Ok(mut description) = sdp::Description::parse(&said.sdp) else { return };
-        // What is odd in the text is for `rtcscope sdp`; very many descriptions are kept here.
-        description.lints = Vec::new();
-        if description.media.is_empty() {
-            return;
-        }
-        if let Some(known) = self.given_before(&description) {
+        if let Some(known) = self.given_before(&outline, Some(&said.context).filter(|_| place.is_none())) {
             // The later has more candidates, and what was sent counts more than what a file has of it.
             known.text.clone_from(&said.sdp);
-            known.description = description;
+            known.outline = outline;
             known.places.extend(place);
             return;
         }
@@ -149,40 +197,139 @@ impl Gatherer {
             kind: DescriptionKind::Offer,
             party: 0,
             text: said.sdp.clone(),
-            description,
+            branch: None,
+            is_withdrawn: false,
+            outline,
             context: said.context.clone(),
+            by,
         };
         statement.kind = said.kind.unwrap_or_else(|| pair::kind_of(&statement, &self.statements, &self.rounds));
-        let index = self.statements.len();
-        match statement.kind {
-            DescriptionKind::Offer => self.rounds.push(Round { offer: index, answer: None }),
-            DescriptionKind::Answer | DescriptionKind::Pranswer => {
-                let round = pair::find_offer(&statement, &self.statements, &self.rounds, false);
-                if let Some(round) = round.and_then(|round| self.rounds.get_mut(round)) {
-                    round.answer = Some(index);
-                }
-            }
-            DescriptionKind::Rollback | DescriptionKind::Fragment => return,
-        }
         // Until it is known who is who: of SIP the tag tells.
-        if let (Some(dialog), Some(sender)) = (&said.context.dialog, &self.sender) {
+        if let Some(dialog) = &said.context.dialog {
             let caller = self.dialogs.get(&dialog.call_id).and_then(|(dialog, _)| dialog.caller_tag.as_ref());
-            statement.party = Party::from(caller.is_some_and(|caller| caller != sender));
+            let is_caller = |tag: &Option<String>| caller.is_none() || caller == tag.as_ref();
+            statement.party = Party::from(self.sender.is_some() && !is_caller(&self.sender));
+            statement.branch.clone_from(if is_caller(&dialog.from_tag) { &dialog.to_tag } else { &dialog.from_tag });
         }
+        let index = self.statements.len();
         self.by_text.insert(identity, index);
         if place.is_none() && self.given.len() < LOOKS {
             self.given.push(index);
         }
         self.statements.push(statement);
+        self.pair(index, said, place);
     }
 
-    /// The same version of a description, as a file beside the capture has it.
-    fn given_before(&mut self, description: &sdp::Description) -> Option<&mut Statement> {
-        let origin = description.origin.as_ref()?;
+    /// A description that is known: on its way through another place, sent again, or said once more in a new round.
+    fn push_again(&mut self, index: usize, said: &Description, place: Option<Place>) {
+        let Some(known) = self.statements.get_mut(index) else { return };
+        if let Some(place) = place {
+            note_place(&mut known.places, place);
+        }
+        // A provisional answer that is said again in the final one.
+        if known.kind == DescriptionKind::Pranswer && said.kind == Some(DescriptionKind::Answer) {
+            known.kind = DescriptionKind::Answer;
+        }
+        let is_new = said.context.dialog.as_ref().is_some_and(|dialog| {
+            let mut own = self.rounds_of(dialog).iter().filter_map(|round| self.rounds.get(*round));
+            !own.any(|round| round.offer == index || round.answer == Some(index))
+        });
+        if is_new {
+            self.pair(index, said, place);
+        }
+    }
+
+    /// The rounds of a SIP transaction, by their indices.
+    fn rounds_of(&self, dialog: &signalling::Dialog) -> &[usize] {
+        self.by_transaction.get(&transaction(dialog)).map_or(&[], Vec::as_slice)
+    }
+
+    fn add_round(&mut self, round: Round) {
+        if let Some(dialog) = &round.transaction {
+            let own = self.by_transaction.entry(transaction(dialog)).or_default();
+            if own.len() >= BRANCHES {
+                return;
+            }
+            own.push(self.rounds.len());
+        }
+        self.rounds.push(round);
+    }
+
+    /// Begins a round with an offer, or settles one with an answer.
+    fn pair(&mut self, index: usize, said: &Description, place: Option<Place>) {
+        let Some(statement) = self.statements.get(index) else { return };
+        let at = place.map(|place| place.mark);
+        let (kind, branch) = (said.kind.unwrap_or(statement.kind), statement.branch.clone());
+        if kind == DescriptionKind::Offer {
+            let transaction = said.context.dialog.clone();
+            return self.add_round(Round { offer: index, offered_at: at, transaction, ..Round::default() });
+        }
+        let found = match &said.context.dialog {
+            Some(dialog) => {
+                let own = self.rounds_of(dialog);
+                let is_branch = |round: &&usize| self.rounds.get(**round).is_some_and(|round| round.branch == branch);
+                own.iter().find(is_branch).or_else(|| own.last()).copied()
+            }
+            None => pair::find_offer(statement, &self.statements, &self.rounds, false),
+        };
+        let Some(round) = found.and_then(|found| self.rounds.get_mut(found)) else { return };
+        let is_settled =
+            |answer: usize| self.statements.get(answer).is_some_and(|known| known.kind == DescriptionKind::Answer);
+        if round.answer.is_some() && branch.is_some() && round.branch != branch {
+            // Another end of those that the INVITE was forked to.
+            let other = Round { answer: Some(index), answered_at: at, branch, withdrawn: None, ..round.clone() };
+            self.add_round(other);
+        } else if kind == DescriptionKind::Answer || !round.answer.is_some_and(is_settled) {
+            (round.answer, round.answered_at, round.branch) = (Some(index), at, branch);
+            round.withdrawn = None;
+        }
+    }
+
+    /// The last offer of the same conversation is none any more, if it was not answered; what is said on its way to a
+    /// server and from there is of one offer.
+    fn roll_back(&mut self, said: &Description, place: Option<Place>) {
+        let statements = &self.statements;
+        let is_beside = |round: &&mut Round| {
+            let Some(offer) = statements.get(round.offer) else { return false };
+            let same = match &place {
+                Some(place) => offer.places.iter().any(|own| own.is_same_connection(place)),
+                None => offer.places.is_empty(),
+            };
+            let (keys, own) = (&said.context.keys, &offer.context.keys);
+            same && (keys.is_empty() || own.is_empty() || keys.iter().any(|key| own.contains(key)))
+        };
+        let is_provisional = |answer: usize| {
+            statements.get(answer).is_some_and(|answer: &Statement| answer.kind == DescriptionKind::Pranswer)
+        };
+        let last = self.rounds.iter_mut().rev().take(LOOKS).find(is_beside);
+        if let Some(round) = last.filter(|round| round.is_open(is_provisional)) {
+            let at = place.map(|place| place.mark);
+            round.withdrawn = Some(Withdrawal::RolledBack { at, crossed: false });
+        }
+    }
+
+    /// SIP refused a transaction, and the offer in it.
+    fn refuse(&mut self, dialog: &signalling::Dialog, status: u16, mark: Mark) {
+        if !matches!(dialog.cseq_method.as_str(), "INVITE" | "UPDATE") {
+            return;
+        }
+        for index in self.rounds_of(dialog).to_vec() {
+            let Some(round) = self.rounds.get_mut(index) else { continue };
+            if round.answer.is_none() || round.branch == dialog.to_tag {
+                round.withdrawn.get_or_insert(Withdrawal::Refused(status, mark));
+            }
+        }
+    }
+
+    /// The same version of a description, as a file beside the capture has it: of the same peer connection, `of`, where a
+    /// file says it again.
+    fn given_before(&mut self, outline: &Outline, of: Option<&Context>) -> Option<&mut Statement> {
+        let origin = outline.origin.as_ref()?;
         let is_same = |known: &&usize| {
             self.statements.get(**known).is_some_and(|known| {
-                let same_media = known.description.media.len() == description.media.len();
-                same_media && known.description.origin.as_ref() == Some(origin)
+                let same_media = known.outline.media.len() == outline.media.len();
+                let same_connection = of.is_none_or(|context| known.context == *context);
+                same_media && same_connection && known.outline.origin.as_ref() == Some(origin)
             })
         };
         let known = self.given.iter().find(is_same).copied()?;
@@ -190,14 +337,21 @@ impl Gatherer {
     }
 
     fn push_fragment(&mut self, said: &Description, place: Option<Place>) {
-        let (Ok(fragment), Some(place)) = (Fragment::parse(&said.sdp), place) else { return };
+        let Ok(fragment) = Fragment::parse(&said.sdp) else { return };
+        let owner = |fragment| Owner { context: said.context.clone(), fragment, by: input::By::Unknown };
+        if fragment.end_of_candidates {
+            self.push_end(owner(fragment.ice_ufrag.clone()), None, place);
+        }
         for media in fragment.media {
             let ufrag = media.ice_ufrag.or_else(|| fragment.ice_ufrag.clone());
             for candidate in media.candidates {
                 let text = said.sdp.lines().find(|line| line.contains(&*candidate.foundation)).unwrap_or_default();
                 let text = text.trim_start_matches("a=").to_owned();
                 let trickled = Trickled { place, party: 0, text, candidate: Some(candidate), mid: media.mid.clone() };
-                self.candidates.push((said.context.clone(), trickled, ufrag.clone()));
+                self.candidates.push((owner(ufrag.clone()), trickled));
+            }
+            if media.end_of_candidates {
+                self.push_end(owner(ufrag), media.mid, place);
             }
         }
     }
@@ -205,171 +359,36 @@ impl Gatherer {
     fn push_candidate(&mut self, said: &Candidate, place: Place) {
         let candidate = sdp::Candidate::parse(&said.candidate).ok();
         let ufrag = candidate.as_ref().and_then(|candidate| candidate.ufrag.clone());
-        let ufrag = said.username_fragment.clone().or(ufrag);
-        // The same candidate on its way to the server and from there.
-        let identity = (format!("{}\n{:?}", said.candidate, ufrag), said.sdp_mid.clone());
-        if self.known_candidates.insert(identity, ()).is_some() && ufrag.is_some() {
+        let fragment = said.username_fragment.clone().or(ufrag);
+        let owner = Owner { context: said.context.clone(), fragment, by: input::By::Unknown };
+        let (text, mid) = (said.candidate.clone(), said.sdp_mid.clone());
+        self.add_candidate(owner, Trickled { place: Some(place), party: 0, text, candidate, mid });
+    }
+
+    /// Adds a candidate; one that is known is on its way to the server or from there, or a file has it too.
+    fn add_candidate(&mut self, owner: Owner, trickled: Trickled) {
+        let identity = (format!("{}\n{:?}", trickled.text, owner.fragment), trickled.mid.clone());
+        let known = self.known_candidates.get(&identity).filter(|_| owner.fragment.is_some());
+        if let Some((_, known)) = known.and_then(|index| self.candidates.get_mut(*index)) {
+            known.place = known.place.or(trickled.place);
             return;
         }
-        let trickled = Trickled { place, party: 0, text: said.candidate.clone(), candidate, mid: said.sdp_mid.clone() };
-        self.candidates.push((said.context.clone(), trickled, ufrag));
+        self.known_candidates.insert(identity, self.candidates.len());
+        self.candidates.push((owner, trickled));
     }
 
-    fn finish(mut self) -> Vec<Exchange> {
-        let groups = self.group();
-        self.tell_parties(&groups);
-        let owners = self.owners();
-        let mut exchanges: BTreeMap<usize, Exchange> = BTreeMap::new();
-        let mut places: BTreeMap<usize, usize> = BTreeMap::new();
-        for (index, statement) in std::mem::take(&mut self.statements).into_iter().enumerate() {
-            let Some(root) = groups.get(index).copied() else { continue };
-            let exchange = exchanges.entry(root).or_default();
-            for place in &statement.places {
-                let via = self.vias.get(&(place.key, place.connection)).copied();
-                exchange.via = exchange.via.or(via);
-                note_span(exchange, place);
-            }
-            places.insert(index, exchange.statements.len());
-            exchange.statements.push(statement);
+    fn push_end(&mut self, owner: Owner, mid: Option<String>, place: Option<Place>) {
+        if self.ends.len() < ENDS {
+            self.ends.push((owner, EndOfCandidates { place, party: 0, mid }));
         }
-        for round in &self.rounds {
-            let Some(exchange) = groups.get(round.offer).and_then(|root| exchanges.get_mut(root)) else { continue };
-            let Some(offer) = places.get(&round.offer).copied() else { continue };
-            let answer = round.answer.and_then(|answer| places.get(&answer).copied());
-            exchange.rounds.push(Round { offer, answer });
-        }
-        for ((_, mut trickled, _), owner) in std::mem::take(&mut self.candidates).into_iter().zip(owners) {
-            let Some((index, party)) = owner else { continue };
-            let Some(exchange) = groups.get(index).and_then(|root| exchanges.get_mut(root)) else { continue };
-            trickled.party = party;
-            note_span(exchange, &trickled.place);
-            exchange.candidates.push(trickled);
-        }
-        self.add_refusals(&mut exchanges);
-        let mut exchanges: Vec<Exchange> = self.add_dialogs(exchanges);
-        exchanges.sort_by_key(|exchange| exchange.span.map(|(first, _)| first));
-        exchanges
     }
+}
 
-    /// The set of each statement, by the statement that stands for it.
-    fn group(&self) -> Vec<usize> {
-        let mut groups = Groups::new(self.statements.len());
-        let mut by_name: HashMap<String, usize> = HashMap::new();
-        for (index, statement) in self.statements.iter().enumerate() {
-            for name in names(statement) {
-                let first = *by_name.entry(name).or_insert(index);
-                groups.join(first, index);
-            }
-        }
-        for round in &self.rounds {
-            if let Some(answer) = round.answer {
-                groups.join(round.offer, answer);
-            }
-        }
-        (0..self.statements.len()).map(|index| groups.find(index)).collect()
-    }
-
-    /// Says of each statement whose it is: the answer's party is the other than the offer's, and what has the same
-    /// credentials or the same origin is the same party's.
-    fn tell_parties(&mut self, groups: &[usize]) {
-        let mut known: HashMap<(usize, String), Party> = HashMap::new();
-        let rounds: Vec<Round> = self.rounds.clone();
-        for round in rounds {
-            let Some(root) = groups.get(round.offer).copied() else { continue };
-            let own_names = |statement: &Statement| -> Vec<String> { party_names(statement).collect() };
-            let Some(offer) = self.statements.get(round.offer) else { continue };
-            if offer.context.dialog.is_some() {
-                continue;
-            }
-            let names = own_names(offer);
-            let named = names.iter().find_map(|name| known.get(&(root, name.clone())).copied());
-            let answer_names = round.answer.and_then(|index| self.statements.get(index)).map(own_names);
-            let answered = answer_names.iter().flatten().find_map(|name| known.get(&(root, name.clone())).copied());
-            let party = named.or_else(|| answered.map(|party| party ^ 1)).unwrap_or(0);
-            let both = [(Some(round.offer), party, Some(names)), (round.answer, party ^ 1, answer_names)];
-            for (index, party, names) in both {
-                if let Some(statement) = index.and_then(|index| self.statements.get_mut(index)) {
-                    statement.party = party;
-                }
-                for name in names.into_iter().flatten() {
-                    known.entry((root, name)).or_insert(party);
-                }
-            }
-        }
-    }
-
-    /// The statement that each candidate belongs to, and its party: by the user fragment; without one, the latest that
-    /// the same side sent in the same conversation.
-    fn owners(&self) -> Vec<Option<(usize, Party)>> {
-        let mut by_fragment: HashMap<&str, (usize, Party)> = HashMap::new();
-        for (index, statement) in self.statements.iter().enumerate() {
-            for (fragment, _) in statement.credentials() {
-                by_fragment.entry(fragment).or_insert((index, statement.party));
-            }
-        }
-        let owner = |(context, trickled, ufrag): &(Context, Trickled, Option<String>)| {
-            if let Some(ufrag) = ufrag {
-                return by_fragment.get(ufrag.as_str()).copied();
-            }
-            let place = &trickled.place;
-            let score = |(index, statement): (usize, &Statement)| {
-                let same_way = |own: &Place| own.is_beside(place, true) && own.mark <= place.mark;
-                let keys = context.keys.iter().filter(|key| statement.context.keys.contains(key)).count();
-                let has_mid = trickled.mid.as_deref().is_none_or(|mid| statement.description.by_mid(mid).is_some());
-                (statement.places.iter().any(same_way) && has_mid).then_some((keys, index, statement.party))
-            };
-            let all = self.statements.iter().enumerate().rev().take(LOOKS).filter_map(score);
-            all.max().map(|(_, index, party)| (index, party))
-        };
-        self.candidates.iter().map(owner).collect()
-    }
-
-    /// Refusals and what RTSP chose belong to the exchange of the same connection.
-    fn add_refusals(&mut self, exchanges: &mut BTreeMap<usize, Exchange>) {
-        let mut by_connection: HashMap<(FlowKey, u32), usize> = HashMap::new();
-        for (root, exchange) in exchanges.iter() {
-            let places = exchange.statements.iter().flat_map(|statement| &statement.places);
-            places.for_each(|place| {
-                by_connection.entry((place.key, place.connection)).or_insert(*root);
-            });
-        }
-        let root = |place: &Place| by_connection.get(&(place.key, place.connection));
-        for (place, method, status) in std::mem::take(&mut self.refusals) {
-            if let Some(exchange) = root(&place).and_then(|root| exchanges.get_mut(root)) {
-                exchange.refused = Some((method, status, place.mark));
-                note_span(exchange, &place);
-            }
-        }
-        for (place, transport) in std::mem::take(&mut self.transports) {
-            if let Some(exchange) = root(&place).and_then(|root| exchanges.get_mut(root)) {
-                exchange.transports.push((place.key, place.direction ^ 1, transport));
-                note_span(exchange, &place);
-            }
-        }
-    }
-
-    /// Gives each exchange its SIP dialog; dialogs without a description are exchanges too.
-    fn add_dialogs(&mut self, mut exchanges: BTreeMap<usize, Exchange>) -> Vec<Exchange> {
-        let mut by_call: HashMap<String, usize> = HashMap::new();
-        for (root, exchange) in &exchanges {
-            let dialogs = exchange.statements.iter().filter_map(|statement| statement.context.dialog.as_ref());
-            by_call.extend(dialogs.map(|dialog| (dialog.call_id.clone(), *root)));
-        }
-        let mut alone = Vec::new();
-        for (call_id, (dialog, places)) in std::mem::take(&mut self.dialogs) {
-            let mut own = Exchange::default();
-            let exchange = by_call.get(&call_id).and_then(|root| exchanges.get_mut(root)).unwrap_or(&mut own);
-            for place in &places {
-                exchange.via = exchange.via.or_else(|| self.vias.get(&(place.key, place.connection)).copied());
-                note_span(exchange, place);
-            }
-            exchange.dialog = Some(dialog);
-            if own.dialog.is_some() {
-                alone.push(own);
-            }
-        }
-        exchanges.into_values().chain(alone).collect()
-    }
+/// What a request and its responses have in common, and the ACK that has an answer too (RFC 3261 section 13.2): each end
+/// counts its own CSeq.
+fn transaction(dialog: &signalling::Dialog) -> String {
+    let cseq = dialog.cseq.map_or_else(String::new, |cseq| cseq.to_string());
+    format!("{}\n{cseq}\n{}", dialog.call_id, dialog.from_tag.as_deref().unwrap_or_default())
 }
 
 fn note_place(places: &mut Vec<Place>, place: Place) {
@@ -378,33 +397,4 @@ fn note_place(places: &mut Vec<Place>, place: Place) {
     } else if let Some(last) = places.last_mut() {
         *last = place;
     }
-}
-
-fn note_span(exchange: &mut Exchange, place: &Place) {
-    if exchange.first_place.is_none_or(|known| place.mark < known.mark) {
-        exchange.first_place = Some(*place);
-    }
-    let (first, last) = exchange.span.unwrap_or((place.mark, place.mark));
-    exchange.span = Some((first.min(place.mark), last.max(place.mark)));
-}
-
-/// What a statement is joined by: names that no other exchange has.
-fn names(statement: &Statement) -> impl Iterator<Item = String> {
-    let Context { dialog, keys, .. } = &statement.context;
-    let call = dialog.as_ref().map(|dialog| format!("call {}", dialog.call_id));
-    // A peer connection of a dump.
-    let given = (statement.places.is_empty() && !keys.is_empty()).then(|| format!("given {keys:?}"));
-    call.into_iter().chain(given).chain(party_names(statement))
-}
-
-/// What names one party of an exchange.
-fn party_names(statement: &Statement) -> impl Iterator<Item = String> {
-    let credentials = statement.credentials().filter(|(_, password)| password.is_some());
-    let credentials = credentials.map(|(fragment, password)| format!("ice {fragment} {password:?}"));
-    let origin = statement.description.origin.as_ref().filter(|origin| {
-        let digits = origin.session_id.trim_start_matches('0').len();
-        statement.context.dialog.is_none() && digits >= DIGITS_OF_A_RANDOM_NUMBER
-    });
-    let origin = origin.map(|origin| format!("origin {} {} {:?}", origin.username, origin.session_id, origin.address));
-    origin.into_iter().chain(credentials)
 }

@@ -1,7 +1,7 @@
 //! Which answer answers which offer (RFC 3264, RFC 8829).
 
-use super::{Round, Statement};
-use crate::{flow::signalling::DescriptionKind, sdp::Media};
+use super::{Round, Section, Statement};
+use crate::sdp::DescriptionKind;
 
 /// Open offers that are looked at for one answer: several peer connections may begin at the same time.
 const OPEN: usize = 64;
@@ -22,25 +22,22 @@ pub(super) fn find_offer(
     rounds: &[Round],
     only_open: bool,
 ) -> Option<usize> {
-    let is_open = |round: &Round| {
-        let settled = round.answer.and_then(|answer| statements.get(answer));
-        settled.is_none_or(|settled| settled.kind == DescriptionKind::Pranswer)
-    };
+    let is_provisional =
+        |answer: usize| statements.get(answer).is_some_and(|settled| settled.kind == DescriptionKind::Pranswer);
     let fits = |(index, round): (usize, &Round)| {
         let offer = statements.get(round.offer)?;
-        let open = is_open(round);
-        let fits = (open || !only_open) && relates(offer, answer) && matches_media(offer, answer);
+        let open = round.is_open(is_provisional);
+        let fits = (open || !only_open) && relates(round, offer, answer) && matches_media(offer, answer);
         fits.then(|| (open, common_keys(offer, answer), index))
     };
     rounds.iter().enumerate().rev().take(OPEN).filter_map(fits).max().map(|(.., index)| index)
 }
 
 /// Whether two descriptions can be an offer and its answer by the way they came.
-fn relates(offer: &Statement, answer: &Statement) -> bool {
-    match (&offer.context.dialog, &answer.context.dialog) {
-        // An answer comes in the same transaction, or in the ACK of it: CSeq numbers are equal (RFC 3261 section 13.2).
-        (Some(one), Some(other)) => return one.call_id == other.call_id && one.cseq == other.cseq,
+fn relates(round: &Round, offer: &Statement, answer: &Statement) -> bool {
+    match (&round.transaction, &answer.context.dialog) {
         (None, None) => {}
+        // SIP names its transactions.
         _ => return false,
     }
     let back = |place| answer.places.iter().any(|other: &super::Place| other.is_beside(place, false));
@@ -54,12 +51,12 @@ fn relates(offer: &Statement, answer: &Statement) -> bool {
 /// An answer has as many media sections as its offer, of the same kinds (RFC 3264 section 6), and in WebRTC with the same
 /// identification tags.
 fn matches_media(offer: &Statement, answer: &Statement) -> bool {
-    let (offer, answer) = (&offer.description.media, &answer.description.media);
-    let same = |one: &Media, other: &Media| {
+    let (offer, answer) = (&offer.outline.media, &answer.outline.media);
+    let same = |one: &Section, other: &Section| {
         let same_mid = one.mid.is_none() || other.mid.is_none() || one.mid == other.mid;
         one.kind == other.kind && same_mid
     };
-    offer.len() == answer.len() && offer.iter().zip(answer).all(|(one, other)| same(one, other))
+    offer.len() == answer.len() && offer.iter().zip(&**answer).all(|(one, other)| same(one, other))
 }
 
 fn common_keys(one: &Statement, other: &Statement) -> usize {

@@ -1,6 +1,6 @@
 //! What SIP says of a call beside the media (RFC 3261 sections 13 to 15).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     flow::{
@@ -44,8 +44,25 @@ pub struct Dialog {
     pub refused: Option<(u16, String, Option<String>, Mark)>,
     /// How it ended.
     pub ended: Option<Ending>,
-    /// Tags of those that accepted: more than one is a fork.
-    pub branches: Vec<String>,
+    /// The called ends that answered, for now or for good: more than one is a fork (RFC 3261 section 12.1).
+    pub forks: Vec<Fork>,
+    /// CSeq numbers of INVITEs that were answered with 401 or 407: credentials were asked for.
+    pub challenged: BTreeSet<u32>,
+}
+
+/// One end of those that an INVITE was forked to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fork {
+    /// Its tag.
+    pub tag: String,
+    /// Its address: Contact.
+    pub contact: Option<String>,
+    /// Its first provisional response.
+    pub ringing: Option<Mark>,
+    /// Its first success.
+    pub accepted: Option<Mark>,
+    /// Its refusal: status and packet. 487 after another accepted.
+    pub refused: Option<(u16, Mark)>,
 }
 
 /// How a call ended.
@@ -105,26 +122,58 @@ impl Dialog {
             }
             200..=299 => {
                 self.accepted.get_or_insert(mark);
-                if let Some(tag) = response.dialog.to_tag.as_ref().filter(|tag| !self.branches.contains(tag))
-                    && self.branches.len() < NAMES
-                {
-                    self.branches.push(tag.clone());
-                }
             }
             300.. => {
+                let challenge = response.dialog.cseq.filter(|_| matches!(response.status, 401 | 407));
+                self.challenged.extend(challenge.filter(|_| self.challenged.len() < NAMES));
                 let why = response.reason.clone().or_else(|| response.warning.clone());
                 self.refused = Some((response.status, response.phrase.clone(), why, mark));
             }
             _ => {}
         }
+        self.push_fork(response, mark);
+    }
+
+    /// Notes which of the called ends a response is from. The called end may send INVITEs too: their answers are the
+    /// caller's.
+    fn push_fork(&mut self, response: &SipResponse, mark: Mark) {
+        let is_caller = response.dialog.from_tag == self.caller_tag;
+        let Some(tag) = response.dialog.to_tag.as_ref().filter(|_| is_caller) else { return };
+        if !self.forks.iter().any(|fork| fork.tag == *tag) {
+            // A refusal alone makes no dialog.
+            if !(101..300).contains(&response.status) || self.forks.len() >= NAMES {
+                return;
+            }
+            self.forks.push(Fork { tag: tag.clone(), ..Fork::default() });
+        }
+        let Some(fork) = self.forks.iter_mut().find(|fork| fork.tag == *tag) else { return };
+        if response.contact.is_some() {
+            fork.contact.clone_from(&response.contact);
+        }
+        match response.status {
+            ..200 => {
+                fork.ringing.get_or_insert(mark);
+            }
+            200..300 => {
+                fork.accepted.get_or_insert(mark);
+            }
+            status => {
+                fork.refused.get_or_insert((status, mark));
+            }
+        }
+    }
+
+    /// Whether the called end with this tag accepted.
+    #[must_use]
+    pub fn has_accepted(&self, tag: &str) -> bool {
+        self.forks.iter().any(|fork| fork.tag == tag && fork.accepted.is_some())
     }
 
     /// Whether the call came to nothing: refused, and not accepted. A single challenge is none: the caller answers it.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        let challenges = [401, 407].iter().filter_map(|status| self.responses.get(status)).max();
         let refused = match self.refused {
-            Some((401 | 407, ..)) => challenges.is_some_and(|count| *count > 1),
+            Some((401 | 407, ..)) => self.challenged.len() > 1,
             Some((status, ..)) => status >= 400,
             None => self.is_unanswered(),
         };

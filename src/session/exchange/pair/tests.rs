@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
 use super::{
     super::{Exchange, gather::gathered},
     *,
@@ -5,7 +9,7 @@ use super::{
 use crate::{
     flow::{
         key::{FlowKey, Transport},
-        signalling::{Content, Context, Description, Signal, Via},
+        signalling::{Content, Context, Description, Dialog, Signal, SipRequest, SipResponse, Via},
     },
     time::{PacketId, Timestamp},
     wire::Endpoint,
@@ -51,7 +55,7 @@ const ANSWER: Option<DescriptionKind> = Some(DescriptionKind::Answer);
 /// Of each exchange the sessions of its rounds: offer and answer.
 fn rounds(exchanges: &[Exchange]) -> Vec<Vec<(String, Option<String>)>> {
     let session = |exchange: &Exchange, index: usize| {
-        exchange.statements[index].description.origin.as_ref().unwrap().session_id.clone()
+        exchange.statements[index].outline.origin.as_ref().unwrap().session_id.clone()
     };
     let of = |exchange: &Exchange| {
         let round =
@@ -150,4 +154,83 @@ fn an_answer_that_is_asked_for_elsewhere_is_known_by_its_names() {
     };
     assert_eq!(poll(&[("session", "77")]), [[pair("1111111111", "2222222222")]]);
     assert_eq!(poll(&[("session", "78")]).first().map(|rounds| rounds[0].1.clone()), Some(None));
+}
+
+/// A SIP message in a dialog of few: one that a request begins, with a description or none.
+fn sip(
+    number: u64,
+    is_response: bool,
+    status: u16,
+    method: &str,
+    cseq: u32,
+    tags: (u8, u8),
+    sdp: Option<String>,
+) -> Vec<Signal> {
+    let tag = |number: u8| (number > 0).then(|| number.to_string());
+    let dialog = Arc::new(Dialog {
+        call_id: "call".to_owned(),
+        from_tag: tag(tags.0),
+        to_tag: tag(tags.1),
+        cseq: Some(cseq),
+        cseq_method: method.to_owned(),
+        ..Dialog::default()
+    });
+    let kind = if is_response { ANSWER } else { OFFER };
+    let context = Context { dialog: Some(Arc::clone(&dialog)), ..Context::default() };
+    let head = if is_response {
+        Content::SipResponse(Box::new(SipResponse {
+            status,
+            phrase: String::new(),
+            dialog,
+            contact: None,
+            user_agent: None,
+            reason: None,
+            warning: None,
+            content_type: None,
+        }))
+    } else {
+        Content::SipRequest(Box::new(SipRequest {
+            method: method.to_owned(),
+            uri: String::new(),
+            dialog,
+            contact: None,
+            user_agent: None,
+            reason: None,
+            content_type: None,
+        }))
+    };
+    let body = sdp.map(|sdp| Content::Description(Description { kind, sdp, context }));
+    let signal = said(number, 1, usize::from(is_response), None, &[], String::new());
+    let with = |content| Signal { content, via: Via::SipUdp, ..signal.clone() };
+    std::iter::once(head).chain(body).map(with).collect()
+}
+
+proptest! {
+    /// Whatever is said in whatever order: each round is of statements that are there, and what was answered stands.
+    #[test]
+    fn any_order(messages in prop::collection::vec((0_u8..8, 0_u8..3, 0_usize..2, 0_u8..4, 0_u8..4, 0_u8..3), 0..40)) {
+        let kinds = [None, OFFER, ANSWER, Some(DescriptionKind::Pranswer), Some(DescriptionKind::Rollback)];
+        let mut signals = Vec::new();
+        for (number, (what, connection, direction, version, mids, tag)) in (1..).zip(messages) {
+            let text = sdp(&format!("123456789{version}"), ["aaaa", "bbbb"][direction], &["0", "1", "2"][..usize::from(mids)]);
+            match kinds.get(usize::from(what)) {
+                Some(kind) => signals.push(said(number, u32::from(connection), direction, *kind, &[], text)),
+                None => {
+                    let status = [100, 183, 200, 401, 487, 491][usize::from(what + version) % 6];
+                    let method = ["INVITE", "UPDATE", "ACK", "BYE"][usize::from(version)];
+                    let body = (mids > 0).then_some(text);
+                    signals.extend(sip(number, direction == 1, status, method, u32::from(connection), (1 + tag % 2, tag), body));
+                }
+            }
+        }
+        for exchange in gathered(&signals) {
+            let count = exchange.statements.len();
+            for round in &exchange.rounds {
+                prop_assert!(round.offer < count && round.answer.is_none_or(|answer| answer < count));
+                prop_assert!(round.answer.is_none() || !exchange.statements[round.offer].is_withdrawn);
+            }
+            prop_assert!(exchange.statements.iter().all(|said| said.party < 2));
+            prop_assert_eq!(exchange.settled_round().is_some(), !exchange.rounds.is_empty());
+        }
+    }
 }
