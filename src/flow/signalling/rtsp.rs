@@ -8,7 +8,7 @@ use super::{
     head::{Head, parameter, split_outside},
     http::without_credentials,
     out::{Origin, Out},
-    stream::{Event, Length, Messages, Syntax},
+    stream::{Event, Length, Look, Messages, Syntax},
 };
 use crate::flow::tcp::{Mark, Message};
 
@@ -51,7 +51,8 @@ impl Rtsp {
             match event {
                 Event::Head(head) => {
                     let length = head.content_length().unwrap_or(0);
-                    side.messages.begin_body(Length::Known(length), head.first("content-type").is_some());
+                    let look = if head.first("content-type").is_some() { Look::Whole } else { Look::No };
+                    side.messages.begin_body(Length::Known(length), look);
                     side.head = Some(head);
                 }
                 Event::End(bytes) => {
@@ -59,6 +60,7 @@ impl Rtsp {
                         self.message(&head, bytes.as_deref(), Origin { mark, direction, via: Via::Rtsp }, out);
                     }
                 }
+                Event::Part(_) => {}
                 Event::Interleaved { bytes, length } => {
                     out.datagrams.push(Message { mark, direction, bytes, length, holes: side.holes });
                 }
@@ -87,12 +89,18 @@ impl Rtsp {
 
     /// Bytes that are held.
     pub fn held_bytes(&self) -> usize {
-        self.sides.iter().map(|side| side.messages.held_bytes()).sum()
+        let of_side = |side: &Side| side.messages.held_bytes() + side.head.as_ref().map_or(0, Head::held_bytes);
+        let requests = self.requests.iter().map(|request| size_of_val(request) + request.1.len() + request.2.len());
+        requests.chain(self.sides.iter().map(of_side)).sum()
     }
 
     /// Drops what waits.
     pub fn let_go(&mut self) {
-        self.sides.iter_mut().for_each(|side| side.messages.lose());
+        self.requests = VecDeque::new();
+        for side in &mut self.sides {
+            side.messages.lose();
+            side.head = None;
+        }
     }
 
     fn message(&mut self, head: &Head, body: Option<&[u8]>, origin: Origin, out: &mut Out) {

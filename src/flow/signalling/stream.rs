@@ -10,11 +10,20 @@ use super::{
 /// Bytes of a head.
 const HEAD_BYTES: usize = 64 << 10;
 
-/// Bytes of a body that are looked into.
+/// Bytes of a body, or of a part of one that is read part by part, that are looked into.
 pub const BODY_BYTES: usize = 1 << 20;
+
+/// Bytes of the line before a chunk.
+const CHUNK_HEAD_BYTES: usize = 4096;
 
 /// Header fields of a head.
 const FIELDS: usize = 256;
+
+/// Bytes that a buffer may have more than it needs.
+const SPARE_BYTES: usize = 4096;
+
+/// Bytes in which the end of a part may have begun.
+const PART_END_BYTES: usize = 3;
 
 /// Whose messages they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +49,28 @@ pub enum Length {
     Tunnel,
 }
 
+/// How a body is looked into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Look {
+    /// Not at all.
+    #[default]
+    No,
+    /// When it ended.
+    Whole,
+    /// As soon as an empty line ends a part of it: server-sent events.
+    Events,
+    /// As soon as a line ends.
+    Lines,
+}
+
 /// What the bytes show.
 #[derive(Debug)]
 pub enum Event {
     /// A head; [`Messages::begin_body`] must say how long its body is.
     Head(Head),
-    /// The body ended: its bytes, where it was wanted, fits and was captured whole.
+    /// A part of a body that is read part by part.
+    Part(Vec<u8>),
+    /// The body ended: its bytes, or those of its last part, where it was wanted, fits and was captured whole.
     End(Option<Vec<u8>>),
     /// A datagram that was interleaved with RTSP.
     Interleaved {
@@ -78,12 +103,19 @@ pub struct Messages {
     buffer: Vec<u8>,
     /// Bytes of the buffer that were read.
     taken: usize,
+    /// Bytes behind those in which no head ends.
+    searched: usize,
+    /// How many bytes there must be of a head that does not end before it is looked at again.
+    next_look: usize,
     phase: Phase,
     body: Vec<u8>,
-    is_wanted: bool,
-    /// Whether bytes of the body are missing.
+    /// Bytes of the body whose parts were told, and bytes behind those in which no part ends.
+    told: usize,
+    unended: usize,
+    look: Look,
+    /// Whether bytes of the body, or of the part of it at hand, are missing.
     is_damaged: bool,
-    /// Whether the body is longer than is looked into.
+    /// Whether it is longer than is looked into.
     is_oversized: bool,
     /// Bodies that were longer than is looked into.
     pub oversized: u64,
@@ -98,9 +130,13 @@ impl Messages {
             syntax,
             buffer: Vec::new(),
             taken: 0,
+            searched: 0,
+            next_look: 0,
             phase: Phase::Head,
             body: Vec::new(),
-            is_wanted: false,
+            told: 0,
+            unended: 0,
+            look: Look::No,
             is_damaged: false,
             is_oversized: false,
             oversized: 0,
@@ -119,16 +155,26 @@ impl Messages {
         if self.phase == Phase::Tunnel {
             return;
         }
-        self.buffer.drain(..self.taken);
-        self.taken = 0;
+        self.compact();
         self.buffer.extend_from_slice(bytes);
     }
 
     /// What comes next in the bytes so far; `None` where more are needed.
     pub fn next(&mut self) -> Option<Event> {
+        let event = self.read();
+        if event.is_none() {
+            self.compact();
+        }
+        event
+    }
+
+    fn read(&mut self) -> Option<Event> {
         loop {
             if self.is_waiting {
                 return None;
+            }
+            if let Some(part) = self.next_part() {
+                return Some(Event::Part(part));
             }
             match self.phase {
                 Phase::Head => {
@@ -147,30 +193,32 @@ impl Messages {
                     }
                 }
                 Phase::Body(left) => {
-                    let left = left - self.take_body(left);
-                    self.phase = Phase::Body(left);
-                    if left > 0 {
-                        return None;
+                    let taken = self.take_body(left);
+                    self.phase = Phase::Body(left - taken);
+                    match left - taken {
+                        0 if taken == 0 => return Some(self.end_body()),
+                        _ if taken == 0 => return None,
+                        _ => {}
                     }
-                    return Some(self.end_body());
                 }
                 Phase::ToTheEnd => {
-                    self.take_body(u64::MAX);
-                    return None;
+                    if self.take_body(u64::MAX) == 0 {
+                        return None;
+                    }
                 }
                 Phase::ChunkHead => match httparse::parse_chunk_size(self.rest()) {
                     Ok(httparse::Status::Complete((length, size))) => {
                         self.taken += length;
                         self.phase = if size == 0 { Phase::Trailers } else { Phase::Chunk(size) };
                     }
-                    Ok(httparse::Status::Partial) if self.rest().len() < HEAD_BYTES => return None,
+                    Ok(httparse::Status::Partial) if self.rest().len() < CHUNK_HEAD_BYTES => return None,
                     _ => self.lose(),
                 },
                 Phase::Chunk(left) => {
                     let left = left - self.take_body(left);
                     self.phase = Phase::Chunk(left);
                     if left > 0 {
-                        return None;
+                        return self.next_part().map(Event::Part);
                     }
                     match self.rest() {
                         [b'\r', b'\n', ..] => self.taken += 2,
@@ -188,12 +236,15 @@ impl Messages {
                         return Some(self.end_body());
                     }
                     [] | [b'\r'] => return None,
-                    rest => match head::end(rest) {
+                    rest => match head::end_behind(rest, self.searched) {
                         Some(length) => {
-                            self.taken += length;
+                            self.take_head(length);
                             return Some(self.end_body());
                         }
-                        None if rest.len() < HEAD_BYTES => return None,
+                        None if rest.len() < HEAD_BYTES => {
+                            self.searched = rest.len();
+                            return None;
+                        }
                         None => self.lose(),
                     },
                 },
@@ -208,9 +259,9 @@ impl Messages {
         }
     }
 
-    /// Says how long the body is whose head came last, and whether it is looked into.
-    pub fn begin_body(&mut self, length: Length, is_wanted: bool) {
-        self.is_wanted = is_wanted;
+    /// Says how long the body is whose head came last, and how it is looked into.
+    pub fn begin_body(&mut self, length: Length, look: Look) {
+        self.look = look;
         self.phase = match length {
             Length::Known(length) => Phase::Body(length),
             Length::Chunked => Phase::ChunkHead,
@@ -219,6 +270,7 @@ impl Messages {
         };
         if let Length::Known(length) = length
             && length > BODY_BYTES as u64
+            && look == Look::Whole
         {
             self.give_up_body();
         }
@@ -247,7 +299,7 @@ impl Messages {
                     Some(left) => Phase::Body(left as u64),
                     None => Phase::Lost,
                 };
-                self.is_wanted = false;
+                self.look = Look::No;
                 let event = (!bytes.is_empty()).then_some(Event::Interleaved { bytes, length });
                 return (event, false);
             }
@@ -281,7 +333,7 @@ impl Messages {
 
     /// Bytes that are held.
     pub const fn held_bytes(&self) -> usize {
-        self.buffer.len() + self.body.len()
+        self.buffer.capacity() + self.body.capacity()
     }
 
     /// Gives up where it is: the next segment that starts a message goes on.
@@ -291,11 +343,18 @@ impl Messages {
         self.is_waiting = false;
         self.is_damaged = false;
         self.is_oversized = false;
-        self.body = Vec::new();
+        self.clear_body();
     }
 
+    /// What cannot become a head is told by its first bytes, and looked at again when there are twice as many: a sender of
+    /// single bytes must not cost more than one of whole heads.
     fn next_head(&mut self) -> Option<Event> {
         let rest = self.rest();
+        let is_ended = head::end_behind(rest, self.searched).is_some();
+        if !is_ended && rest.len() < self.next_look.min(HEAD_BYTES) {
+            self.searched = rest.len();
+            return None;
+        }
         let parsed = match self.syntax {
             Syntax::Http => http_head(rest),
             Syntax::Sip | Syntax::Rtsp if !recognise::may_start(self.syntax, rest) => Err(()),
@@ -303,10 +362,13 @@ impl Messages {
         };
         match parsed {
             Ok(Some((head, length))) => {
-                self.taken += length;
+                self.take_head(length);
                 Some(Event::Head(head))
             }
-            Ok(None) if rest.len() < HEAD_BYTES => None,
+            Ok(None) if rest.len() < HEAD_BYTES => {
+                (self.searched, self.next_look) = (rest.len(), 2 * rest.len());
+                None
+            }
             _ => {
                 self.lose();
                 None
@@ -314,46 +376,134 @@ impl Messages {
         }
     }
 
+    fn take_head(&mut self, length: usize) {
+        self.taken += length;
+        (self.searched, self.next_look) = (0, 0);
+    }
+
     fn take_body(&mut self, limit: u64) -> u64 {
         let rest = self.buffer.get(self.taken..).unwrap_or_default();
         let count = usize::try_from(limit).unwrap_or(usize::MAX).min(rest.len());
         let bytes = rest.get(..count).unwrap_or_default();
         self.taken += count;
-        if self.is_wanted && !self.is_oversized && self.body.len() + count > BODY_BYTES {
-            self.give_up_body();
-        } else if self.is_wanted && !self.is_oversized && !self.is_damaged {
-            self.body.extend_from_slice(bytes);
+        match self.look {
+            Look::No => {}
+            Look::Events | Look::Lines => self.body.extend_from_slice(bytes),
+            Look::Whole if self.is_oversized || self.is_damaged => {}
+            Look::Whole if self.body.len() + count > BODY_BYTES => self.give_up_body(),
+            Look::Whole => self.body.extend_from_slice(bytes),
         }
         count as u64
     }
 
+    /// The next part that ended of a body that is read part by part. Of one that is damaged or too long only the end is
+    /// searched for.
+    fn next_part(&mut self) -> Option<Vec<u8>> {
+        if !matches!(self.look, Look::Events | Look::Lines) {
+            return None;
+        }
+        loop {
+            let rest = self.body.get(self.told..).unwrap_or_default();
+            if rest.len() == self.unended {
+                return None;
+            }
+            let Some(end) = part_end(self.look, rest, self.unended) else { break };
+            let part = rest.get(..end).unwrap_or_default().to_vec();
+            self.told += end;
+            self.unended = 0;
+            let is_here = !self.is_damaged && !self.is_oversized;
+            (self.is_damaged, self.is_oversized) = (false, false);
+            if is_here {
+                return Some(part);
+            }
+        }
+        self.body.drain(..self.told);
+        self.told = 0;
+        if self.body.len() > BODY_BYTES {
+            self.oversized += u64::from(!self.is_oversized && !self.is_damaged);
+            self.is_oversized = true;
+        }
+        if self.is_damaged || self.is_oversized {
+            let length = self.body.len();
+            self.body = self.body.split_off(length.saturating_sub(PART_END_BYTES));
+        }
+        self.unended = self.body.len();
+        None
+    }
+
     fn give_up_body(&mut self) {
-        self.oversized += u64::from(self.is_wanted && !self.is_oversized);
+        self.oversized += u64::from(self.look != Look::No && !self.is_oversized);
         self.is_oversized = true;
-        self.body = Vec::new();
+        self.clear_body();
     }
 
     /// Notes that bytes of the body are missing; tells whether they were wanted.
     fn damage(&mut self) -> bool {
-        let is_news = self.is_wanted && !self.is_damaged;
+        let is_news = self.look != Look::No && !self.is_damaged;
         self.is_damaged = true;
-        self.body = Vec::new();
+        self.clear_body();
         is_news
     }
 
     fn end_body(&mut self) -> Event {
-        let is_here = self.is_wanted && !self.is_damaged && !self.is_oversized;
-        let body = std::mem::take(&mut self.body);
+        let is_here = self.look != Look::No && !self.is_damaged && !self.is_oversized;
+        let mut body = std::mem::take(&mut self.body);
+        body.drain(..self.told.min(body.len()));
+        self.clear_body();
+        self.look = Look::No;
         self.phase = Phase::Head;
         self.is_damaged = false;
         self.is_oversized = false;
         Event::End(is_here.then_some(body))
     }
 
+    fn clear_body(&mut self) {
+        self.body = Vec::new();
+        (self.told, self.unended) = (0, 0);
+    }
+
+    /// Gives back what was read: many connections are silent for long.
+    fn compact(&mut self) {
+        self.buffer.drain(..std::mem::take(&mut self.taken));
+        let length = self.buffer.len();
+        if length == 0 {
+            self.buffer = Vec::new();
+        } else if self.buffer.capacity() > SPARE_BYTES && length < self.buffer.capacity() / 4 {
+            self.buffer.shrink_to(2 * length);
+        }
+    }
+
     fn clear(&mut self) {
-        self.buffer.clear();
+        self.buffer = Vec::new();
+        self.take_head(0);
         self.taken = 0;
     }
+}
+
+/// Where the first part of `bytes` ends, of which the first `known` bytes have no end: behind an empty line, or a line.
+/// Line ends of server-sent events are CR LF, LF or CR (HTML section 9.2.5).
+fn part_end(look: Look, bytes: &[u8], known: usize) -> Option<usize> {
+    let from = known.saturating_sub(PART_END_BYTES);
+    let tail = bytes.get(from..)?;
+    if look == Look::Lines {
+        return tail.iter().position(|byte| *byte == b'\n').map(|at| from + at + 1);
+    }
+    let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let mut at = 0;
+    while let Some(step) = tail.get(at..)?.iter().position(is_line_end) {
+        at += step;
+        let length = match tail.get(at..)? {
+            [b'\r', b'\n', b'\r', b'\n', ..] => 4,
+            [b'\n', b'\r', b'\n', ..] => 3,
+            [b'\n', b'\n', ..] | [b'\r', b'\r', ..] => 2,
+            _ => 0,
+        };
+        if length > 0 {
+            return Some(from + at + length);
+        }
+        at += 1;
+    }
+    None
 }
 
 /// The head of an HTTP message and its length; an error where the bytes are none.

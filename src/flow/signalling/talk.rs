@@ -8,7 +8,7 @@ use super::{
     recognise::{self, Start},
     rtsp::Rtsp,
     sip::Sip,
-    stream::{Event, Length, Messages, Syntax},
+    stream::{Event, Length, Look, Messages, Syntax},
     tls::Hello,
     websocket::{Agreed, WebSocket},
 };
@@ -52,7 +52,7 @@ impl Talk {
             Start::Message(Syntax::Rtsp) => found(Self::Rtsp(Box::new(Rtsp::new())), "rtsp"),
             Start::WebSocket => found(Self::WebSocket(Box::new(WebSocket::new(Agreed::unknown(), None))), "websocket"),
             Start::ClientHello => found(Self::Tls(Box::default()), "tls"),
-            Start::Http2 => Recognition::Other("http"),
+            Start::Other(label) => Recognition::Other(label),
             Start::Unclear => Recognition::Unclear,
             Start::Nothing => Recognition::Nothing,
         }
@@ -151,7 +151,7 @@ impl SipStream {
         while let Some(event) = messages.next() {
             match event {
                 Event::Head(next) => {
-                    messages.begin_body(Length::Known(next.content_length().unwrap_or(0)), true);
+                    messages.begin_body(Length::Known(next.content_length().unwrap_or(0)), Look::Whole);
                     *head = Some(next);
                 }
                 Event::End(body) => {
@@ -161,7 +161,7 @@ impl SipStream {
                         self.sip.message(&head, body.as_deref().unwrap_or_default(), is_whole, origin, out);
                     }
                 }
-                Event::Interleaved { .. } => {}
+                Event::Part(_) | Event::Interleaved { .. } => {}
             }
         }
         out.missing.oversized += std::mem::take(&mut messages.oversized);
@@ -178,10 +178,14 @@ impl SipStream {
     }
 
     fn held_bytes(&self) -> usize {
-        self.sides.iter().map(|(messages, _)| messages.held_bytes()).sum()
+        let of_head = |head: &Option<Head>| head.as_ref().map_or(0, Head::held_bytes);
+        self.sides.iter().map(|(messages, head)| messages.held_bytes() + of_head(head)).sum()
     }
 
     fn let_go(&mut self) {
-        self.sides.iter_mut().for_each(|(messages, _)| messages.lose());
+        for (messages, head) in &mut self.sides {
+            messages.lose();
+            *head = None;
+        }
     }
 }

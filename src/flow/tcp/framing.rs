@@ -243,7 +243,7 @@ fn other_protocol(buffer: &[u8]) -> Option<&'static str> {
         (b"DELETE ", "http"),
         (b"CONNECT ", "http"),
         (b"HTTP/1.", "http"),
-        (b"PRI * HTTP/2", "http"),
+        (b"PRI * HTTP/2", "http2"),
         (b"SSH-", "ssh"),
         (b"SIP/2.0", "sip"),
         (b"INVITE sip", "sip"),
