@@ -50,7 +50,7 @@ impl Wire {
         self.next = [5000, 6000];
     }
 
-    fn key(&self) -> FlowKey {
+    pub fn key(&self) -> FlowKey {
         FlowKey::new(Endpoint::v4([192, 0, 2, 1], self.port), Endpoint::v4([192, 0, 2, 2], 80), Transport::Tcp).0
     }
 
