@@ -219,13 +219,13 @@ fn a_connection_from_any_byte_on() {
     let last = frame(0, 0x81, offer().as_bytes());
     for start in 0..stream.len() {
         let mut wire = Wire::new();
-        // Segments end where messages do.
         wire.say(0, &stream[start..]);
-        wire.say(0, &last);
-        wire.say(0, &frame(0, 0x81, offer().as_bytes()));
+        // Bytes in the middle of a frame may look like a length, for as long as a few thousand are looked at.
+        (0..40).for_each(|_| wire.say(0, &last));
         let found = wire.end();
         let offers = words(&found).iter().filter(|word| *word == "offer").count();
-        assert!((1..=3).contains(&offers), "from {start}: {:?}", words(&found));
+        let expected = if start == 0 { 41..=41 } else { 1..=41 };
+        assert!(expected.contains(&offers), "from {start}: {:?}", words(&found));
     }
 }
 
@@ -269,9 +269,9 @@ fn very_many_connections_that_hold_something() {
     head.extend(b"\r\n");
     let endless = [&b"GET /x HTTP/1.1\r\nX-Field: "[..], &block].concat();
     let target = [&b"GET /"[..], &block, b" HTTP/1.1\r\n\r\n"].concat();
-    let mut wire = Wire::new();
-    for kind in 0..4 {
-        for _ in 0..1500 {
+    for (kind, count) in [(1, 200), (2, 200), (3, 200), (0, 1200)] {
+        let mut wire = Wire::new();
+        for _ in 0..count {
             wire.reconnect();
             match kind {
                 0 => {
@@ -282,10 +282,15 @@ fn very_many_connections_that_hold_something() {
                 2 => wire.say(0, &endless),
                 _ => wire.say(0, &target),
             }
-            assert!(wire.connections.held_bytes() <= HELD_BYTES, "{} bytes held", wire.connections.held_bytes());
         }
+        let held = wire.connections.held_bytes();
+        assert!((count * 59_000).min(60 << 20) < held && held <= HELD_BYTES, "kind {kind}: {held} bytes held");
+        has_room(&mut wire);
     }
-    // There is room for what comes and goes.
+}
+
+/// What comes and goes is read, however much is held.
+fn has_room(wire: &mut Wire) {
     let before = wire.signals.len();
     wire.reconnect();
     wire.say_all(&opened(""));

@@ -100,12 +100,18 @@ impl Http {
         }
     }
 
-    /// Takes the end of a direction.
-    pub fn end(&mut self, mark: Mark, direction: usize, out: &mut Out) {
-        let event = self.sides.get_mut(direction).and_then(|side| side.messages.end());
-        if let Some(Event::End(body)) = event {
+    /// Takes the end of a direction. Where the other one is not captured, what waits for the response is a WebSocket.
+    pub fn end(&mut self, mark: Mark, direction: usize, out: &mut Out) -> Option<Upgrade> {
+        let side = self.sides.get_mut(direction)?;
+        if let Some(Event::End(body)) = side.messages.end() {
             self.finish(direction, body, mark, out);
+            return None;
         }
+        if !side.messages.is_waiting || side.messages.rest().is_empty() {
+            return None;
+        }
+        let request = self.requests.back().cloned()?;
+        Some(self.upgrade(&request, None, Origin { mark, direction, via: Via::WebSocket }, out))
     }
 
     /// Whether nothing more is to be expected.

@@ -93,8 +93,10 @@ impl Talk {
 
     /// Takes the end of a direction.
     pub fn end(&mut self, mark: Mark, direction: usize, out: &mut Out) {
-        if let Self::Http(http) = self {
-            http.end(mark, direction, out);
+        if let Self::Http(http) = self
+            && let Some(upgrade) = http.end(mark, direction, out)
+        {
+            self.open(upgrade, mark, out);
         }
     }
 
