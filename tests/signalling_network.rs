@@ -153,8 +153,8 @@ fn overlapping_segments_that_differ() {
     let start = wire.next[1];
     wire.segment(1, start, &whole[..70], 0);
     // The same again with other bytes, and more than before with other bytes before it.
-    wire.segment(1, start, &vec![b'x'; 70], 0);
-    wire.segment(1, start, &[&vec![b'x'; 70][..], &whole[70..100]].concat(), 0);
+    wire.segment(1, start, &[b'x'; 70], 0);
+    wire.segment(1, start, &[&[b'x'; 70][..], &whole[70..100]].concat(), 0);
     // Two that wait, of which the second overlaps the first.
     wire.segment(1, start.wrapping_add(110), &whole[110..130], 0);
     wire.segment(1, start.wrapping_add(120), &[&[b'x'; 10][..], &whole[130..]].concat(), 0);

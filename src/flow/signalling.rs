@@ -7,6 +7,7 @@ mod content;
 mod datagrams;
 mod events;
 mod frame;
+mod gathered;
 mod head;
 mod http;
 mod inflater;

@@ -8,9 +8,10 @@ use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use super::{
     Content, Context, DescriptionKind, HttpRequest, HttpResponse, Via, WebSocketOpened,
     body::{self, Body},
+    gathered::{BODY_BYTES, Look},
     head::{Head, parameter, split_outside},
     out::{Origin, Out},
-    stream::{BODY_BYTES, Event, Length, Look, Messages, Syntax},
+    stream::{Event, Length, Messages, Syntax},
     websocket::Agreed,
 };
 use crate::flow::tcp::Mark;
@@ -151,7 +152,7 @@ impl Http {
                 Some(Event::End(body)) => self.finish(direction, body, mark, out),
                 Some(Event::Interleaved { .. }) => {}
                 None => {
-                    out.missing.oversized += std::mem::take(&mut side.messages.oversized);
+                    out.missing.oversized += side.messages.take_oversized();
                     return None;
                 }
             }

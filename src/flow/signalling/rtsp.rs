@@ -5,10 +5,11 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{
     Content, Context, RtspRequest, RtspResponse, RtspTransport, Via,
     body::{self, Body},
+    gathered::Look,
     head::{Head, parameter, split_outside},
     http::without_credentials,
     out::{Origin, Out},
-    stream::{Event, Length, Look, Messages, Syntax},
+    stream::{Event, Length, Messages, Syntax},
 };
 use crate::flow::tcp::{Mark, Message};
 
@@ -67,7 +68,7 @@ impl Rtsp {
             }
         }
         if let Some(side) = self.sides.get_mut(direction) {
-            out.missing.oversized += std::mem::take(&mut side.messages.oversized);
+            out.missing.oversized += side.messages.take_oversized();
         }
     }
 

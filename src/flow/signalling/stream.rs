@@ -3,15 +3,13 @@
 //! message, or else where a segment starts one.
 
 use super::{
+    gathered::{Gathered, Look},
     head::{self, Head},
     recognise,
 };
 
 /// Bytes of a head.
 const HEAD_BYTES: usize = 64 << 10;
-
-/// Bytes of a body, or of a part of one that is read part by part, that are looked into.
-pub const BODY_BYTES: usize = 1 << 20;
 
 /// Bytes of the line before a chunk.
 const CHUNK_HEAD_BYTES: usize = 4096;
@@ -21,9 +19,6 @@ const FIELDS: usize = 256;
 
 /// Bytes that a buffer may have more than it needs.
 const SPARE_BYTES: usize = 4096;
-
-/// Bytes in which the end of a part may have begun.
-const PART_END_BYTES: usize = 3;
 
 /// Whose messages they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,20 +42,6 @@ pub enum Length {
     ToTheEnd,
     /// What follows is no message any more.
     Tunnel,
-}
-
-/// How a body is looked into.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Look {
-    /// Not at all.
-    #[default]
-    No,
-    /// When it ended.
-    Whole,
-    /// As soon as an empty line ends a part of it: server-sent events.
-    Events,
-    /// As soon as a line ends.
-    Lines,
 }
 
 /// What the bytes show.
@@ -108,17 +89,7 @@ pub struct Messages {
     /// How many bytes there must be of a head that does not end before it is looked at again.
     next_look: usize,
     phase: Phase,
-    body: Vec<u8>,
-    /// Bytes of the body whose parts were told, and bytes behind those in which no part ends.
-    told: usize,
-    unended: usize,
-    look: Look,
-    /// Whether bytes of the body, or of the part of it at hand, are missing.
-    is_damaged: bool,
-    /// Whether it is longer than is looked into.
-    is_oversized: bool,
-    /// Bodies that were longer than is looked into.
-    pub oversized: u64,
+    body: Gathered,
     /// Whether reading waits for what the other direction says.
     pub is_waiting: bool,
 }
@@ -133,13 +104,7 @@ impl Messages {
             searched: 0,
             next_look: 0,
             phase: Phase::Head,
-            body: Vec::new(),
-            told: 0,
-            unended: 0,
-            look: Look::No,
-            is_damaged: false,
-            is_oversized: false,
-            oversized: 0,
+            body: Gathered::new(),
             is_waiting: false,
         }
     }
@@ -152,8 +117,16 @@ impl Messages {
             }
             self.phase = Phase::Head;
         }
-        if self.phase == Phase::Tunnel {
-            return;
+        let is_skipped = self.body.is_skipped() && self.buffer.is_empty();
+        match self.phase {
+            Phase::Tunnel => return,
+            // Most of what web servers send is of no interest, and not copied.
+            Phase::Body(left) if is_skipped && left > bytes.len() as u64 => {
+                self.phase = Phase::Body(left - bytes.len() as u64);
+                return;
+            }
+            Phase::ToTheEnd if is_skipped => return,
+            _ => {}
         }
         self.compact();
         self.buffer.extend_from_slice(bytes);
@@ -173,7 +146,7 @@ impl Messages {
             if self.is_waiting {
                 return None;
             }
-            if let Some(part) = self.next_part() {
+            if let Some(part) = self.body.next_part() {
                 return Some(Event::Part(part));
             }
             match self.phase {
@@ -218,7 +191,7 @@ impl Messages {
                     let left = left - self.take_body(left);
                     self.phase = Phase::Chunk(left);
                     if left > 0 {
-                        return self.next_part().map(Event::Part);
+                        return self.body.next_part().map(Event::Part);
                     }
                     match self.rest() {
                         [b'\r', b'\n', ..] => self.taken += 2,
@@ -261,19 +234,14 @@ impl Messages {
 
     /// Says how long the body is whose head came last, and how it is looked into.
     pub fn begin_body(&mut self, length: Length, look: Look) {
-        self.look = look;
+        let stated = if let Length::Known(length) = length { length } else { 0 };
+        self.body.begin(look, stated);
         self.phase = match length {
             Length::Known(length) => Phase::Body(length),
             Length::Chunked => Phase::ChunkHead,
             Length::ToTheEnd => Phase::ToTheEnd,
             Length::Tunnel => Phase::Tunnel,
         };
-        if let Length::Known(length) = length
-            && length > BODY_BYTES as u64
-            && look == Look::Whole
-        {
-            self.give_up_body();
-        }
     }
 
     /// Goes on behind `count` bytes that were not captured. Gives a datagram that they cut; tells by `true` that a
@@ -283,14 +251,14 @@ impl Messages {
         match self.phase {
             Phase::Body(left) if left >= count as u64 && rest == 0 => {
                 self.phase = Phase::Body(left - count as u64);
-                return (None, self.damage());
+                return (None, self.body.damage());
             }
             // The chunk's end must be captured.
             Phase::Chunk(left) if left > count as u64 && rest == 0 => {
                 self.phase = Phase::Chunk(left - count as u64);
-                return (None, self.damage());
+                return (None, self.body.damage());
             }
-            Phase::ToTheEnd if rest == 0 => return (None, self.damage()),
+            Phase::ToTheEnd if rest == 0 => return (None, self.body.damage()),
             Phase::Interleaved(length) => {
                 let bytes = self.rest().to_vec();
                 self.clear();
@@ -299,7 +267,7 @@ impl Messages {
                     Some(left) => Phase::Body(left as u64),
                     None => Phase::Lost,
                 };
-                self.look = Look::No;
+                self.body.begin(Look::No, 0);
                 let event = (!bytes.is_empty()).then_some(Event::Interleaved { bytes, length });
                 return (event, false);
             }
@@ -326,6 +294,11 @@ impl Messages {
         self.phase == Phase::Lost
     }
 
+    /// How many bodies, or parts of one, were longer than is looked into, since this was asked last.
+    pub const fn take_oversized(&mut self) -> u64 {
+        self.body.take_oversized()
+    }
+
     /// Whether no more messages come.
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Tunnel
@@ -333,7 +306,7 @@ impl Messages {
 
     /// Bytes that are held.
     pub const fn held_bytes(&self) -> usize {
-        self.buffer.capacity() + self.body.capacity()
+        self.buffer.capacity() + self.body.held_bytes()
     }
 
     /// Gives up where it is: the next segment that starts a message goes on.
@@ -341,9 +314,7 @@ impl Messages {
         self.clear();
         self.phase = Phase::Lost;
         self.is_waiting = false;
-        self.is_damaged = false;
-        self.is_oversized = false;
-        self.clear_body();
+        self.body.lose();
     }
 
     /// What cannot become a head is told by its first bytes, and looked at again when there are twice as many: a sender of
@@ -384,82 +355,14 @@ impl Messages {
     fn take_body(&mut self, limit: u64) -> u64 {
         let rest = self.buffer.get(self.taken..).unwrap_or_default();
         let count = usize::try_from(limit).unwrap_or(usize::MAX).min(rest.len());
-        let bytes = rest.get(..count).unwrap_or_default();
+        self.body.take(rest.get(..count).unwrap_or_default());
         self.taken += count;
-        match self.look {
-            Look::No => {}
-            Look::Events | Look::Lines => self.body.extend_from_slice(bytes),
-            Look::Whole if self.is_oversized || self.is_damaged => {}
-            Look::Whole if self.body.len() + count > BODY_BYTES => self.give_up_body(),
-            Look::Whole => self.body.extend_from_slice(bytes),
-        }
         count as u64
     }
 
-    /// The next part that ended of a body that is read part by part. Of one that is damaged or too long only the end is
-    /// searched for.
-    fn next_part(&mut self) -> Option<Vec<u8>> {
-        if !matches!(self.look, Look::Events | Look::Lines) {
-            return None;
-        }
-        loop {
-            let rest = self.body.get(self.told..).unwrap_or_default();
-            if rest.len() == self.unended {
-                return None;
-            }
-            let Some(end) = part_end(self.look, rest, self.unended) else { break };
-            let part = rest.get(..end).unwrap_or_default().to_vec();
-            self.told += end;
-            self.unended = 0;
-            let is_here = !self.is_damaged && !self.is_oversized;
-            (self.is_damaged, self.is_oversized) = (false, false);
-            if is_here {
-                return Some(part);
-            }
-        }
-        self.body.drain(..self.told);
-        self.told = 0;
-        if self.body.len() > BODY_BYTES {
-            self.oversized += u64::from(!self.is_oversized && !self.is_damaged);
-            self.is_oversized = true;
-        }
-        if self.is_damaged || self.is_oversized {
-            let length = self.body.len();
-            self.body = self.body.split_off(length.saturating_sub(PART_END_BYTES));
-        }
-        self.unended = self.body.len();
-        None
-    }
-
-    fn give_up_body(&mut self) {
-        self.oversized += u64::from(self.look != Look::No && !self.is_oversized);
-        self.is_oversized = true;
-        self.clear_body();
-    }
-
-    /// Notes that bytes of the body are missing; tells whether they were wanted.
-    fn damage(&mut self) -> bool {
-        let is_news = self.look != Look::No && !self.is_damaged;
-        self.is_damaged = true;
-        self.clear_body();
-        is_news
-    }
-
     fn end_body(&mut self) -> Event {
-        let is_here = self.look != Look::No && !self.is_damaged && !self.is_oversized;
-        let mut body = std::mem::take(&mut self.body);
-        body.drain(..self.told.min(body.len()));
-        self.clear_body();
-        self.look = Look::No;
         self.phase = Phase::Head;
-        self.is_damaged = false;
-        self.is_oversized = false;
-        Event::End(is_here.then_some(body))
-    }
-
-    fn clear_body(&mut self) {
-        self.body = Vec::new();
-        (self.told, self.unended) = (0, 0);
+        Event::End(self.body.end())
     }
 
     /// Gives back what was read: many connections are silent for long.
@@ -478,32 +381,6 @@ impl Messages {
         self.take_head(0);
         self.taken = 0;
     }
-}
-
-/// Where the first part of `bytes` ends, of which the first `known` bytes have no end: behind an empty line, or a line.
-/// Line ends of server-sent events are CR LF, LF or CR (HTML section 9.2.5).
-fn part_end(look: Look, bytes: &[u8], known: usize) -> Option<usize> {
-    let from = known.saturating_sub(PART_END_BYTES);
-    let tail = bytes.get(from..)?;
-    if look == Look::Lines {
-        return tail.iter().position(|byte| *byte == b'\n').map(|at| from + at + 1);
-    }
-    let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
-    let mut at = 0;
-    while let Some(step) = tail.get(at..)?.iter().position(is_line_end) {
-        at += step;
-        let length = match tail.get(at..)? {
-            [b'\r', b'\n', b'\r', b'\n', ..] => 4,
-            [b'\n', b'\r', b'\n', ..] => 3,
-            [b'\n', b'\n', ..] | [b'\r', b'\r', ..] => 2,
-            _ => 0,
-        };
-        if length > 0 {
-            return Some(from + at + length);
-        }
-        at += 1;
-    }
-    None
 }
 
 /// The head of an HTTP message and its length; an error where the bytes are none.

@@ -2,13 +2,14 @@
 
 use super::{
     Via,
+    gathered::Look,
     head::Head,
     http::{Http, Upgrade},
     out::{Origin, Out},
     recognise::{self, Start},
     rtsp::Rtsp,
     sip::Sip,
-    stream::{Event, Length, Look, Messages, Syntax},
+    stream::{Event, Length, Messages, Syntax},
     tls::Hello,
     websocket::{Agreed, WebSocket},
 };
@@ -166,7 +167,7 @@ impl SipStream {
                 Event::Part(_) | Event::Interleaved { .. } => {}
             }
         }
-        out.missing.oversized += std::mem::take(&mut messages.oversized);
+        out.missing.oversized += messages.take_oversized();
     }
 
     fn skip(&mut self, count: usize, mark: Mark, direction: usize, out: &mut Out) {
