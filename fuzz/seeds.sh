@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 captures=${1:-../../shared/captures}
-for target in analyze container dtls inet packet rtcp rtp sctp sdp stun; do
+for target in analyze container dtls inet packet rtcp rtp sctp sdp signalling sip stun; do
     mkdir -p "corpus/$target"
 done
 for sample in ../samples/*.pcap*; do
@@ -16,6 +16,14 @@ for sample in ../samples/*.pcap*; do
     { printf '\000\001\377'; head -c 8000 "$sample" | tail -c +41; } > "corpus/inet/$name"
 done
 cp ../samples/*.sdp corpus/sdp/
+for sample in ../samples/*.sdp; do
+    name=$(basename "$sample")
+    # In 120 bytes of one direction: a frame of a WebSocket, an event, a part of a body.
+    { printf '\000\001\172\202\170'; head -c 120 "$sample"; } > "corpus/signalling/frame-$name"
+    { printf '\005\001\172data: '; head -c 116 "$sample" | tr '\r\n' '  '; } > "corpus/signalling/event-$name"
+    { printf '\003\000\377c: application/sdp\r\nl: 200\r\n\r\n'; head -c 300 "$sample"; } > "corpus/signalling/sip-$name"
+    { printf '\377c: application/sdp\r\n\r\n'; head -c 231 "$sample"; } > "corpus/sip/$name"
+done
 [ -d "$captures" ] || exit 0
 cp "$captures"/public/sdp/*.sdp corpus/sdp/
 find "$captures/public/captures" -type f -size -8k | while read -r capture; do

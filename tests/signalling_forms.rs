@@ -2,6 +2,7 @@
 //! over another connection, compressed WebSockets that the capture joins late; and what is named and not read.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
+mod analysis;
 mod conversation;
 mod craft;
 
@@ -17,7 +18,7 @@ use crate::{
     conversation::{
         SDP, Turns, Wire, answer, candidate, deflated, found, frame, offer, opened, survives_the_network, words,
     },
-    craft::Random,
+    craft::{Random, Writer, tcp},
 };
 
 fn head(line: &str, fields: &str) -> Vec<u8> {
@@ -167,7 +168,7 @@ fn descriptions_in_protocol_buffers() {
         })
         .collect();
     assert_eq!(kinds, [("offer", true), ("offer", true), ("answer", true)]);
-    assert_eq!(words(&found[4..].to_vec()), ["\"0\" Some(0)"]);
+    assert_eq!(words(&found[4..]), ["\"0\" Some(0)"]);
     survives_the_network(&turns);
 }
 
@@ -367,4 +368,54 @@ fn a_compressed_websocket_with_a_hole() {
     let missing = wire.connections.missing();
     assert_eq!((missing.holes, missing.unreadable), (1, 1));
     assert_eq!(words(&wire.end())[1..], ["offer", "answer"]);
+}
+
+/// The protocols of a capture of connections, and what it says of signalling that could not be read.
+fn reported(connections: &[Turns]) -> (Vec<String>, Vec<String>) {
+    let mut writer = Writer::raw();
+    let mut nanos = 0;
+    for (number, turns) in connections.iter().enumerate() {
+        let (client, server) = (([192, 0, 2, 1], 40000 + number as u16), ([192, 0, 2, 2], 80));
+        let mut sequences = [1_u32, 1];
+        for (direction, bytes) in turns {
+            let (source, destination) = if *direction == 0 { (client, server) } else { (server, client) };
+            writer.packet(nanos, &tcp(source, destination, sequences[*direction], bytes));
+            sequences[*direction] += bytes.len() as u32;
+            nanos += 1_000_000;
+        }
+    }
+    let report = analysis::json(&analysis::report(writer.bytes).unwrap());
+    let of = |list: &str, name: &str| -> Vec<(String, String)> {
+        let entries = report[list].as_array().unwrap().iter();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        entries.map(|entry| (text(&entry["rule"]), text(&entry[name]))).collect()
+    };
+    let protocols = of("otherFlows", "protocol").into_iter().map(|(_, protocol)| protocol).collect();
+    let findings = of("findings", "message").into_iter().filter(|(rule, _)| rule == "CAP015");
+    (protocols, findings.map(|(_, message)| message).collect())
+}
+
+#[test]
+fn what_cannot_be_read_is_told() {
+    let fields = "Content-Type: application/json\r\nContent-Encoding: br\r\nContent-Length: 2\r\n";
+    let coded =
+        vec![(0, head("GET /offer HTTP/1.1", "")), (1, [head("HTTP/1.1 200 OK", fields), b"ab".to_vec()].concat())];
+    let mut opening = opened("");
+    opening.push((0, frame(0, 0x81, offer().as_bytes())));
+    let (_, told) = reported(&[opening, coded.clone()]);
+    let expected = "Not all messages of signalling connections could be read: 1 HTTP message in a coding that is not read \
+        (br, zstd)";
+    assert_eq!(told, [expected]);
+    // Alone it is nobody's concern; a WebSocket that cannot be read may be all that there is.
+    assert_eq!(reported(&[coded]).1, Vec::<String>::new());
+    let texts: Vec<_> = (0..3).map(|number| offer().replace("alice", &noise(number))).collect();
+    let late = compressed(&texts)[1..].iter().map(|bytes| (1, bytes.clone())).collect();
+    let http2 = vec![(0, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec())];
+    let (mut protocols, told) = reported(&[late, http2]);
+    protocols.sort();
+    assert_eq!(protocols, ["http2", "websocket"]);
+    assert_eq!(
+        told,
+        ["Not all messages of signalling connections could be read: 2 messages that could not be decoded"]
+    );
 }
