@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 captures=${1:-../../shared/captures}
-for target in analyze container dtls inet packet rtcp rtp rtp_extension sctp sdp stun; do
+for target in analyze container dtls inet packet rtcp rtp rtp_extension sctp sdp signalling sip stun; do
     mkdir -p "corpus/$target"
 done
 for sample in ../samples/*.pcap*; do
@@ -23,6 +23,14 @@ printf '\024\027\115\024\114\160\010\164\062\026\121\021\205\103\047\150\011\370
     >> corpus/rtp_extension/descriptor
 printf '\003\240\135\171\254\001\235\002\363\002\220\004\001\077\000\357\024\002\177\001\337\024' \
     > corpus/rtp_extension/allocation
+for sample in ../samples/*.sdp; do
+    name=$(basename "$sample")
+    # In 120 bytes of one direction: a frame of a WebSocket, an event, a part of a body.
+    { printf '\000\001\172\202\170'; head -c 120 "$sample"; } > "corpus/signalling/frame-$name"
+    { printf '\005\001\172data: '; head -c 116 "$sample" | tr '\r\n' '  '; } > "corpus/signalling/event-$name"
+    { printf '\003\000\377c: application/sdp\r\nl: 200\r\n\r\n'; head -c 300 "$sample"; } > "corpus/signalling/sip-$name"
+    { printf '\377c: application/sdp\r\n\r\n'; head -c 231 "$sample"; } > "corpus/sip/$name"
+done
 [ -d "$captures" ] || exit 0
 cp "$captures"/public/sdp/*.sdp corpus/sdp/
 find "$captures/public/captures" -type f -size -8k | while read -r capture; do

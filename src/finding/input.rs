@@ -261,9 +261,12 @@ fn unlisted(analysis: &Analysis) -> Option<Finding> {
 /// "Not all signalling could be read: 3 messages are longer than is looked into, bytes were not captured in 1 place."
 fn missing_signalling(analysis: &Analysis) -> Option<Finding> {
     let missing = analysis.signalling.missing;
-    // Where nothing was signalled, what could not be read of web traffic is nobody's concern.
+    // Where nothing was signalled, what could not be read of web traffic is nobody's concern; a WebSocket, or Jingle, may
+    // be all the signalling that there is.
     let is_of_call = |signal: &Signal| !matches!(signal.content, Content::Tls(_));
-    if missing.refused == 0 && !analysis.signalling.signals.iter().any(is_of_call) {
+    let is_unread = |flow: &FlowRecord| flow.label == Some("websocket") && missing.unreadable > 0;
+    let may_be_signalling = missing.refused + missing.jingle > 0 || analysis.flows.iter().any(is_unread);
+    if !may_be_signalling && !analysis.signalling.signals.iter().any(is_of_call) {
         return None;
     }
     let mut reasons = Vec::new();
@@ -275,6 +278,12 @@ fn missing_signalling(analysis: &Analysis) -> Option<Finding> {
     }
     if missing.unreadable > 0 {
         reasons.push(format!("{} that could not be decoded", counted(missing.unreadable, "message")));
+    }
+    if missing.coded > 0 {
+        reasons.push(format!("{} in a coding that is not read (br, zstd)", counted(missing.coded, "HTTP message")));
+    }
+    if missing.jingle > 0 {
+        reasons.push(format!("{} of XMPP with Jingle, which is not read", counted(missing.jingle, "message")));
     }
     if missing.holes > 0 {
         reasons.push(format!("bytes not captured in {}", counted(missing.holes, "place")));

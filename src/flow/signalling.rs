@@ -1,14 +1,21 @@
 //! The signalling of calls: the messages of SIP, HTTP, WebSocket and RTSP that set them up, with the session
 //! descriptions and candidates in them, in capture order and bounded. What they mean is for the session to say.
 
+mod base64;
 mod body;
 mod content;
 mod datagrams;
+mod events;
+mod frame;
+mod gathered;
 mod head;
 mod http;
+mod inflater;
 mod json;
 mod out;
+mod protobuf;
 mod recognise;
+mod resources;
 mod rtsp;
 mod sip;
 mod stream;
@@ -28,6 +35,7 @@ pub use self::content::{
 pub use self::datagrams::{Datagrams, TextDatagram};
 pub(in crate::flow) use self::{
     out::Out,
+    resources::Resources,
     talk::{Recognition, Talk},
 };
 
@@ -107,6 +115,10 @@ pub struct Missing {
     pub oversized: u64,
     /// Messages that could not be read: compressed with what was not captured, or against the rules of their protocol.
     pub unreadable: u64,
+    /// HTTP bodies in a content coding that is not read: `br`, `zstd`.
+    pub coded: u64,
+    /// Messages of XMPP with Jingle (XEP-0166), which is not read.
+    pub jingle: u64,
     /// Places where bytes of signalling connections were not captured.
     pub holes: u64,
     /// The packet behind the first of these places.
@@ -119,6 +131,8 @@ impl Missing {
         self.refused += next.refused;
         self.oversized += next.oversized;
         self.unreadable += next.unreadable;
+        self.coded += next.coded;
+        self.jingle += next.jingle;
         self.holes += next.holes;
         self.first_hole = self.first_hole.or(next.first_hole);
     }

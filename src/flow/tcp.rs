@@ -17,7 +17,7 @@ use self::{
 use crate::{
     flow::{
         key::FlowKey,
-        signalling::{Missing, Out, Recognition as Speech, Signal, Talk},
+        signalling::{Missing, Out, Recognition as Speech, Resources, Signal, Talk},
     },
     time::{PacketId, Timestamp},
     wire::TcpHeader,
@@ -39,6 +39,7 @@ pub struct Connections {
     held_bytes: usize,
     uncaptured: Uncaptured,
     missing: Missing,
+    resources: Resources,
 }
 
 /// Bytes of connections with datagrams that the capture does not have, though they were delivered.
@@ -155,7 +156,9 @@ impl Connections {
         let Some(slot) = self.table.get_mut(index) else { return findings };
         slot.last = segment.mark;
         let held_before = slot.connection.held_bytes();
+        std::mem::swap(&mut self.resources, &mut findings.out.resources);
         slot.connection.push(segment, &mut findings);
+        std::mem::swap(&mut self.resources, &mut findings.out.resources);
         self.held_bytes -= held_before;
         if self.held_bytes + slot.connection.held_bytes() > HELD_BYTES {
             slot.connection.let_go();
@@ -211,9 +214,11 @@ impl Connections {
         let Some(slot) = self.table.get_mut(index) else { return };
         let (key, number, held_before) = (slot.key, slot.number, slot.connection.held_bytes());
         if let Some(talk) = &mut slot.connection.talk {
+            std::mem::swap(&mut self.resources, &mut findings.out.resources);
             for direction in 0..2 {
                 talk.end(slot.last, direction, &mut findings.out);
             }
+            std::mem::swap(&mut self.resources, &mut findings.out.resources);
         }
         self.held_bytes = self.held_bytes - held_before + slot.connection.held_bytes();
         self.settle(key, number, findings);

@@ -2,6 +2,7 @@
 
 use super::{
     Content, Context, Description,
+    events::events,
     head::{Head, parameter},
     json,
     out::{Origin, Out},
@@ -34,6 +35,7 @@ pub fn may_hold_signalling(media_type: Option<&str>) -> bool {
     media_type.is_none_or(|name| {
         matches!(name, SDP | SDP_FRAGMENT | "text/plain" | "text/event-stream" | "application/x-ndjson")
             || name.contains("json")
+            || name.ends_with("/xml")
             || name.starts_with("multipart/")
     })
 }
@@ -63,6 +65,13 @@ fn read_part(body: Body<'_>, context: &Context, origin: Origin, out: &mut Out, d
                 let head = Head::parse_lines(head, false);
                 let content_type = head.first("content-type");
                 read_part(Body { bytes, content_type, kind: body.kind }, context, origin, out, depth - 1);
+            }
+            return;
+        }
+        Some("text/event-stream") => {
+            for event in events(&String::from_utf8_lossy(body.bytes)) {
+                let kind = event.name.as_deref().and_then(json::kind_named).or(body.kind);
+                json::search(&event.data, context, kind, origin, out);
             }
             return;
         }

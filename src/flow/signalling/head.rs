@@ -21,6 +21,7 @@ pub struct Head {
     pub start: String,
     /// Names in lower case and unfolded values, in their order.
     fields: Vec<(String, String)>,
+    held_bytes: usize,
 }
 
 impl Head {
@@ -55,8 +56,14 @@ impl Head {
         head
     }
 
+    /// Bytes that are held.
+    pub const fn held_bytes(&self) -> usize {
+        self.start.len() + self.held_bytes
+    }
+
     /// Adds a header field.
     pub fn push(&mut self, name: &str, value: &str) {
+        self.held_bytes += size_of::<(String, String)>() + name.len() + value.len();
         self.fields.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
     }
 
@@ -86,7 +93,12 @@ impl Head {
 
 /// Where the empty line behind a head ends.
 pub fn end(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
+    end_behind(bytes, 0)
+}
+
+/// Where the empty line behind a head ends that does not end in its first `known` bytes.
+pub fn end_behind(bytes: &[u8], known: usize) -> Option<usize> {
+    let mut at = known.saturating_sub(2);
     while let Some(line) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n')) {
         at += line + 1;
         match bytes.get(at..) {

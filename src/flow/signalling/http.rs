@@ -8,18 +8,16 @@ use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use super::{
     Content, Context, HttpRequest, HttpResponse, Via, WebSocketOpened,
     body::{self, Body},
+    gathered::{BODY_BYTES, Look},
     head::{Head, parameter, split_outside},
     out::{Origin, Out},
-    stream::{BODY_BYTES, Event, Length, Messages, Syntax},
+    stream::{Event, Length, Messages, Syntax},
     websocket::Agreed,
 };
 use crate::{flow::tcp::Mark, sdp::DescriptionKind};
 
 /// Requests without a response yet.
 const REQUESTS: usize = 64;
-
-/// Resources that sessions were found at in one connection.
-const RESOURCES: usize = 64;
 
 /// Bytes of frames that wait for the response that opens their WebSocket; a server that is not captured opens it too.
 const WAITING_BYTES: usize = 4096;
@@ -32,8 +30,6 @@ const CREDENTIALS: [&str; 7] = ["token", "key", "pass", "secret", "auth", "jwt",
 pub struct Http {
     sides: [Side; 2],
     requests: VecDeque<Request>,
-    /// Targets that sessions were found at.
-    resources: Vec<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -42,6 +38,8 @@ struct Side {
     head: Option<Head>,
     /// The request of the response at hand.
     request: Option<Request>,
+    /// Whether the response at hand was told.
+    is_told: bool,
 }
 
 /// A request that waits for its response.
@@ -72,8 +70,8 @@ pub struct Upgrade {
 impl Http {
     /// A connection of which nothing was read.
     pub fn new() -> Self {
-        let side = || Side { messages: Messages::new(Syntax::Http), head: None, request: None };
-        Self { sides: [side(), side()], requests: VecDeque::new(), resources: Vec::new() }
+        let side = || Side { messages: Messages::new(Syntax::Http), head: None, request: None, is_told: false };
+        Self { sides: [side(), side()], requests: VecDeque::new() }
     }
 
     /// Takes the next bytes of a direction.
@@ -103,12 +101,18 @@ impl Http {
         }
     }
 
-    /// Takes the end of a direction.
-    pub fn end(&mut self, mark: Mark, direction: usize, out: &mut Out) {
-        let event = self.sides.get_mut(direction).and_then(|side| side.messages.end());
-        if let Some(Event::End(body)) = event {
+    /// Takes the end of a direction. Where the other one is not captured, what waits for the response is a WebSocket.
+    pub fn end(&mut self, mark: Mark, direction: usize, out: &mut Out) -> Option<Upgrade> {
+        let side = self.sides.get_mut(direction)?;
+        if let Some(Event::End(body)) = side.messages.end() {
             self.finish(direction, body, mark, out);
+            return None;
         }
+        if !side.messages.is_waiting || side.messages.rest().is_empty() {
+            return None;
+        }
+        let request = self.requests.back().cloned()?;
+        Some(self.upgrade(&request, None, Origin { mark, direction, via: Via::WebSocket }, out))
     }
 
     /// Whether nothing more is to be expected.
@@ -118,12 +122,21 @@ impl Http {
 
     /// Bytes that are held.
     pub fn held_bytes(&self) -> usize {
-        self.sides.iter().map(|side| side.messages.held_bytes()).sum()
+        let of_side = |side: &Side| {
+            let request = side.request.as_ref().map_or(0, Request::held_bytes);
+            side.messages.held_bytes() + side.head.as_ref().map_or(0, Head::held_bytes) + request
+        };
+        let requests = self.requests.iter().map(Request::held_bytes);
+        requests.chain(self.sides.iter().map(of_side)).sum()
     }
 
     /// Drops what waits.
     pub fn let_go(&mut self) {
-        self.sides.iter_mut().for_each(|side| side.messages.lose());
+        self.requests = VecDeque::new();
+        for side in &mut self.sides {
+            side.messages.lose();
+            (side.head, side.request) = (None, None);
+        }
     }
 
     fn read(&mut self, direction: usize, mark: Mark, out: &mut Out) -> Option<Upgrade> {
@@ -134,11 +147,12 @@ impl Http {
                         return Some(upgrade);
                     }
                 }
-                Some(Event::Head(head)) => self.begin_request(head, direction),
+                Some(Event::Head(head)) => self.begin_request(head, direction, out),
+                Some(Event::Part(bytes)) => self.part(direction, &bytes, mark, out),
                 Some(Event::End(body)) => self.finish(direction, body, mark, out),
                 Some(Event::Interleaved { .. }) => {}
                 None => {
-                    out.missing.oversized += std::mem::take(&mut side.messages.oversized);
+                    out.missing.oversized += side.messages.take_oversized();
                     return None;
                 }
             }
@@ -146,7 +160,7 @@ impl Http {
         None
     }
 
-    fn begin_request(&mut self, head: Head, direction: usize) {
+    fn begin_request(&mut self, head: Head, direction: usize, out: &mut Out) {
         let mut words = head.start.split(' ');
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let request = Request {
@@ -161,7 +175,8 @@ impl Http {
             self.requests.pop_front();
         }
         let Some(side) = self.sides.get_mut(direction) else { return };
-        side.messages.begin_body(body_length(&head).unwrap_or(Length::Known(0)), is_wanted(&head));
+        let length = body_length(&head).unwrap_or(Length::Known(0));
+        side.messages.begin_body(length, look(&head, length, out));
         self.requests.push_back(request);
         side.head = Some(head);
     }
@@ -170,11 +185,15 @@ impl Http {
         let status = status(&head);
         let origin = Origin { mark, direction, via: Via::WebSocket };
         if matches!(status, 100 | 102..=199) {
-            self.sides.get_mut(direction)?.messages.begin_body(Length::Known(0), false);
+            self.sides.get_mut(direction)?.messages.begin_body(Length::Known(0), Look::No);
             return None;
         }
         let request = self.requests.pop_front();
-        let upgrades = head.first("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
+        let changes_to = |name| head.first("upgrade").is_some_and(|value| value.eq_ignore_ascii_case(name));
+        let upgrades = changes_to("websocket");
+        if status == 101 && changes_to("h2c") {
+            out.label = Some("http2");
+        }
         if status == 101 && upgrades {
             let unknown = Request { upgrades: true, ..Request::unknown() };
             return Some(self.upgrade(&request.unwrap_or(unknown), Some(&head), origin, out));
@@ -187,7 +206,8 @@ impl Http {
             length => length.unwrap_or(Length::ToTheEnd),
         };
         let side = self.sides.get_mut(direction)?;
-        side.messages.begin_body(length, is_wanted(&head));
+        side.messages.begin_body(length, look(&head, length, out));
+        side.is_told = false;
         side.request = request;
         side.head = Some(head);
         // What the other side sent behind a request for a WebSocket is HTTP after all.
@@ -198,16 +218,45 @@ impl Http {
         None
     }
 
+    /// Takes a part of a body that goes on: the message is told with the first that is of signalling.
+    fn part(&mut self, direction: usize, bytes: &[u8], mark: Mark, out: &mut Out) {
+        let Some(Side { head: Some(head), request, is_told, .. }) = self.sides.get_mut(direction) else { return };
+        let origin = Origin { mark, direction, via: Via::Http };
+        let target = match head.start.starts_with("HTTP/") {
+            true => request.as_ref().map(|request| Arc::clone(&request.target)),
+            false => self.requests.back().map(|request| Arc::clone(&request.target)),
+        };
+        let context = Context { resource: target, ..Context::default() };
+        let mut found = Out::default();
+        let body = Body { bytes, content_type: head.first("content-type"), kind: None };
+        body::read(body, &context, origin, &mut found);
+        if found.len() > 0 && !std::mem::replace(is_told, true) && head.start.starts_with("HTTP/") {
+            tell_response(head, request.as_ref(), origin, out);
+        }
+        if found.len() > 0
+            && let Some(request) = self.requests.back_mut().filter(|_| !head.start.starts_with("HTTP/"))
+        {
+            request.is_signalling = true;
+        }
+        out.append(found);
+    }
+
     fn finish(&mut self, direction: usize, body: Option<Vec<u8>>, mark: Mark, out: &mut Out) {
         let Some(side) = self.sides.get_mut(direction) else { return };
         let (head, request) = (side.head.take(), side.request.take());
+        let is_told = std::mem::take(&mut side.is_told);
         let Some(head) = head else { return };
         let origin = Origin { mark, direction, via: Via::Http };
         let body = body.and_then(|body| decoded(&head, body, out));
-        if head.start.starts_with("HTTP/") {
-            self.finish_response(&head, request, body.as_deref(), origin, out);
-        } else {
+        if !head.start.starts_with("HTTP/") {
             self.finish_request(&head, body.as_deref(), origin, out);
+        } else if is_told {
+            let request = request.as_ref().map(|request| Arc::clone(&request.target));
+            let context = Context { resource: request, ..Context::default() };
+            let bytes = body.as_deref().unwrap_or_default();
+            body::read(Body { bytes, content_type: head.first("content-type"), kind: None }, &context, origin, out);
+        } else {
+            finish_response(&head, request.as_ref(), body.as_deref(), origin, out);
         }
     }
 
@@ -242,50 +291,10 @@ impl Http {
             let body = Body { bytes, content_type: head.first("content-type"), kind: kind.filter(|_| is_sdp) };
             body::read(body, &context, origin, &mut found);
         }
-        let is_resource = self.resources.iter().any(|target| request.target.ends_with(&**target));
-        request.is_signalling = is_sdp || found.len() > 0 || is_resource;
+        let is_resource = out.resources.has(request.host.as_deref(), &request.target);
+        request.is_signalling |= is_sdp || found.len() > 0 || is_resource;
         if request.is_signalling {
             out.add(origin, Content::HttpRequest(Box::new(content)));
-        }
-        out.append(found);
-    }
-
-    fn finish_response(
-        &mut self,
-        head: &Head,
-        request: Option<Request>,
-        body: Option<&[u8]>,
-        origin: Origin,
-        out: &mut Out,
-    ) {
-        let content_type = head.media_type();
-        let is_sdp = matches!(content_type.as_deref(), Some(body::SDP | body::SDP_FRAGMENT));
-        let location = head.first("location").map(without_credentials);
-        let mut found = Out::default();
-        if let Some(bytes) = body.filter(|bytes| !bytes.is_empty()) {
-            let resource = location.as_deref().filter(|_| is_sdp).map(Arc::from);
-            let resource = resource.or_else(|| request.as_ref().map(|request| Arc::clone(&request.target)));
-            let context = Context { resource, ..Context::default() };
-            let kind = request.as_ref().and_then(|request| request.response_kind).filter(|_| is_sdp);
-            body::read(Body { bytes, content_type: head.first("content-type"), kind }, &context, origin, &mut found);
-        }
-        let was_signalling = request.as_ref().is_some_and(|request| request.is_signalling);
-        if was_signalling || is_sdp || found.len() > 0 {
-            if let Some(location) = location.as_deref().filter(|_| was_signalling)
-                && self.resources.len() < RESOURCES
-            {
-                self.resources.push(path_of(location).into());
-            }
-            let response = HttpResponse {
-                status: status(head),
-                method: request.as_ref().map(|request| request.method.clone()),
-                target: request.map(|request| request.target),
-                location,
-                etag: head.first("etag").map(str::to_owned),
-                ice_servers: head.all("link").flat_map(ice_servers).collect(),
-                content_type,
-            };
-            out.add(origin, Content::HttpResponse(Box::new(response)));
         }
         out.append(found);
     }
@@ -304,7 +313,46 @@ impl Http {
     }
 }
 
+fn finish_response(head: &Head, request: Option<&Request>, body: Option<&[u8]>, origin: Origin, out: &mut Out) {
+    let is_sdp = matches!(head.media_type().as_deref(), Some(body::SDP | body::SDP_FRAGMENT));
+    let mut found = Out::default();
+    if let Some(bytes) = body.filter(|bytes| !bytes.is_empty()) {
+        let location = head.first("location").map(without_credentials);
+        let resource = location.as_deref().filter(|_| is_sdp).map(Arc::from);
+        let resource = resource.or_else(|| request.map(|request| Arc::clone(&request.target)));
+        let context = Context { resource, ..Context::default() };
+        let kind = request.and_then(|request| request.response_kind).filter(|_| is_sdp);
+        body::read(Body { bytes, content_type: head.first("content-type"), kind }, &context, origin, &mut found);
+    }
+    if is_sdp || found.len() > 0 || request.is_some_and(|request| request.is_signalling) {
+        tell_response(head, request, origin, out);
+    }
+    out.append(found);
+}
+
+fn tell_response(head: &Head, request: Option<&Request>, origin: Origin, out: &mut Out) {
+    let location = head.first("location").map(without_credentials);
+    if let (Some(location), Some(request)) = (&location, request.filter(|request| request.is_signalling)) {
+        out.resources.add(location, request.host.as_deref(), &request.target);
+    }
+    let response = HttpResponse {
+        status: status(head),
+        method: request.map(|request| request.method.clone()),
+        target: request.map(|request| Arc::clone(&request.target)),
+        location,
+        etag: head.first("etag").map(str::to_owned),
+        ice_servers: head.all("link").flat_map(ice_servers).collect(),
+        content_type: head.media_type(),
+    };
+    out.add(origin, Content::HttpResponse(Box::new(response)));
+}
+
 impl Request {
+    /// Bytes that are held.
+    fn held_bytes(&self) -> usize {
+        size_of::<Self>() + self.method.len() + self.target.len() + self.host.as_ref().map_or(0, String::len)
+    }
+
     fn unknown() -> Self {
         Self {
             method: String::new(),
@@ -327,10 +375,23 @@ fn body_length(head: &Head) -> Option<Length> {
     if chunked { Some(Length::Chunked) } else { head.content_length().map(Length::Known) }
 }
 
-fn is_wanted(head: &Head) -> bool {
+/// How a body is looked into. One that may hold signalling in a coding that is not read is counted.
+fn look(head: &Head, length: Length, out: &mut Out) -> Look {
+    let media_type = head.media_type();
+    let media_type = media_type.as_deref();
+    if length == Length::Known(0) || !body::may_hold_signalling(media_type) {
+        return Look::No;
+    }
     let coding = head.first("content-encoding").map(str::to_ascii_lowercase);
-    let is_readable = matches!(coding.as_deref(), None | Some("identity" | "gzip" | "x-gzip" | "deflate"));
-    is_readable && body::may_hold_signalling(head.media_type().as_deref())
+    match (coding.as_deref(), media_type) {
+        (None | Some("identity"), Some("text/event-stream")) => Look::Events,
+        (None | Some("identity"), Some("application/x-ndjson")) => Look::Lines,
+        (None | Some("identity" | "gzip" | "x-gzip" | "deflate"), _) => Look::Whole,
+        _ => {
+            out.missing.coded += u64::from(media_type.is_some());
+            Look::No
+        }
+    }
 }
 
 /// A body without its content coding (RFC 9110 section 8.4); none where it cannot be read or is too long.
@@ -389,12 +450,6 @@ pub fn without_credentials(url: &str) -> String {
     format!("{scheme}{separator}{host}{path}{}", query.unwrap_or_default())
 }
 
-fn path_of(url: &str) -> &str {
-    let rest =
-        url.split_once("://").map_or(url, |(_, rest)| rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"));
-    rest.split('?').next().unwrap_or(rest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -406,6 +461,5 @@ mod tests {
         assert_eq!(ice_servers(link).collect::<Vec<_>>(), ["turn:turn.example.net?transport=udp"]);
         assert_eq!(without_credentials("rtsp://user:pw@cam/stream?x=1"), "rtsp://cam/stream?x=1");
         assert_eq!(without_credentials("/ws?room=5&access_token=abc"), "/ws?room=5&access_token=***");
-        assert_eq!(path_of("https://h/whip/1?x"), "/whip/1");
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Candidate, Content, Context, Description,
+    Candidate, Content, Context, Description, base64,
     out::{Origin, Out},
 };
 use crate::sdp::DescriptionKind;
@@ -75,15 +75,29 @@ const IDENTIFYING: [&str; 49] = [
 /// Names of members whose value says what a message is.
 const KINDS: [&str; 10] = ["type", "event", "action", "kind", "method", "request", "cmd", "command", "op", "msgtype"];
 
+/// What Base64 of a description or of an object starts with: `v=0`, `{"`.
+const ENCODED: [&str; 2] = ["dj0w", "eyJ"];
+
+/// The element of Jingle in a message of XMPP (XEP-0166), which is not read.
+const JINGLE: &str = "<jingle";
+
 /// Whether a text may hold any of what is looked for: most do not, and cost no more than this.
 pub fn may_hold_signalling(text: &str) -> bool {
     // Some encoders write `=` as \u003d.
-    ["v=0", "sdp", "SDP", "andidate", "v\\u003d0", "\"rollback\""].iter().any(|word| text.contains(word))
+    const WORDS: [&str; 6] = ["v=0", "sdp", "SDP", "andidate", "v\\u003d0", "\"rollback\""];
+    WORDS.iter().chain(&ENCODED).any(|word| text.contains(word))
+}
+
+/// The kind of description that a name or a word is of.
+pub fn kind_named(word: &str) -> Option<DescriptionKind> {
+    Around::default().named(word).kind
 }
 
 /// Finds what is in `text`.
 pub fn search(text: &str, context: &Context, hint: Option<DescriptionKind>, origin: Origin, out: &mut Out) {
-    if may_hold_signalling(text) {
+    if text.contains(JINGLE) {
+        out.missing.jingle += 1;
+    } else if may_hold_signalling(text) {
         let mut search = Search { origin, out, context: context.clone(), depth: 0 };
         search.text(text, hint);
     }
@@ -110,7 +124,7 @@ struct Around<'v> {
 impl Search<'_> {
     fn text(&mut self, text: &str, hint: Option<DescriptionKind>) {
         let around = Around { kind: hint, ..Around::default() };
-        if self.plain(text, around) {
+        if self.plain(text, around) || self.encoded(text, around) {
             return;
         }
         let (mut at, mut attempts) = (0, 0);
@@ -157,6 +171,21 @@ impl Search<'_> {
         true
     }
 
+    /// Takes a text that is Base64 of one.
+    fn encoded(&mut self, text: &str, around: Around<'_>) -> bool {
+        let start = text.trim_start();
+        if self.depth >= DEPTH || !ENCODED.iter().any(|word| start.starts_with(word)) {
+            return false;
+        }
+        let Some(inner) = base64::decode(start).and_then(|bytes| String::from_utf8(bytes).ok()) else { return false };
+        self.depth += 1;
+        if !self.plain(&inner, around) {
+            self.text(&inner, around.kind);
+        }
+        self.depth -= 1;
+        true
+    }
+
     fn value(&mut self, value: &Value, name: &str, around: Around<'_>) {
         match value {
             Value::String(text) => self.string(text, name, around),
@@ -172,7 +201,7 @@ impl Search<'_> {
     }
 
     fn string(&mut self, text: &str, name: &str, around: Around<'_>) {
-        if self.plain(text, around) || !may_hold_signalling(text) {
+        if self.plain(text, around) || !may_hold_signalling(text) || self.encoded(text, around) {
             return;
         }
         let is_nested = text.trim_start().starts_with(['{', '[', '"']) || name == "data" || name == "body";

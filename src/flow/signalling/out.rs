@@ -1,6 +1,6 @@
 //! What the readers of one connection hand on, before it is known which connection that is.
 
-use super::{Content, Missing, Signal, Via};
+use super::{Content, Missing, Signal, Via, resources::Resources};
 use crate::{
     flow::{
         key::FlowKey,
@@ -18,6 +18,8 @@ pub struct Out {
     drafts: Vec<Draft>,
     /// What is missing.
     pub missing: Missing,
+    /// The resources of sessions, which all connections share.
+    pub resources: Resources,
     /// Datagrams that were interleaved with RTSP.
     pub datagrams: Vec<Message>,
     /// What the connection turned out to be.

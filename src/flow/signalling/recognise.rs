@@ -5,13 +5,16 @@ use super::{sip, stream::Syntax, websocket};
 /// Bytes of a start line.
 const LINE_BYTES: usize = 4096;
 
+/// Bytes of the declaration of XML.
+const XML_BYTES: usize = 256;
+
 /// What bytes start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// A message.
     Message(Syntax),
-    /// HTTP/2, which is not read.
-    Http2,
+    /// A protocol that is named and not read.
+    Other(&'static str),
     /// A frame of a WebSocket that was opened before the capture.
     WebSocket,
     /// A ClientHello of TLS.
@@ -26,6 +29,8 @@ pub enum Start {
 pub fn recognise(bytes: &[u8]) -> Start {
     let bytes = bytes.trim_ascii_start();
     match bytes {
+        [b'<', ..] => xmpp(bytes),
+        [0x10, ..] => mqtt(bytes),
         [b'A'..=b'Z', ..] => text(bytes),
         [b'$', ..] => interleaved(bytes),
         [0x16, 3, 0..=4, _, _, 1, ..] => Start::ClientHello,
@@ -54,7 +59,7 @@ pub fn may_start(syntax: Syntax, bytes: &[u8]) -> bool {
 
 fn text(bytes: &[u8]) -> Start {
     if bytes.starts_with(b"PRI * HTTP/2") {
-        return Start::Http2;
+        return Start::Other("http2");
     }
     let is_token = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-' | b'/' | b'.' | b'0'..=b'9');
     let Some(space) = bytes.iter().position(|byte| !is_token(byte)) else {
@@ -84,6 +89,39 @@ fn text(bytes: &[u8]) -> Start {
         b"RTSP/1.0" | b"RTSP/2.0" => Start::Message(Syntax::Rtsp),
         b"SIP/2.0" if sip::is_sip(line) => Start::Message(Syntax::Sip),
         _ => Start::Nothing,
+    }
+}
+
+/// The stream of XMPP (RFC 6120 section 4.2), behind the declaration that XML may have.
+fn xmpp(bytes: &[u8]) -> Start {
+    const DECLARATION: &[u8] = b"<?xml";
+    const STREAM: &[u8] = b"<stream:stream";
+    let rest = match bytes.strip_prefix(DECLARATION) {
+        Some(rest) => match rest.windows(2).position(|pair| pair == b"?>").and_then(|end| rest.get(end + 2..)) {
+            Some(rest) => rest.trim_ascii_start(),
+            None if rest.len() < XML_BYTES => return Start::Unclear,
+            None => return Start::Nothing,
+        },
+        None => bytes,
+    };
+    match rest.starts_with(STREAM) {
+        true => Start::Other("xmpp"),
+        false if STREAM.starts_with(rest) || DECLARATION.starts_with(rest) => Start::Unclear,
+        false => Start::Nothing,
+    }
+}
+
+/// The CONNECT packet of MQTT (MQTT 5.0 section 3.1; 3.1 has another name).
+fn mqtt(bytes: &[u8]) -> Start {
+    let behind = bytes.iter().skip(1).take(4).position(|byte| byte & 0x80 == 0);
+    let Some(head) = behind.and_then(|length| bytes.get(length + 2..)) else {
+        return if bytes.len() < 5 { Start::Unclear } else { Start::Nothing };
+    };
+    let names = [&b"\0\x04MQTT"[..], b"\0\x06MQIsdp"];
+    match names.iter().any(|name| head.starts_with(name)) {
+        true => Start::Other("mqtt"),
+        false if names.iter().any(|name| name.starts_with(head)) => Start::Unclear,
+        false => Start::Nothing,
     }
 }
 

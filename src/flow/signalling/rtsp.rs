@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{
     Content, Context, RtspRequest, RtspResponse, RtspTransport, Via,
     body::{self, Body},
+    gathered::Look,
     head::{Head, parameter, split_outside},
     http::without_credentials,
     out::{Origin, Out},
@@ -51,7 +52,8 @@ impl Rtsp {
             match event {
                 Event::Head(head) => {
                     let length = head.content_length().unwrap_or(0);
-                    side.messages.begin_body(Length::Known(length), head.first("content-type").is_some());
+                    let look = if head.first("content-type").is_some() { Look::Whole } else { Look::No };
+                    side.messages.begin_body(Length::Known(length), look);
                     side.head = Some(head);
                 }
                 Event::End(bytes) => {
@@ -59,13 +61,14 @@ impl Rtsp {
                         self.message(&head, bytes.as_deref(), Origin { mark, direction, via: Via::Rtsp }, out);
                     }
                 }
+                Event::Part(_) => {}
                 Event::Interleaved { bytes, length } => {
                     out.datagrams.push(Message { mark, direction, bytes, length, holes: side.holes });
                 }
             }
         }
         if let Some(side) = self.sides.get_mut(direction) {
-            out.missing.oversized += std::mem::take(&mut side.messages.oversized);
+            out.missing.oversized += side.messages.take_oversized();
         }
     }
 
@@ -87,12 +90,18 @@ impl Rtsp {
 
     /// Bytes that are held.
     pub fn held_bytes(&self) -> usize {
-        self.sides.iter().map(|side| side.messages.held_bytes()).sum()
+        let of_side = |side: &Side| side.messages.held_bytes() + side.head.as_ref().map_or(0, Head::held_bytes);
+        let requests = self.requests.iter().map(|request| size_of_val(request) + request.1.len() + request.2.len());
+        requests.chain(self.sides.iter().map(of_side)).sum()
     }
 
     /// Drops what waits.
     pub fn let_go(&mut self) {
-        self.sides.iter_mut().for_each(|side| side.messages.lose());
+        self.requests = VecDeque::new();
+        for side in &mut self.sides {
+            side.messages.lose();
+            side.head = None;
+        }
     }
 
     fn message(&mut self, head: &Head, body: Option<&[u8]>, origin: Origin, out: &mut Out) {

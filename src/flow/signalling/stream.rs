@@ -3,6 +3,7 @@
 //! message, or else where a segment starts one.
 
 use super::{
+    gathered::{Gathered, Look},
     head::{self, Head},
     recognise,
 };
@@ -10,11 +11,14 @@ use super::{
 /// Bytes of a head.
 const HEAD_BYTES: usize = 64 << 10;
 
-/// Bytes of a body that are looked into.
-pub const BODY_BYTES: usize = 1 << 20;
+/// Bytes of the line before a chunk.
+const CHUNK_HEAD_BYTES: usize = 4096;
 
 /// Header fields of a head.
 const FIELDS: usize = 256;
+
+/// Bytes that a buffer may have more than it needs.
+const SPARE_BYTES: usize = 4096;
 
 /// Whose messages they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +49,9 @@ pub enum Length {
 pub enum Event {
     /// A head; [`Messages::begin_body`] must say how long its body is.
     Head(Head),
-    /// The body ended: its bytes, where it was wanted, fits and was captured whole.
+    /// A part of a body that is read part by part.
+    Part(Vec<u8>),
+    /// The body ended: its bytes, or those of its last part, where it was wanted, fits and was captured whole.
     End(Option<Vec<u8>>),
     /// A datagram that was interleaved with RTSP.
     Interleaved {
@@ -78,15 +84,12 @@ pub struct Messages {
     buffer: Vec<u8>,
     /// Bytes of the buffer that were read.
     taken: usize,
+    /// Bytes behind those in which no head ends.
+    searched: usize,
+    /// How many bytes there must be of a head that does not end before it is looked at again.
+    next_look: usize,
     phase: Phase,
-    body: Vec<u8>,
-    is_wanted: bool,
-    /// Whether bytes of the body are missing.
-    is_damaged: bool,
-    /// Whether the body is longer than is looked into.
-    is_oversized: bool,
-    /// Bodies that were longer than is looked into.
-    pub oversized: u64,
+    body: Gathered,
     /// Whether reading waits for what the other direction says.
     pub is_waiting: bool,
 }
@@ -98,12 +101,10 @@ impl Messages {
             syntax,
             buffer: Vec::new(),
             taken: 0,
+            searched: 0,
+            next_look: 0,
             phase: Phase::Head,
-            body: Vec::new(),
-            is_wanted: false,
-            is_damaged: false,
-            is_oversized: false,
-            oversized: 0,
+            body: Gathered::new(),
             is_waiting: false,
         }
     }
@@ -116,19 +117,37 @@ impl Messages {
             }
             self.phase = Phase::Head;
         }
-        if self.phase == Phase::Tunnel {
-            return;
+        let is_skipped = self.body.is_skipped() && self.buffer.is_empty();
+        match self.phase {
+            Phase::Tunnel => return,
+            // Most of what web servers send is of no interest, and not copied.
+            Phase::Body(left) if is_skipped && left > bytes.len() as u64 => {
+                self.phase = Phase::Body(left - bytes.len() as u64);
+                return;
+            }
+            Phase::ToTheEnd if is_skipped => return,
+            _ => {}
         }
-        self.buffer.drain(..self.taken);
-        self.taken = 0;
+        self.compact();
         self.buffer.extend_from_slice(bytes);
     }
 
     /// What comes next in the bytes so far; `None` where more are needed.
     pub fn next(&mut self) -> Option<Event> {
+        let event = self.read();
+        if event.is_none() {
+            self.compact();
+        }
+        event
+    }
+
+    fn read(&mut self) -> Option<Event> {
         loop {
             if self.is_waiting {
                 return None;
+            }
+            if let Some(part) = self.body.next_part() {
+                return Some(Event::Part(part));
             }
             match self.phase {
                 Phase::Head => {
@@ -147,30 +166,32 @@ impl Messages {
                     }
                 }
                 Phase::Body(left) => {
-                    let left = left - self.take_body(left);
-                    self.phase = Phase::Body(left);
-                    if left > 0 {
-                        return None;
+                    let taken = self.take_body(left);
+                    self.phase = Phase::Body(left - taken);
+                    match left - taken {
+                        0 if taken == 0 => return Some(self.end_body()),
+                        _ if taken == 0 => return None,
+                        _ => {}
                     }
-                    return Some(self.end_body());
                 }
                 Phase::ToTheEnd => {
-                    self.take_body(u64::MAX);
-                    return None;
+                    if self.take_body(u64::MAX) == 0 {
+                        return None;
+                    }
                 }
                 Phase::ChunkHead => match httparse::parse_chunk_size(self.rest()) {
                     Ok(httparse::Status::Complete((length, size))) => {
                         self.taken += length;
                         self.phase = if size == 0 { Phase::Trailers } else { Phase::Chunk(size) };
                     }
-                    Ok(httparse::Status::Partial) if self.rest().len() < HEAD_BYTES => return None,
+                    Ok(httparse::Status::Partial) if self.rest().len() < CHUNK_HEAD_BYTES => return None,
                     _ => self.lose(),
                 },
                 Phase::Chunk(left) => {
                     let left = left - self.take_body(left);
                     self.phase = Phase::Chunk(left);
                     if left > 0 {
-                        return None;
+                        return self.body.next_part().map(Event::Part);
                     }
                     match self.rest() {
                         [b'\r', b'\n', ..] => self.taken += 2,
@@ -188,12 +209,15 @@ impl Messages {
                         return Some(self.end_body());
                     }
                     [] | [b'\r'] => return None,
-                    rest => match head::end(rest) {
+                    rest => match head::end_behind(rest, self.searched) {
                         Some(length) => {
-                            self.taken += length;
+                            self.take_head(length);
                             return Some(self.end_body());
                         }
-                        None if rest.len() < HEAD_BYTES => return None,
+                        None if rest.len() < HEAD_BYTES => {
+                            self.searched = rest.len();
+                            return None;
+                        }
                         None => self.lose(),
                     },
                 },
@@ -208,20 +232,16 @@ impl Messages {
         }
     }
 
-    /// Says how long the body is whose head came last, and whether it is looked into.
-    pub fn begin_body(&mut self, length: Length, is_wanted: bool) {
-        self.is_wanted = is_wanted;
+    /// Says how long the body is whose head came last, and how it is looked into.
+    pub fn begin_body(&mut self, length: Length, look: Look) {
+        let stated = if let Length::Known(length) = length { length } else { 0 };
+        self.body.begin(look, stated);
         self.phase = match length {
             Length::Known(length) => Phase::Body(length),
             Length::Chunked => Phase::ChunkHead,
             Length::ToTheEnd => Phase::ToTheEnd,
             Length::Tunnel => Phase::Tunnel,
         };
-        if let Length::Known(length) = length
-            && length > BODY_BYTES as u64
-        {
-            self.give_up_body();
-        }
     }
 
     /// Goes on behind `count` bytes that were not captured. Gives a datagram that they cut; tells by `true` that a
@@ -231,14 +251,14 @@ impl Messages {
         match self.phase {
             Phase::Body(left) if left >= count as u64 && rest == 0 => {
                 self.phase = Phase::Body(left - count as u64);
-                return (None, self.damage());
+                return (None, self.body.damage());
             }
             // The chunk's end must be captured.
             Phase::Chunk(left) if left > count as u64 && rest == 0 => {
                 self.phase = Phase::Chunk(left - count as u64);
-                return (None, self.damage());
+                return (None, self.body.damage());
             }
-            Phase::ToTheEnd if rest == 0 => return (None, self.damage()),
+            Phase::ToTheEnd if rest == 0 => return (None, self.body.damage()),
             Phase::Interleaved(length) => {
                 let bytes = self.rest().to_vec();
                 self.clear();
@@ -247,7 +267,7 @@ impl Messages {
                     Some(left) => Phase::Body(left as u64),
                     None => Phase::Lost,
                 };
-                self.is_wanted = false;
+                self.body.begin(Look::No, 0);
                 let event = (!bytes.is_empty()).then_some(Event::Interleaved { bytes, length });
                 return (event, false);
             }
@@ -274,6 +294,11 @@ impl Messages {
         self.phase == Phase::Lost
     }
 
+    /// How many bodies, or parts of one, were longer than is looked into, since this was asked last.
+    pub const fn take_oversized(&mut self) -> u64 {
+        self.body.take_oversized()
+    }
+
     /// Whether no more messages come.
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Tunnel
@@ -281,7 +306,7 @@ impl Messages {
 
     /// Bytes that are held.
     pub const fn held_bytes(&self) -> usize {
-        self.buffer.len() + self.body.len()
+        self.buffer.capacity() + self.body.held_bytes()
     }
 
     /// Gives up where it is: the next segment that starts a message goes on.
@@ -289,13 +314,18 @@ impl Messages {
         self.clear();
         self.phase = Phase::Lost;
         self.is_waiting = false;
-        self.is_damaged = false;
-        self.is_oversized = false;
-        self.body = Vec::new();
+        self.body.lose();
     }
 
+    /// What cannot become a head is told by its first bytes, and looked at again when there are twice as many: a sender of
+    /// single bytes must not cost more than one of whole heads.
     fn next_head(&mut self) -> Option<Event> {
         let rest = self.rest();
+        let is_ended = head::end_behind(rest, self.searched).is_some();
+        if !is_ended && rest.len() < self.next_look.min(HEAD_BYTES) {
+            self.searched = rest.len();
+            return None;
+        }
         let parsed = match self.syntax {
             Syntax::Http => http_head(rest),
             Syntax::Sip | Syntax::Rtsp if !recognise::may_start(self.syntax, rest) => Err(()),
@@ -303,10 +333,13 @@ impl Messages {
         };
         match parsed {
             Ok(Some((head, length))) => {
-                self.taken += length;
+                self.take_head(length);
                 Some(Event::Head(head))
             }
-            Ok(None) if rest.len() < HEAD_BYTES => None,
+            Ok(None) if rest.len() < HEAD_BYTES => {
+                (self.searched, self.next_look) = (rest.len(), 2 * rest.len());
+                None
+            }
             _ => {
                 self.lose();
                 None
@@ -314,44 +347,38 @@ impl Messages {
         }
     }
 
+    fn take_head(&mut self, length: usize) {
+        self.taken += length;
+        (self.searched, self.next_look) = (0, 0);
+    }
+
     fn take_body(&mut self, limit: u64) -> u64 {
         let rest = self.buffer.get(self.taken..).unwrap_or_default();
         let count = usize::try_from(limit).unwrap_or(usize::MAX).min(rest.len());
-        let bytes = rest.get(..count).unwrap_or_default();
+        self.body.take(rest.get(..count).unwrap_or_default());
         self.taken += count;
-        if self.is_wanted && !self.is_oversized && self.body.len() + count > BODY_BYTES {
-            self.give_up_body();
-        } else if self.is_wanted && !self.is_oversized && !self.is_damaged {
-            self.body.extend_from_slice(bytes);
-        }
         count as u64
     }
 
-    fn give_up_body(&mut self) {
-        self.oversized += u64::from(self.is_wanted && !self.is_oversized);
-        self.is_oversized = true;
-        self.body = Vec::new();
-    }
-
-    /// Notes that bytes of the body are missing; tells whether they were wanted.
-    fn damage(&mut self) -> bool {
-        let is_news = self.is_wanted && !self.is_damaged;
-        self.is_damaged = true;
-        self.body = Vec::new();
-        is_news
-    }
-
     fn end_body(&mut self) -> Event {
-        let is_here = self.is_wanted && !self.is_damaged && !self.is_oversized;
-        let body = std::mem::take(&mut self.body);
         self.phase = Phase::Head;
-        self.is_damaged = false;
-        self.is_oversized = false;
-        Event::End(is_here.then_some(body))
+        Event::End(self.body.end())
+    }
+
+    /// Gives back what was read: many connections are silent for long.
+    fn compact(&mut self) {
+        self.buffer.drain(..std::mem::take(&mut self.taken));
+        let length = self.buffer.len();
+        if length == 0 {
+            self.buffer = Vec::new();
+        } else if self.buffer.capacity() > SPARE_BYTES && length < self.buffer.capacity() / 4 {
+            self.buffer.shrink_to(2 * length);
+        }
     }
 
     fn clear(&mut self) {
-        self.buffer.clear();
+        self.buffer = Vec::new();
+        self.take_head(0);
         self.taken = 0;
     }
 }

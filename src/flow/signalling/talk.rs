@@ -2,6 +2,7 @@
 
 use super::{
     Via,
+    gathered::Look,
     head::Head,
     http::{Http, Upgrade},
     out::{Origin, Out},
@@ -52,7 +53,7 @@ impl Talk {
             Start::Message(Syntax::Rtsp) => found(Self::Rtsp(Box::new(Rtsp::new())), "rtsp"),
             Start::WebSocket => found(Self::WebSocket(Box::new(WebSocket::new(Agreed::unknown(), None))), "websocket"),
             Start::ClientHello => found(Self::Tls(Box::default()), "tls"),
-            Start::Http2 => Recognition::Other("http"),
+            Start::Other(label) => Recognition::Other(label),
             Start::Unclear => Recognition::Unclear,
             Start::Nothing => Recognition::Nothing,
         }
@@ -93,8 +94,10 @@ impl Talk {
 
     /// Takes the end of a direction.
     pub fn end(&mut self, mark: Mark, direction: usize, out: &mut Out) {
-        if let Self::Http(http) = self {
-            http.end(mark, direction, out);
+        if let Self::Http(http) = self
+            && let Some(upgrade) = http.end(mark, direction, out)
+        {
+            self.open(upgrade, mark, out);
         }
     }
 
@@ -151,7 +154,7 @@ impl SipStream {
         while let Some(event) = messages.next() {
             match event {
                 Event::Head(next) => {
-                    messages.begin_body(Length::Known(next.content_length().unwrap_or(0)), true);
+                    messages.begin_body(Length::Known(next.content_length().unwrap_or(0)), Look::Whole);
                     *head = Some(next);
                 }
                 Event::End(body) => {
@@ -161,10 +164,10 @@ impl SipStream {
                         self.sip.message(&head, body.as_deref().unwrap_or_default(), is_whole, origin, out);
                     }
                 }
-                Event::Interleaved { .. } => {}
+                Event::Part(_) | Event::Interleaved { .. } => {}
             }
         }
-        out.missing.oversized += std::mem::take(&mut messages.oversized);
+        out.missing.oversized += messages.take_oversized();
     }
 
     fn skip(&mut self, count: usize, mark: Mark, direction: usize, out: &mut Out) {
@@ -178,10 +181,14 @@ impl SipStream {
     }
 
     fn held_bytes(&self) -> usize {
-        self.sides.iter().map(|(messages, _)| messages.held_bytes()).sum()
+        let of_head = |head: &Option<Head>| head.as_ref().map_or(0, Head::held_bytes);
+        self.sides.iter().map(|(messages, head)| messages.held_bytes() + of_head(head)).sum()
     }
 
     fn let_go(&mut self) {
-        self.sides.iter_mut().for_each(|(messages, _)| messages.lose());
+        for (messages, head) in &mut self.sides {
+            messages.lose();
+            *head = None;
+        }
     }
 }

@@ -19,6 +19,8 @@ const CLIENT_HELLO: u8 = 1;
 #[derive(Debug, Default)]
 pub struct Hello {
     buffer: Vec<u8>,
+    /// How many bytes there must be before it can be whole.
+    needed: usize,
     direction: Option<usize>,
 }
 
@@ -29,12 +31,22 @@ impl Hello {
             return true;
         }
         self.buffer.extend_from_slice(bytes);
-        match self.read() {
-            Some(hello) => {
-                out.add(origin, Content::Tls(Box::new(hello)));
+        if self.buffer.len() < self.needed.min(HELLO_BYTES) {
+            return false;
+        }
+        let Some(handshake) = self.handshake() else { return true };
+        match missing(&handshake) {
+            Some(0) => {
+                if let Some(hello) = read(&handshake) {
+                    out.add(origin, Content::Tls(Box::new(hello)));
+                }
                 true
             }
-            None => self.buffer.len() > HELLO_BYTES || !self.may_go_on(),
+            Some(missing) => {
+                self.needed = self.buffer.len() + missing;
+                self.buffer.len() > HELLO_BYTES
+            }
+            None => true,
         }
     }
 
@@ -43,41 +55,42 @@ impl Hello {
         self.buffer.len()
     }
 
-    fn read(&self) -> Option<TlsHello> {
-        let handshake = self.handshake();
-        let [CLIENT_HELLO, high, middle, low, body @ ..] = &handshake[..] else { return None };
-        let length = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
-        let hello = ClientHello::parse_tls(body.get(..length)?).ok()?;
-        let alpn = hello.application_protocols().take(PROTOCOLS);
-        // GREASE (RFC 8701) is no version.
-        let versions = hello.supported_versions().filter(|version| (0x0300..=0x0304).contains(version));
-        Some(TlsHello {
-            server_name: hello.server_name().map(str::to_owned),
-            alpn: alpn.map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
-            version: versions.max().unwrap_or(hello.version),
-        })
-    }
-
-    /// The bytes inside of the records.
-    fn handshake(&self) -> Vec<u8> {
+    /// The bytes inside of the records; none where one has none (RFC 8446 section 5.1 forbids it).
+    fn handshake(&self) -> Option<Vec<u8>> {
         let (mut rest, mut handshake) = (&self.buffer[..], Vec::new());
         while let [HANDSHAKE, 3, _, high, low, behind @ ..] = rest {
             let length = usize::from(u16::from_be_bytes([*high, *low]));
+            if length == 0 {
+                return None;
+            }
             handshake.extend_from_slice(behind.get(..length).unwrap_or(behind));
             rest = behind.get(length..).unwrap_or_default();
         }
-        handshake
+        Some(handshake)
     }
+}
 
-    /// Whether the records so far may be the start of a ClientHello.
-    fn may_go_on(&self) -> bool {
-        let handshake = self.handshake();
-        match &handshake[..] {
-            [CLIENT_HELLO, high, middle, low, body @ ..] => {
-                (body.len() as u64) < u64::from(u32::from_be_bytes([0, *high, *middle, *low]))
-            }
-            [] | [CLIENT_HELLO] | [CLIENT_HELLO, _] | [CLIENT_HELLO, _, _] => true,
-            _ => false,
+/// How many bytes a ClientHello needs at least; none where it is something else.
+fn missing(handshake: &[u8]) -> Option<usize> {
+    match handshake {
+        [CLIENT_HELLO, high, middle, low, body @ ..] => {
+            Some((u32::from_be_bytes([0, *high, *middle, *low]) as usize).saturating_sub(body.len()))
         }
+        [] | [CLIENT_HELLO] | [CLIENT_HELLO, _] | [CLIENT_HELLO, _, _] => Some(4 - handshake.len()),
+        _ => None,
     }
+}
+
+fn read(handshake: &[u8]) -> Option<TlsHello> {
+    let [CLIENT_HELLO, high, middle, low, body @ ..] = handshake else { return None };
+    let length = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
+    let hello = ClientHello::parse_tls(body.get(..length)?).ok()?;
+    let alpn = hello.application_protocols().take(PROTOCOLS);
+    // GREASE (RFC 8701) is no version.
+    let versions = hello.supported_versions().filter(|version| (0x0300..=0x0304).contains(version));
+    Some(TlsHello {
+        server_name: hello.server_name().map(str::to_owned),
+        alpn: alpn.map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
+        version: versions.max().unwrap_or(hello.version),
+    })
 }

@@ -2,42 +2,27 @@
 
 use std::sync::Arc;
 
-use flate2::{Decompress, FlushDecompress, Status};
 use serde::de::IgnoredAny;
 
 use super::{
     Content, Context, Via, WebSocketClosed,
+    frame::{Frame, opcode},
     head::Head,
+    inflater::Inflater,
     json,
     out::{Origin, Out},
-    recognise,
+    protobuf, recognise,
     sip::Sip,
     stream::Syntax,
 };
 use crate::flow::tcp::Mark;
+use crate::sdp::DescriptionKind;
 
 /// Bytes of a message that are looked into.
 const MESSAGE_BYTES: usize = 1 << 20;
 
-/// Bytes that a message may inflate to before the rest of its connection's compressed messages is given up.
-const INFLATED_BYTES: usize = 16 << 20;
-
-/// Bytes that inflating takes: its window and tables.
-const INFLATER_BYTES: usize = 48 << 10;
-
-/// What a compressed message ends with, and does not send (RFC 7692 section 7.2.2).
-const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
-
 /// Text that must be seen of a frame that does not end in the bytes at hand.
 const EVIDENT_TEXT: usize = 512;
-
-mod opcode {
-    pub const CONTINUATION: u8 = 0;
-    pub const TEXT: u8 = 1;
-    pub const BINARY: u8 = 2;
-    pub const CLOSE: u8 = 8;
-    pub const PONG: u8 = 10;
-}
 
 /// What the two sides agreed on.
 #[derive(Clone, Copy, Debug)]
@@ -70,63 +55,6 @@ impl Agreed {
     }
 }
 
-/// The head of a frame (RFC 6455 section 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Frame {
-    is_final: bool,
-    is_compressed: bool,
-    opcode: u8,
-    mask: Option<[u8; 4]>,
-    /// Bytes of its payload.
-    length: u64,
-    /// Bytes before its payload.
-    head: usize,
-}
-
-impl Frame {
-    /// The frame that `bytes` start; `Ok(None)` where more are needed, an error where they start none.
-    fn parse(bytes: &[u8]) -> Result<Option<Self>, ()> {
-        let [first, second, rest @ ..] = bytes else { return Ok(None) };
-        let (opcode, is_final) = (first & 0x0f, first & 0x80 != 0);
-        let is_control = opcode >= opcode::CLOSE;
-        let short = second & 0x7f;
-        let is_valid = first & 0x30 == 0
-            && matches!(opcode, opcode::CONTINUATION..=opcode::BINARY | opcode::CLOSE..=opcode::PONG)
-            && (!is_control || is_final && short < 126 && first & 0x40 == 0);
-        if !is_valid {
-            return Err(());
-        }
-        let (length, rest, extra) = match short {
-            126 => match rest.split_first_chunk::<2>() {
-                Some((length, rest)) => (u64::from(u16::from_be_bytes(*length)), rest, 2),
-                None => return Ok(None),
-            },
-            127 => match rest.split_first_chunk::<8>() {
-                Some((length, rest)) => (u64::from_be_bytes(*length), rest, 8),
-                None => return Ok(None),
-            },
-            short => (u64::from(short), rest, 0),
-        };
-        // The shortest form must be used.
-        if short == 126 && length < 126 || short == 127 && (length <= 0xffff || length >> 63 != 0) {
-            return Err(());
-        }
-        let mask = match second & 0x80 {
-            0 => None,
-            _ => match rest.first_chunk::<4>() {
-                Some(mask) => Some(*mask),
-                None => return Ok(None),
-            },
-        };
-        let head = 2 + extra + if mask.is_some() { 4 } else { 0 };
-        Ok(Some(Self { is_final, is_compressed: first & 0x40 != 0, opcode, mask, length, head }))
-    }
-
-    const fn is_control(&self) -> bool {
-        self.opcode >= opcode::CLOSE
-    }
-}
-
 /// One connection.
 #[derive(Debug)]
 pub struct WebSocket {
@@ -136,7 +64,7 @@ pub struct WebSocket {
     sip: Sip,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Side {
     /// Bytes of a frame's head.
     buffer: Vec<u8>,
@@ -145,7 +73,7 @@ struct Side {
     seen: u64,
     control: Vec<u8>,
     message: Message,
-    inflater: Option<Box<Decompress>>,
+    inflater: Inflater,
     is_lost: bool,
 }
 
@@ -154,6 +82,7 @@ struct Side {
 struct Message {
     bytes: Vec<u8>,
     is_compressed: bool,
+    is_binary: bool,
     /// Whether its first frame came.
     is_begun: bool,
     is_damaged: bool,
@@ -163,7 +92,8 @@ struct Message {
 impl WebSocket {
     /// A connection that was opened with `agreed`.
     pub fn new(agreed: Agreed, path: Option<Arc<str>>) -> Self {
-        Self { sides: Default::default(), agreed, path, sip: Sip::default() }
+        let is_whole = agreed.server.is_some();
+        Self { sides: [Side::new(is_whole), Side::new(is_whole)], agreed, path, sip: Sip::default() }
     }
 
     /// Takes the next bytes of a direction, a segment's.
@@ -207,7 +137,7 @@ impl WebSocket {
                     side.control.clear();
                 } else {
                     side.message.damage();
-                    side.inflater = None;
+                    side.inflater.forget();
                 }
                 if side.seen == frame.length {
                     side.frame = None;
@@ -221,8 +151,8 @@ impl WebSocket {
     /// Bytes that are held.
     pub fn held_bytes(&self) -> usize {
         let of = |side: &Side| {
-            let inflater = if side.inflater.is_some() { INFLATER_BYTES } else { 0 };
-            side.buffer.len() + side.control.len() + side.message.bytes.len() + inflater
+            let message = side.message.bytes.capacity() + side.inflater.held_bytes();
+            side.buffer.capacity() + side.control.capacity() + message
         };
         self.sides.iter().map(of).sum()
     }
@@ -251,26 +181,46 @@ impl WebSocket {
             return;
         }
         let no_context = self.agreed.no_context.get(direction).copied().unwrap_or_default();
+        let is_binary = side.message.is_binary;
         if let Some(bytes) = side.end_message(no_context, out) {
-            self.read(&bytes, origin, out);
+            self.read(&bytes, is_binary, origin, out);
         }
     }
 
-    fn read(&mut self, bytes: &[u8], origin: Origin, out: &mut Out) {
+    fn read(&mut self, bytes: &[u8], is_binary: bool, origin: Origin, out: &mut Out) {
         if matches!(recognise::recognise(bytes), recognise::Start::Message(Syntax::Sip))
             && let Some((head, length)) = Head::parse(bytes)
         {
             let body = bytes.get(length..).unwrap_or_default();
             return self.sip.message(&head, body, true, Origin { via: Via::SipWebSocket, ..origin }, out);
         }
+        let context = Context { resource: self.path.clone(), ..Context::default() };
+        let known = out.len();
         if let Ok(text) = str::from_utf8(bytes) {
-            let context = Context { resource: self.path.clone(), ..Context::default() };
             json::search(text, &context, None, origin, out);
+        }
+        if is_binary && out.len() == known {
+            for found in protobuf::texts(bytes, json::may_hold_signalling) {
+                let kind = found.word.and_then(DescriptionKind::of);
+                json::search(found.text, &context, kind, origin, out);
+            }
         }
     }
 }
 
 impl Side {
+    fn new(is_whole: bool) -> Self {
+        Self {
+            buffer: Vec::new(),
+            frame: None,
+            seen: 0,
+            control: Vec::new(),
+            message: Message::default(),
+            inflater: Inflater::new(is_whole),
+            is_lost: false,
+        }
+    }
+
     /// Reads the head of a frame; gives the bytes behind it.
     fn begin<'b>(&mut self, bytes: &'b [u8], out: &mut Out) -> &'b [u8] {
         let held = self.buffer.len();
@@ -280,11 +230,15 @@ impl Side {
             Ok(None) => &[],
             // Tunnels exist that leave the mask out; only where a frame is searched for must it be as it should.
             Ok(Some(frame)) => {
-                self.buffer.clear();
+                self.buffer = Vec::new();
                 self.seen = 0;
                 self.frame = Some(frame);
                 if !frame.is_control() {
                     self.message.begin(&frame);
+                }
+                if !frame.is_control() && frame.is_compressed && self.inflater.is_given_up() {
+                    self.message.damage();
+                    out.missing.unreadable += 1;
                 }
                 bytes.get(frame.head.saturating_sub(held)..).unwrap_or_default()
             }
@@ -308,7 +262,9 @@ impl Side {
             *into = Vec::new();
             self.message.is_oversized = true;
             out.missing.oversized += 1;
-            self.inflater = None;
+            if self.message.is_compressed {
+                self.inflater.forget();
+            }
             return;
         }
         match frame.mask {
@@ -328,57 +284,27 @@ impl Side {
         if !message.is_compressed {
             return Some(message.bytes);
         }
-        let plain = self.inflate(message.bytes);
         if no_context {
-            self.inflater = None;
+            self.inflater.restart();
         }
-        match plain {
-            Ok(plain) if plain.len() <= MESSAGE_BYTES => Some(plain),
-            Ok(_) => {
+        match self.inflater.inflate(message.bytes) {
+            Ok(plain) if plain.bytes.len() > MESSAGE_BYTES => {
                 out.missing.oversized += 1;
                 None
             }
-            Err(()) => {
-                self.inflater = None;
+            Ok(plain) if !plain.has_unknown => Some(plain.bytes),
+            Ok(_) | Err(()) => {
                 out.missing.unreadable += 1;
                 None
             }
         }
     }
 
-    /// What a compressed message says; of one that is too long, only that: more than [`MESSAGE_BYTES`]. Text that refers
-    /// back to what was not captured comes out with zeros, which no text has.
-    fn inflate(&mut self, mut bytes: Vec<u8>) -> Result<Vec<u8>, ()> {
-        bytes.extend(TAIL);
-        let inflater = self.inflater.get_or_insert_with(|| Box::new(Decompress::new(false)));
-        let (mut plain, mut total, mut input) = (Vec::new(), 0, &bytes[..]);
-        let mut block = [0; 8192];
-        loop {
-            let (read, written) = (inflater.total_in(), inflater.total_out());
-            let status = inflater.decompress(input, &mut block, FlushDecompress::Sync).map_err(drop)?;
-            let read = usize::try_from(inflater.total_in() - read).map_err(drop)?;
-            let written = usize::try_from(inflater.total_out() - written).map_err(drop)?;
-            input = input.get(read..).unwrap_or_default();
-            total += written;
-            if total > INFLATED_BYTES {
-                return Err(());
-            }
-            if plain.len() <= MESSAGE_BYTES {
-                plain.extend_from_slice(block.get(..written).unwrap_or_default());
-            }
-            if status == Status::StreamEnd {
-                inflater.reset(false);
-            }
-            if input.is_empty() && written < block.len() || read == 0 && written == 0 {
-                break;
-            }
-        }
-        if plain.contains(&0) { Err(()) } else { Ok(plain) }
-    }
-
     /// Gives up where it is: the next segment that evidently starts a frame goes on.
     fn lose(&mut self) {
-        *self = Self { is_lost: true, ..Self::default() };
+        let mut inflater = std::mem::replace(&mut self.inflater, Inflater::new(false));
+        inflater.forget();
+        *self = Self { is_lost: true, inflater, ..Self::new(false) };
     }
 }
 
@@ -389,7 +315,8 @@ impl Message {
             self.is_damaged |= !self.is_begun;
             return;
         }
-        *self = Self { is_compressed: frame.is_compressed, is_begun: true, ..Self::default() };
+        let is_binary = frame.opcode == opcode::BINARY;
+        *self = Self { is_compressed: frame.is_compressed, is_binary, is_begun: true, ..Self::default() };
     }
 
     fn damage(&mut self) {
@@ -414,13 +341,12 @@ pub fn recognise(bytes: &[u8]) -> recognise::Start {
             _ => return recognise::Start::Nothing,
         }
     };
-    let payload = payload(&frame, bytes);
+    let payload = frame.payload(bytes);
     let is_whole = payload.len() as u64 == frame.length;
     if frame.is_compressed {
-        let is_json = is_whole && Side::default().inflate(payload).is_ok_and(|plain| is_json(&plain));
-        return match is_json {
-            true => recognise::Start::WebSocket,
-            false if is_whole => recognise::Start::Nothing,
+        return match is_whole {
+            true if is_compressed_text(&frame, payload, bytes) => recognise::Start::WebSocket,
+            true => recognise::Start::Nothing,
             false => recognise::Start::Unclear,
         };
     }
@@ -435,6 +361,15 @@ pub fn recognise(bytes: &[u8]) -> recognise::Start {
     }
 }
 
+/// Whether a compressed frame is one of text: all of it is JSON; or it inflates to what text may be, and frames of which
+/// it is one that no chance makes so long fill the bytes to their end.
+fn is_compressed_text(frame: &Frame, payload: Vec<u8>, bytes: &[u8]) -> bool {
+    let Ok(plain) = Inflater::new(false).inflate(payload) else { return false };
+    let is_binary = |byte: &u8| matches!(byte, 1..0x20) && !byte.is_ascii_whitespace();
+    let fills = frame.length >= 126 && is_evident(bytes, Some(frame.mask.is_some()), true);
+    !plain.has_unknown && is_json(&plain.bytes) || fills && !plain.bytes.iter().any(is_binary)
+}
+
 /// Whether a segment evidently starts a frame: one of text that reads as such, or frames that fill it to its end.
 fn is_evident(bytes: &[u8], is_masked: Option<bool>, may_be_compressed: bool) -> bool {
     let (mut rest, mut count) = (bytes, 0);
@@ -442,7 +377,7 @@ fn is_evident(bytes: &[u8], is_masked: Option<bool>, may_be_compressed: bool) ->
         && is_masked.is_none_or(|is_masked| is_masked == frame.mask.is_some())
         && (may_be_compressed || !frame.is_compressed)
     {
-        let payload = payload(&frame, rest);
+        let payload = frame.payload(rest);
         if frame.opcode == opcode::TEXT && !frame.is_compressed && payload.len() >= 16 && is_text(&payload) {
             return true;
         }
@@ -455,13 +390,6 @@ fn is_evident(bytes: &[u8], is_masked: Option<bool>, may_be_compressed: bool) ->
         }
     }
     false
-}
-
-/// What is here of a frame's payload, without its mask.
-fn payload(frame: &Frame, bytes: &[u8]) -> Vec<u8> {
-    let length = usize::try_from(frame.length).unwrap_or(usize::MAX);
-    let masked = bytes.iter().skip(frame.head).take(length);
-    masked.zip(frame.mask.unwrap_or_default().into_iter().cycle()).map(|(byte, key)| byte ^ key).collect()
 }
 
 /// Whether bytes are text, but for a character that goes on behind them.

@@ -232,29 +232,11 @@ fn two_rtp_frames(length: usize, frame: &[u8]) -> Recognition {
     }
 }
 
-/// Protocols that are named and left alone.
+/// Protocols that are named and left alone; those of text that is read are recognised before.
 fn other_protocol(buffer: &[u8]) -> Option<&'static str> {
-    const STARTS: [(&[u8], &str); 17] = [
-        (b"GET ", "http"),
-        (b"POST ", "http"),
-        (b"PUT ", "http"),
-        (b"HEAD ", "http"),
-        (b"PATCH ", "http"),
-        (b"DELETE ", "http"),
-        (b"CONNECT ", "http"),
-        (b"HTTP/1.", "http"),
-        (b"PRI * HTTP/2", "http"),
-        (b"SSH-", "ssh"),
-        (b"SIP/2.0", "sip"),
-        (b"INVITE sip", "sip"),
-        (b"REGISTER sip", "sip"),
-        (b"OPTIONS sip", "sip"),
-        (b"OPTIONS rtsp", "rtsp"),
-        (b"DESCRIBE rtsp", "rtsp"),
-        (b"RTSP/1.0", "rtsp"),
-    ];
-    if matches!(buffer, [20..=23, 3, 0..=4, _, _, ..]) {
-        return Some("tls");
+    match buffer {
+        [20..=23, 3, 0..=4, _, _, ..] => Some("tls"),
+        _ if buffer.starts_with(b"SSH-") => Some("ssh"),
+        _ => None,
     }
-    STARTS.into_iter().find(|(start, _)| buffer.starts_with(start)).map(|(_, label)| label)
 }

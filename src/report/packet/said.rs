@@ -174,10 +174,13 @@ fn segment(visit: &Visit<'_>, header: TcpHeader, packet: &Packet, payload: &[u8]
     let protocol = said.and_then(|(protocol, _)| protocol).or_else(|| {
         Some(match visit.label? {
             "http" => "HTTP",
+            "http2" => "HTTP2",
+            "mqtt" => "MQTT",
             "rtsp" => "RTSP",
             "sip" => "SIP",
             "ssh" => "SSH",
             "tls" => "TLS",
+            "xmpp" => "XMPP",
             _ => return None,
         })
     });
