@@ -28,10 +28,9 @@ struct Packet {
     nanos: i64,
     sequence: u16,
     timestamp: u32,
-    marker: bool,
     elements: Elements,
-    /// Whether its elements are to be looked into: of a frame in many packets those of the first and the last are, and
-    /// what no packet had before.
+    /// Whether its elements are to be looked into: of a frame in many packets those of the first are, and of those that
+    /// have others.
     is_edge: bool,
 }
 
@@ -391,7 +390,6 @@ fn packets(path: &Path) -> Streams {
             nanos: datagram.nanos,
             sequence: u16::from_be_bytes([bytes[2], bytes[3]]),
             timestamp: u32::from_be_bytes(bytes[4..8].try_into().unwrap()),
-            marker: bytes[1] & 0x80 != 0,
             elements: elements(bytes),
             is_edge: false,
         };
@@ -404,11 +402,12 @@ fn packets(path: &Path) -> Streams {
 }
 
 fn mark_edges(packets: &mut [Packet]) {
-    let (mut last, mut known) = (None, BTreeSet::new());
-    for packet in packets {
-        let is_other = last.replace(packet.timestamp) != Some(packet.timestamp);
-        let has_new_id = packet.elements.iter().fold(false, |is_new, (id, _)| known.insert(*id) || is_new);
-        packet.is_edge = is_other || packet.marker || has_new_id;
+    let mut last = None;
+    for packet in packets.iter_mut().filter(|packet| !packet.elements.is_empty()) {
+        let ids: BTreeSet<u64> = packet.elements.iter().map(|(id, _)| *id).collect();
+        let this = Some((packet.timestamp, ids));
+        packet.is_edge = this != last;
+        last = this;
     }
 }
 

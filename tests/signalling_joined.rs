@@ -319,6 +319,11 @@ fn sip_calls_and_how_they_end() {
     let tree = String::from_utf8(packets.stdout).unwrap();
     assert!(tree.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80") && !tree.contains("inline:"), "a key is shown");
     assert!(call(&keys)["signalling"]["media"][0]["security"].as_str().unwrap().starts_with("AES_CM_128"));
+    // The suite and the packets are those that tshark shows (`-Y 'sdp contains "a=crypto"'`).
+    let securing = &call(&keys)["securing"];
+    let suites = serde_json::json!(["AES_CM_128_HMAC_SHA1_80"]);
+    assert_eq!((&securing["status"], &securing["sdes"]["suites"]), (&"ok".into(), &suites));
+    assert_eq!(securing["sdes"]["packets"], serde_json::json!([3, 7]));
     let hidden = report("sip-tls");
     assert_eq!(call(&hidden)["signalling"]["encrypted"][0]["server"], "10.22.0.2:5061");
 }

@@ -211,7 +211,7 @@ fn describe(context: &Context<'_>, id: u32, call: &Call<'_>, verdict: Verdict) -
         duration: end.seconds_since(start),
         signalling: signalling::signalling(context, call, &connecting.candidate_pairs),
         connecting,
-        securing: securing::securing(context, steps, flows),
+        securing: securing::of_call(context, call),
         communicating: communicating::communicating(context, call),
     }
 }

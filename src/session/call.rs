@@ -1,5 +1,7 @@
 //! What follows from the packets and the signalling of one call: found once, for the findings and the report alike.
 
+use std::collections::BTreeSet;
+
 use super::{
     CallStream, Change, Exchange, Integrity, Party, Repair, Session, Sessions, Statement, Steps, change, repairs,
     streams,
@@ -9,8 +11,9 @@ use crate::{
     flow::FlowRecord,
     sdp::{
         Description,
-        negotiation::{Negotiation, negotiate},
+        negotiation::{Negotiation, Security, negotiate},
     },
+    time::PacketId,
 };
 
 /// Descriptions of one exchange that are held.
@@ -45,6 +48,15 @@ pub struct Conversation<'a> {
     descriptions: Vec<Option<Box<Description>>>,
 }
 
+/// Keys in the descriptions (RFC 4568).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sdes {
+    /// The crypto suites that were agreed.
+    pub suites: BTreeSet<String>,
+    /// The packets of the offer and of the answer, where they were captured.
+    pub packets: Vec<PacketId>,
+}
+
 /// A statement and what it says.
 pub type Said<'a> = (&'a Statement, &'a Description);
 
@@ -72,6 +84,27 @@ impl<'a> Call<'a> {
             conversations: exchanges.into_iter().map(Conversation::new).collect(),
             flows,
         }
+    }
+
+    /// How its media are secured that have their keys in the descriptions; `None` where none has.
+    #[must_use]
+    pub fn sdes(&self) -> Option<Sdes> {
+        let mut found = Sdes::default();
+        let settled = self.conversations.iter().filter_map(Conversation::settled);
+        for (offer, (answer, negotiation)) in settled.filter_map(|settled| Some((settled.offer, settled.answer?))) {
+            let agreed = negotiation.media.iter().filter(|agreed| agreed.rejected_by.is_none());
+            let suites = agreed.filter_map(|agreed| match &agreed.security {
+                Security::Sdes(suite) => Some(suite.clone()),
+                Security::None | Security::Dtls => None,
+            });
+            let known = found.suites.len();
+            found.suites.extend(suites);
+            if found.suites.len() > known {
+                let places = [offer.0, answer.0].into_iter().filter_map(|statement| statement.places.first());
+                found.packets.extend(places.map(|place| place.mark.1));
+            }
+        }
+        (!found.suites.is_empty()).then_some(found)
     }
 
     /// The exchanges of the call.

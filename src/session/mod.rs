@@ -16,7 +16,7 @@ mod steps;
 mod stream;
 
 pub use assemble::assemble;
-pub use call::{Call, Conversation, Said, Settled};
+pub use call::{Call, Conversation, Said, Sdes, Settled};
 pub use change::{Change, What};
 pub use exchange::{
     At, Dialog, EndOfCandidates, Ending, Exchange, Fork, Party, Place, Round, Statement, Trickled, Withdrawal,

@@ -28,8 +28,7 @@ impl Media {
 /// Follows the elements of a packet, if it is one of those that are looked into.
 #[inline]
 pub(super) fn note_elements(stream: &mut Stream, extension: &Extension<'_>, arrival: &Arrival, budget: &Budget) {
-    let is_other = stream.elements.change(arrival.timestamp);
-    if is_other || arrival.marker || stream.has_new_extensions(arrival) {
+    if stream.elements.wants(arrival.timestamp, arrival.extensions) {
         follow(stream, extension, arrival, budget);
     }
 }

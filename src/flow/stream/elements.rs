@@ -4,8 +4,8 @@
 //! by their shape, for all that they may be; what they were is said in the end: [`Followed::meaning`] tells what their
 //! behaviour proves.
 //!
-//! Of a frame in many packets the first and the last are looked into, and what no packet had before: the others are sent
-//! with the first, and say the same.
+//! Of a frame in many packets the first is looked into, and those with other elements than the last that was looked into:
+//! the rest are sent with them, and say the same.
 //!
 //! Each id takes some 400 bytes, single bytes another 200, frames a kilobyte. Kept values are at most 16 of an id and 128
 //! bytes of each. The flow's budget pays for the ids and the values.
@@ -62,8 +62,8 @@ pub struct Elements {
     /// Where each id is in `followed`.
     places: [u8; IDS],
     followed: Vec<Followed>,
-    /// The timestamp of the last packet that had any.
-    timestamp: Option<u32>,
+    /// Timestamp and ids ([`crate::wire::rtp::Extension::ids`]) of the last packet that was looked into.
+    last: Option<(u32, u16)>,
 }
 
 /// The elements of one id, laid out in memory as it stands here: what most packets change first.
@@ -94,15 +94,15 @@ pub struct Followed {
 
 impl Default for Elements {
     fn default() -> Self {
-        Self { places: [NONE; IDS], followed: Vec::new(), timestamp: None }
+        Self { places: [NONE; IDS], followed: Vec::new(), last: None }
     }
 }
 
 impl Elements {
-    /// Whether a packet with elements has another timestamp than the one before it that had any.
+    /// Whether a packet with this timestamp and elements of these ids is to be looked into.
     #[inline]
-    pub fn change(&mut self, timestamp: u32) -> bool {
-        self.timestamp.replace(timestamp) != Some(timestamp)
+    pub fn wants(&mut self, timestamp: u32, ids: u16) -> bool {
+        self.last.replace((timestamp, ids)) != Some((timestamp, ids))
     }
 
     /// Takes an element of the stream's next packet; not two bytes, whose numbers are followed over all streams. What is

@@ -11,17 +11,30 @@ use crate::{
         build::{Context, status},
         document::{
             Alert, ApplicationData, Certificate, ConnectionIds, DtlsAssociation, DtlsCounts, EncryptedAlert,
-            Fingerprint, Flight, HandshakeMessage, IncompleteMessage, MissingBytes, Offered, Securing, StoppedAt,
-            StunAcknowledgements,
+            Fingerprint, Flight, HandshakeMessage, IncompleteMessage, MissingBytes, Offered, Sdes, Securing,
+            StepStatus, StoppedAt, StunAcknowledgements,
         },
     },
-    session::{self, Association, Outcome, Steps, association},
+    session::{self, Association, Call, Outcome, Steps, association},
     time::{NANOS_PER_SECOND, Timestamp},
     wire::dtls::{self, content_type, version},
 };
 
 /// Associations that are listed one by one.
 const ASSOCIATIONS: usize = 64;
+
+/// How a call was secured: by DTLS, or by keys in its descriptions.
+pub fn of_call(context: &Context<'_>, call: &Call<'_>) -> Securing {
+    let securing = securing(context, &call.steps, &call.flows);
+    let Some(sdes) = call.sdes().filter(|_| securing.status == StepStatus::NotSeen) else { return securing };
+    let is_used = call.streams.iter().any(|found| found.stream.packets > 0);
+    let packets = sdes.packets.iter().map(|packet| context.packet(*packet)).collect();
+    Securing {
+        status: if is_used { StepStatus::Ok } else { StepStatus::NotSeen },
+        sdes: Some(Sdes { suites: sdes.suites.into_iter().collect(), packets }),
+        ..securing
+    }
+}
 
 /// DTLS of the call's flows.
 pub fn securing(context: &Context<'_>, steps: &Steps<'_>, flows: &[&FlowRecord]) -> Securing {

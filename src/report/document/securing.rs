@@ -32,6 +32,8 @@ pub struct Securing {
     pub srtp_profile: Option<String>,
     /// Whether that is how it is known.
     pub srtp_profile_inferred: bool,
+    /// Keys in the descriptions, where the media have theirs from there.
+    pub sdes: Option<Sdes>,
     /// The endpoint that was the DTLS client.
     pub client_role: Option<String>,
     /// Whether both endpoints sent a ClientHello.
@@ -89,6 +91,17 @@ pub struct Securing {
     pub encrypted_alerts: u64,
     /// Certificates in clear: DTLS 1.2 and before.
     pub certificates: Vec<Certificate>,
+}
+
+/// SDES: keys of SRTP in the descriptions (RFC 4568). Who reads the signalling can read the media.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sdes {
+    /// The crypto suites that were agreed, as `a=crypto` names them.
+    pub suites: Vec<String>,
+    /// The packets of the offer and of the answer that carried the keys in clear; none where they were given beside the
+    /// capture.
+    pub packets: Vec<PacketRef>,
 }
 
 /// One DTLS association.

@@ -51,6 +51,11 @@ pub(super) fn words(securing: &Securing) -> Vec<String> {
     if securing.status == StepStatus::Failed {
         words.extend(failure(securing));
     }
+    if let Some(sdes) = &securing.sdes {
+        let packets: Vec<String> = sdes.packets.iter().map(ToString::to_string).collect();
+        let cited = if packets.is_empty() { String::new() } else { format!(" (packets {})", packets.join(" and ")) };
+        words.push(format!("SDES {}, keys in the SDP{cited}", sdes.suites.join(" and ")));
+    }
     let version = securing.dtls_version.as_ref().map(|version| format!("DTLS {version}"));
     words.extend(version);
     words.extend([&securing.dtls_cipher, &securing.group, &securing.srtp_profile].into_iter().flatten().cloned());
