@@ -1,7 +1,9 @@
 //! The resources that WHIP and WHEP sessions were created at (RFC 9725 section 4.2), by whatever connection: those that
 //! end or change a session may come over another.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashSet;
 
 /// Resources that are remembered, and bytes of the name of one.
 const RESOURCES: usize = 4096;
@@ -10,7 +12,7 @@ const NAME_BYTES: usize = 1024;
 /// The latest resources.
 #[derive(Debug, Default)]
 pub struct Resources {
-    names: HashSet<String>,
+    names: FxHashSet<String>,
     order: VecDeque<String>,
 }
 
