@@ -29,9 +29,6 @@ struct Packet {
     sequence: u16,
     timestamp: u32,
     elements: Elements,
-    /// Whether its elements are to be looked into: of a frame in many packets those of the first are, and of those that
-    /// have others.
-    is_edge: bool,
 }
 
 /// By SSRC, source and destination.
@@ -99,7 +96,11 @@ fn elements_of(stream: &Value, packets: &Streams, signalled: &BTreeMap<u64, Stri
         checks.equal(format!("{ssrc:#x} inferred {id}"), one["uriInferred"].as_bool(), Some(false));
         match uri {
             Some(AUDIO_LEVEL) => levels(&one["audioLevel"], &values, checks),
-            Some(SEND_TIME) => send_times(&one["absSendTime"], &values, checks),
+            Some(SEND_TIME) => {
+                let looked = looked_into(packets, signalled);
+                let values: Vec<_> = values.into_iter().filter(|(packet, _)| looked.contains(&packet.number)).collect();
+                send_times(&one["absSendTime"], &values, checks);
+            }
             _ => {}
         }
     }
@@ -141,7 +142,7 @@ fn send_times(ours: &Value, values: &[(&Packet, &[u8])], checks: &mut Checks) {
         let difference = (pair[1] - pair[0]).rem_euclid(64.0);
         if difference > 32.0 { 64.0 - difference } else { difference }
     };
-    let delays: Vec<f64> = values.iter().filter(|(packet, _)| packet.is_edge).map(delay).collect();
+    let delays: Vec<f64> = values.iter().map(delay).collect();
     let differences: Vec<f64> = delays.windows(2).map(difference).collect();
     if differences.is_empty() {
         return;
@@ -391,24 +392,37 @@ fn packets(path: &Path) -> Streams {
             sequence: u16::from_be_bytes([bytes[2], bytes[3]]),
             timestamp: u32::from_be_bytes(bytes[4..8].try_into().unwrap()),
             elements: elements(bytes),
-            is_edge: false,
         };
         streams.entry((ssrc, end(datagram.source), end(datagram.destination))).or_default().push(packet);
     }
     // Copies of one packet, as a router's capture has them, are one.
     streams.values_mut().for_each(|packets| packets.dedup_by_key(|packet| (packet.sequence, packet.nanos)));
-    streams.values_mut().for_each(|packets| mark_edges(packets));
     streams
 }
 
-fn mark_edges(packets: &mut [Packet]) {
-    let mut last = None;
-    for packet in packets.iter_mut().filter(|packet| !packet.elements.is_empty()) {
+/// The packets whose elements are to be looked into: the first 64, and of a frame in many packets the first and those with
+/// other elements than the one before; of streams with other things of three bytes, as descriptors are, 512; and all with
+/// descriptors.
+fn looked_into(packets: &[Packet], signalled: &BTreeMap<u64, String>) -> BTreeSet<u64> {
+    let (mut looked, mut last) = (BTreeSet::new(), None);
+    let mut all = 64;
+    for packet in packets.iter().filter(|packet| !packet.elements.is_empty()) {
+        for (id, data) in &packet.elements {
+            match signalled.get(id).map(String::as_str) {
+                Some(DESCRIPTOR) => all = usize::MAX,
+                Some(SEND_TIME) => {}
+                _ if data.len() == 3 => all = all.max(512),
+                _ => {}
+            }
+        }
         let ids: BTreeSet<u64> = packet.elements.iter().map(|(id, _)| *id).collect();
         let this = Some((packet.timestamp, ids));
-        packet.is_edge = this != last;
+        if this != last || looked.len() < all {
+            looked.insert(packet.number);
+        }
         last = this;
     }
+    looked
 }
 
 /// RFC 8285, in both forms.

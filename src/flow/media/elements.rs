@@ -40,6 +40,7 @@ fn follow(stream: &mut Stream, extension: &Extension<'_>, arrival: &Arrival, bud
     }
     if extension.form().is_in_clear() {
         extension.visit(|element| stream.elements.push(element, (arrival.time, arrival.id), budget));
+        stream.elements.end_packet();
     }
 }
 

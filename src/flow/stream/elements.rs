@@ -4,8 +4,9 @@
 //! by their shape, for all that they may be; what they were is said in the end: [`Followed::meaning`] tells what their
 //! behaviour proves.
 //!
-//! Of a frame in many packets the first is looked into, and those with other elements than the last that was looked into:
-//! the rest are sent with them, and say the same.
+//! Once it is known what they are, the first packet of each frame is looked into, and those with other elements than the
+//! one before: the rest are sent with them, and say the same. Where there are descriptors every packet is: a frame of
+//! several layers has one in each.
 //!
 //! Each id takes some 400 bytes, single bytes another 200, frames a kilobyte. Kept values are at most 16 of an id and 128
 //! bytes of each. The flow's budget pays for the ids and the values.
@@ -44,6 +45,10 @@ const NONE: u8 = u8::MAX;
 /// Packets after which it is clear whether three bytes are a time.
 const TRIAL: u64 = 32;
 
+/// So many packets of a stream are all looked into; and so many where three bytes may yet prove to be descriptors.
+const EARLY: u32 = 64;
+const UNDECIDED: u32 = 512;
+
 /// Frames in a row that begin and end as descriptors say, until these are read as such without a structure.
 const DESCRIPTORS: u8 = 8;
 
@@ -62,8 +67,11 @@ pub struct Elements {
     /// Where each id is in `followed`.
     places: [u8; IDS],
     followed: Vec<Followed>,
-    /// Timestamp and ids ([`crate::wire::rtp::Extension::ids`]) of the last packet that was looked into.
+    /// Timestamp and ids ([`crate::wire::rtp::Extension::ids`]) of the last packet.
     last: Option<(u32, u16)>,
+    /// Packets that were looked into, and whether the next is to be whatever it is.
+    looked: u32,
+    wants_all: bool,
 }
 
 /// The elements of one id, laid out in memory as it stands here: what most packets change first.
@@ -94,7 +102,7 @@ pub struct Followed {
 
 impl Default for Elements {
     fn default() -> Self {
-        Self { places: [NONE; IDS], followed: Vec::new(), last: None }
+        Self { places: [NONE; IDS], followed: Vec::new(), last: None, looked: 0, wants_all: true }
     }
 }
 
@@ -102,7 +110,17 @@ impl Elements {
     /// Whether a packet with this timestamp and elements of these ids is to be looked into.
     #[inline]
     pub fn wants(&mut self, timestamp: u32, ids: u16) -> bool {
-        self.last.replace((timestamp, ids)) != Some((timestamp, ids))
+        let is_other = self.last.replace((timestamp, ids)) != Some((timestamp, ids));
+        self.wants_all || is_other
+    }
+
+    /// Ends a packet that was looked into.
+    #[inline]
+    pub fn end_packet(&mut self) {
+        self.looked = self.looked.saturating_add(1);
+        let is_early = self.looked < UNDECIDED;
+        self.wants_all = self.looked < EARLY
+            || self.followed.iter().any(|followed| followed.frames.is_some() || is_early && followed.is_no_time());
     }
 
     /// Takes an element of the stream's next packet; not two bytes, whose numbers are followed over all streams. What is
@@ -206,6 +224,11 @@ impl Followed {
         }
         let levels = self.levels.as_ref().filter(|_| is_audio)?;
         levels.are_proven(packets).then_some(Meaning::AudioLevel)
+    }
+
+    /// Whether there are three bytes that are no time.
+    const fn is_no_time(&self) -> bool {
+        matches!(&self.send_times, Some(times) if !times.is_on())
     }
 
     #[inline]
