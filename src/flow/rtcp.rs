@@ -200,7 +200,7 @@ impl Rtcp {
         let entries = self.entries();
         self.clear += 1;
         for packet in compound.packets() {
-            self.count_type(key_of(&packet));
+            self.count_type(key_of(&packet), 1);
             self.push_packet(time, id, &packet);
         }
         if !budget.take((self.entries() - entries) * ENTRY) {
@@ -211,7 +211,7 @@ impl Rtcp {
     /// Takes what is there of a datagram that was cut too early. Where DTLS secures the flow it is SRTCP all the same.
     pub fn push_undecided(&mut self, first: FirstHeader, secured: bool) {
         *if secured { &mut self.encrypted } else { &mut self.undecided } += 1;
-        self.count_type(TypeKey::first(first.first_type, first.first_count));
+        self.count_type(TypeKey::first(first.first_type, first.first_count), 1);
     }
 
     /// Datagrams of any sort.
@@ -245,9 +245,9 @@ impl Rtcp {
         reports + self.senders.len() + self.bandwidth.len() + self.cnames.len() + self.byes.len()
     }
 
-    fn count_type(&mut self, key: TypeKey) {
+    fn count_type(&mut self, key: TypeKey, packets: u64) {
         // 32 types by 32 formats at most: no cap is needed.
-        *self.by_type.entry(key).or_default() += 1;
+        *self.by_type.entry(key).or_default() += packets;
     }
 
     fn push_packet(&mut self, time: Timestamp, id: PacketId, packet: &Packet<'_>) {

@@ -67,6 +67,6 @@ impl Rtcp {
         if let Some(count) = entry(&mut self.encrypted_senders, kind.ssrc, &mut self.room) {
             *count += datagrams;
         }
-        *self.by_type.entry(TypeKey::first(kind.first_type, kind.first_count)).or_default() += datagrams;
+        self.count_type(TypeKey::first(kind.first_type, kind.first_count), datagrams);
     }
 }

@@ -2,15 +2,9 @@ use proptest::prelude::*;
 use stun_codec::{MessageClass, TransactionId, rfc5389::methods::BINDING};
 
 use super::*;
+use crate::wire::stun::vectors::REQUEST;
 
-// RFC 5769 section 2.1, the request of a connectivity check, and its password.
-const REQUEST: &[u8] = b"\x00\x01\x00\x58\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae\
-    \x80\x22\x00\x10STUN test client\
-    \x00\x24\x00\x04\x6e\x00\x01\xff\
-    \x80\x29\x00\x08\x93\x2f\xf9\xb1\x51\x26\x3b\x36\
-    \x00\x06\x00\x09evtj:h6vY\x20\x20\x20\
-    \x00\x08\x00\x14\x9a\xea\xa7\x0c\xbf\xd8\xcb\x56\x78\x1e\xf2\xb5\xb2\xd3\xf2\x49\xc1\xb5\x71\xa2\
-    \x80\x28\x00\x04\xe5\x7a\x3b\xcf";
+// That of the request of RFC 5769 section 2.1.
 const PASSWORD: &str = "VOkJxbRl1RmTxUk/WvJxBt";
 
 // RFC 5769 section 2.4, with long-term credentials.
