@@ -402,14 +402,14 @@ fn packets(path: &Path) -> Streams {
 
 /// The packets whose elements are to be looked into: the first 64, and of a frame in many packets the first and those with
 /// other elements than the one before; of streams with other things of three bytes, as descriptors are, 512; and all with
-/// descriptors.
+/// descriptors or audio levels.
 fn looked_into(packets: &[Packet], signalled: &BTreeMap<u64, String>) -> BTreeSet<u64> {
     let (mut looked, mut last) = (BTreeSet::new(), None);
     let mut all = 64;
     for packet in packets.iter().filter(|packet| !packet.elements.is_empty()) {
         for (id, data) in &packet.elements {
             match signalled.get(id).map(String::as_str) {
-                Some(DESCRIPTOR) => all = usize::MAX,
+                Some(DESCRIPTOR | AUDIO_LEVEL) => all = usize::MAX,
                 Some(SEND_TIME) => {}
                 _ if data.len() == 3 => all = all.max(512),
                 _ => {}

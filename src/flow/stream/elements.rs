@@ -6,7 +6,8 @@
 //!
 //! Once it is known what they are, the first packet of each frame is looked into, and those with other elements than the
 //! one before: the rest are sent with them, and say the same. Where there are descriptors every packet is: a frame of
-//! several layers has one in each.
+//! several layers has one in each. So it is where single bytes change, as audio levels do: telephone events share a
+//! timestamp.
 //!
 //! Each id takes some 400 bytes, single bytes another 200, frames a kilobyte. Kept values are at most 16 of an id and 128
 //! bytes of each. The flow's budget pays for the ids and the values.
@@ -119,8 +120,7 @@ impl Elements {
     pub fn end_packet(&mut self) {
         self.looked = self.looked.saturating_add(1);
         let is_early = self.looked < UNDECIDED;
-        self.wants_all = self.looked < EARLY
-            || self.followed.iter().any(|followed| followed.frames.is_some() || is_early && followed.is_no_time());
+        self.wants_all = self.looked < EARLY || self.followed.iter().any(|followed| followed.wants_all(is_early));
     }
 
     /// Takes an element of the stream's next packet; not two bytes, whose numbers are followed over all streams. What is
@@ -226,9 +226,13 @@ impl Followed {
         levels.are_proven(packets).then_some(Meaning::AudioLevel)
     }
 
-    /// Whether there are three bytes that are no time.
-    const fn is_no_time(&self) -> bool {
-        matches!(&self.send_times, Some(times) if !times.is_on())
+    /// Whether every packet says something of its own: in a descriptor, in three bytes that are no time and may yet prove to
+    /// be one, or in a level. What names a stream is one byte too, but always the same.
+    fn wants_all(&self, is_early: bool) -> bool {
+        let is_no_time = self.send_times.as_ref().is_some_and(|times| !times.is_on());
+        self.frames.is_some()
+            || is_early && is_no_time
+            || self.levels.as_ref().is_some_and(|levels| levels.are_several())
     }
 
     #[inline]
@@ -396,6 +400,28 @@ mod tests {
         assert_eq!((found.count_all(), found.missing(), found.structure()), (92, Some(0), None));
         // A number that stays is no frame.
         assert_eq!(followed([[0_u8; 3]; 300]).of(5).unwrap().meaning(false, 300), None);
+    }
+
+    /// Telephone events are packets of one timestamp, each with a level. A name says the same in all.
+    #[test]
+    fn every_level_counts() {
+        let looked = |bytes: [u8; 2]| {
+            let (mut elements, budget) = (Elements::default(), Budget::default());
+            let wanted = (1..=300).filter(|number| {
+                let is_wanted = elements.wants(1000, 1 << 5);
+                if is_wanted {
+                    elements.push(
+                        &Element { id: 5, data: &[bytes[*number as usize % 2]], offset: 0 },
+                        arrival(*number),
+                        &budget,
+                    );
+                    elements.end_packet();
+                }
+                is_wanted
+            });
+            wanted.count()
+        };
+        assert_eq!((looked([30, 40]), looked(*b"11")), (300, 64));
     }
 
     #[test]

@@ -105,11 +105,12 @@ pub struct Silence {
 }
 
 /// When packets were sent, against when they came to the tap. The clocks of both need not agree: only differences count.
+/// Of a video frame in many packets it is the first that counts, and those with other header extensions than the one before.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AbsSendTime {
-    /// What the delays from sender to tap of consecutive packets differ by, in seconds: the mean. Unlike `jitter` it does
-    /// not count what the sender waits with a packet.
+    /// What the delays from sender to tap of two such packets in a row differ by, in seconds: the mean. Unlike `jitter` it
+    /// does not count what the sender waits with a packet.
     pub delay_variation: f64,
     /// The most.
     pub delay_variation_max: f64,
@@ -119,7 +120,7 @@ pub struct AbsSendTime {
     pub queueing_delay_max: f64,
     /// The packet that took the most.
     pub queueing_delay_max_packet: PacketRef,
-    /// The longest time between the sending of two packets, in seconds: what `maxGap` has more than this is the network's.
+    /// The longest time between the sending of two such packets in a row, in seconds: what `maxGap` has more than this is the network's.
     pub send_gap_max: f64,
 }
 

@@ -90,6 +90,11 @@ impl Levels {
         self.run.into_iter().chain(self.longest).max_by_key(Silence::length)
     }
 
+    /// Whether more than one was seen.
+    pub(super) const fn are_several(&self) -> bool {
+        self.seen.count_ones() > 1
+    }
+
     pub(super) fn are_proven(&self, packets: u64) -> bool {
         self.packets >= PROOF && self.packets == packets && self.seen.count_ones() >= DIFFERENT_LEVELS
     }
