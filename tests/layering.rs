@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["time"],
     &["wire"],
     &["sdp"],
+    &["crypto"],
     &["capture", "flow", "probe"],
     &["engine"],
     &["session"],
