@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 captures=${1:-../../shared/captures}
-for target in analyze container dtls inet packet rtcp rtp rtp_extension sctp sdp signalling sip stun; do
+for target in analyze container dtls inet key_log packet record_opening rtcp rtp rtp_extension sctp sdp signalling sip stun; do
     mkdir -p "corpus/$target"
 done
 for sample in ../samples/*.pcap*; do
@@ -16,6 +16,11 @@ for sample in ../samples/*.pcap*; do
     { printf '\000\001\377'; head -c 8000 "$sample" | tail -c +41; } > "corpus/inet/$name"
 done
 cp ../samples/*.sdp corpus/sdp/
+# The records and secrets of the tests' vectors, one line a seed.
+grep -h '^log ' ../tests/vectors/dtls13.txt | cut -d' ' -f2- > corpus/key_log/dtls13
+grep -hE '^(client|server) ' ../tests/vectors/*.txt | awk '{ print $NF }' | while read -r record; do
+    { printf '\001\003'; printf '%s' "$record" | xxd -r -p; } > "corpus/record_opening/$(printf '%s' "$record" | cksum | cut -d' ' -f1)"
+done
 # Elements of Chromium's VP9 with layers: a dependency descriptor, and an allocation.
 printf '\200\000\001\300\005\024\205\072\252\250\001\200\004\000\100\002\240\052\000\140\001\000\025\323\105' \
     > corpus/rtp_extension/descriptor

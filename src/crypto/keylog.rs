@@ -309,3 +309,144 @@ fn decode_into(text: &[u8], output: &mut [u8]) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RANDOM: [u8; 32] = [0xab; 32];
+
+    fn line(label: &str, secret: &str) -> String {
+        format!("{label} {} {secret}\n", "ab".repeat(32))
+    }
+
+    fn read(text: &str) -> KeyLog {
+        let mut log = KeyLog::default();
+        log.take(text.as_bytes());
+        log
+    }
+
+    #[test]
+    fn labels_say_what_secrets_are_for() {
+        let log = read(
+            &[
+                line("CLIENT_RANDOM", &"01".repeat(48)),
+                line("CLIENT_EARLY_TRAFFIC_SECRET", &"02".repeat(32)),
+                line("CLIENT_HANDSHAKE_TRAFFIC_SECRET", &"03".repeat(32)),
+                line("SERVER_HANDSHAKE_TRAFFIC_SECRET", &"04".repeat(48)),
+                line("CLIENT_TRAFFIC_SECRET_0", &"05".repeat(32)),
+                line("SERVER_TRAFFIC_SECRET_3", &"06".repeat(32)),
+                line("EXPORTER_SECRET", &"07".repeat(32)),
+            ]
+            .concat(),
+        );
+        let secrets = log.secrets(&RANDOM).unwrap();
+        let of = |byte: u8, length: usize| Secret::new(vec![byte; length]);
+        assert_eq!(secrets.master(), Some(&of(1, 48)));
+        assert_eq!(secrets.early_traffic(), Some(&of(2, 32)));
+        assert_eq!(secrets.handshake_traffic(Side::Client), Some(&of(3, 32)));
+        assert_eq!(secrets.handshake_traffic(Side::Server), Some(&of(4, 48)));
+        assert_eq!(secrets.traffic(Side::Client), Some((0, &of(5, 32))));
+        assert_eq!(secrets.traffic(Side::Server), Some((3, &of(6, 32))));
+        assert_eq!(secrets.exporter(), Some(&of(7, 32)));
+        assert_eq!(log.tally(), Tally { secrets: 7, ..Tally::default() });
+        assert!(log.secrets(&[0; 32]).is_none());
+        assert!(!format!("{log:?}").contains("5, 5"), "secrets are shown");
+    }
+
+    #[test]
+    fn what_is_no_secret_is_counted() {
+        let secret = "CD".repeat(48);
+        let log = read(&format!(
+            "\u{feff}# a comment\r\n\r\n{}\r\n  \nRSA 0123456789abcdef {secret}\nECH_SECRET {random} {secret}\n\
+             CLIENT_RANDOM {random}\nCLIENT_RANDOM {random} {secret} more\nCLIENT_RANDOM {random} {short}\n\
+             CLIENT_RANDOM {random}0 {secret}\nclient_random {random} {secret}\nCLIENT_TRAFFIC_SECRET_x {random} xyz\n{}\
+             EXPORTER_SECRET {random} zz",
+            line("CLIENT_RANDOM", &secret).trim_end().replace(' ', "\t"),
+            "#".repeat(3000) + "\n",
+            random = "AB".repeat(32),
+            short = "cd".repeat(47),
+        ));
+        assert_eq!(log.tally(), Tally { secrets: 1, foreign: 2, broken: 7, forgotten: 0 });
+        assert_eq!(log.secrets(&RANDOM).unwrap().master(), Some(&Secret::new(vec![0xcd; 48])));
+    }
+
+    #[test]
+    fn a_log_grows() {
+        let (mut log, mut lines) = (KeyLog::default(), Lines::default());
+        let text = line("CLIENT_RANDOM", &"01".repeat(48)) + &line("EXPORTER_SECRET", &"02".repeat(32));
+        let (first, second) = text.split_at(250);
+        lines.feed(first.as_bytes(), &mut log);
+        assert_eq!(log.tally().secrets, 1);
+        lines.feed(second.trim_end().as_bytes(), &mut log);
+        assert_eq!((log.tally().secrets, log.secrets(&RANDOM).unwrap().exporter()), (1, None));
+        lines.finish(&mut log);
+        assert_eq!(log.tally(), Tally { secrets: 2, ..Tally::default() });
+    }
+
+    #[test]
+    fn lines_that_are_too_long_are_broken() {
+        for cut in [1, 100, 100_000] {
+            let (mut log, mut lines) = (KeyLog::default(), Lines::default());
+            let text = format!("{}\n{}", "a".repeat(5000), line("CLIENT_RANDOM", &"01".repeat(48)));
+            for part in text.as_bytes().chunks(cut) {
+                lines.feed(part, &mut log);
+                assert!(lines.partial.len() <= LONGEST_LINE);
+            }
+            assert_eq!(log.tally(), Tally { secrets: 1, broken: 1, ..Tally::default() });
+        }
+    }
+
+    #[test]
+    fn of_contradicting_lines_the_last_counts_and_of_generations_the_first() {
+        let master = |byte: &str| line("CLIENT_RANDOM", &byte.repeat(48));
+        let log = read(&(master("01") + &master("01") + &master("02")));
+        assert_eq!(log.secrets(&RANDOM).unwrap().master(), Some(&Secret::new(vec![2; 48])));
+        assert_eq!(log.tally().secrets, 2);
+        let traffic =
+            |generation: u8| line(&format!("CLIENT_TRAFFIC_SECRET_{generation}"), &format!("0{generation}").repeat(32));
+        let log = read(&(traffic(2) + &traffic(1) + &traffic(3)));
+        assert_eq!(log.secrets(&RANDOM).unwrap().traffic(Side::Client), Some((1, &Secret::new(vec![1; 32]))));
+    }
+
+    #[test]
+    fn the_oldest_connection_gives_way() {
+        let mut log = KeyLog::default();
+        let secret = "01".repeat(48);
+        for number in 0..CONNECTIONS + 2 {
+            log.line(format!("CLIENT_RANDOM {number:064x} {secret}").as_bytes());
+        }
+        assert_eq!((log.connections.len(), log.order.len(), log.tally().forgotten), (CONNECTIONS, CONNECTIONS, 2));
+        let random = |number: u8| {
+            let mut random = [0; 32];
+            random[31] = number;
+            random
+        };
+        assert!(log.secrets(&random(1)).is_none() && log.secrets(&random(2)).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn a_log_is_the_same_however_it_is_cut(
+            lines in prop::collection::vec("(CLIENT_RANDOM|EXPORTER_SECRET|#|RSA)? ?[0-9a-f]{0,70} ?[0-9a-fG]{0,100}(\r\n|\n)", 0..10),
+            cut in 1_usize..300,
+        ) {
+            let text = lines.concat();
+            let (mut log, mut lines) = (KeyLog::default(), Lines::default());
+            for part in text.as_bytes().chunks(cut) {
+                lines.feed(part, &mut log);
+            }
+            lines.finish(&mut log);
+            prop_assert_eq!(log.tally(), read(&text).tally());
+        }
+
+        #[test]
+        fn any_bytes_are_a_log(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+            let mut log = KeyLog::default();
+            log.take(&bytes);
+            prop_assert_eq!(log.tally().secrets, 0);
+        }
+    }
+}

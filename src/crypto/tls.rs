@@ -119,7 +119,7 @@ pub enum Failure {
 pub enum Unusable {
     /// The cipher suite is not one of those known here: RC4, 3DES, Camellia, ARIA, GOST ..., or one of another version.
     Suite(u16),
-    /// The version is not known here: SSL 3.0, TLS 1.0, OpenSSL's draft of DTLS.
+    /// The version is not known here: SSL 3.0, or TLS 1.0, which chains the vectors of CBC.
     Version(u16),
     /// The secret is not as long as the version or the suite makes it: it is of another connection.
     SecretLength(usize),

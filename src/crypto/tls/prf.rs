@@ -94,4 +94,17 @@ mod tests {
              31e2dec479e4f1a26066f2eea9a69236a3e52655c9e9aee691c8f3a26854308d5eaa3be85e0990703d73e56f",
         );
     }
+
+    /// What OpenSSL 3.0 makes (`openssl kdf TLS1-PRF` with the digest MD5-SHA1), of a secret of an odd length.
+    #[test]
+    fn versions_before() {
+        check(
+            Prf::Md5Sha1,
+            &hex("9bbe436ba940f017b17652849a71db3541"),
+            b"test label",
+            &hex("a0ba9f936cda311827a6f796ffd5198c"),
+            "788d3f16b5c1691271526c05a1fc89660228157fd1201ca6dbfecc3d9fe4b7ffd20aa9c20146970dc14fe8848ac584810ffe12d6\
+             89dfad1812ba5ab2",
+        );
+    }
 }
