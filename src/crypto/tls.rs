@@ -119,7 +119,8 @@ pub enum Failure {
 pub enum Unusable {
     /// The cipher suite is not one of those known here: RC4, 3DES, Camellia, ARIA, GOST ..., or one of another version.
     Suite(u16),
-    /// The version is not known here: SSL 3.0, or TLS 1.0, which chains the vectors of CBC.
+    /// The version is not known here: SSL 3.0, TLS 1.0, which chains the vectors of CBC, or the draft of
+    /// DTLS in OpenSSL before 0.9.8f, whose MAC covers something else.
     Version(u16),
     /// The secret is not as long as the version or the suite makes it: it is of another connection.
     SecretLength(usize),

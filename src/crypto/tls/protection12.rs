@@ -71,8 +71,8 @@ impl Connection12 {
         let is_aead = matches!(suite.protection, Protection::Aead(_));
         let prf = match version {
             version::DTLS_1_2 | TLS_1_2 => Prf::of_hash(suite.prf),
-            version::DTLS_1_0 | version::OPENSSL_BAD | TLS_1_1 if !is_aead => Prf::Md5Sha1,
-            version::DTLS_1_0 | version::OPENSSL_BAD | TLS_1_1 => return Err(unsuited),
+            version::DTLS_1_0 | TLS_1_1 if !is_aead => Prf::Md5Sha1,
+            version::DTLS_1_0 | TLS_1_1 => return Err(unsuited),
             _ => return Err(Unusable::Version(version)),
         };
         if master.len() != MASTER_LENGTH {
