@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use rtcscope::{
     crypto::{
-        keylog::KeyLog,
+        keylog::{KeyLog, Secrets},
         tls::{Datagrams12, Datagrams13, Failure, Negotiated, Opened, Side, Stream13, StreamRecord, Unusable},
     },
     wire::dtls::{self, Record},
@@ -14,6 +14,7 @@ use rtcscope::{
 const OPENSSL: &str = include_str!("vectors/dtls12_openssl.txt");
 const CONNECTION_IDS: &str = include_str!("vectors/dtls12_connection_id.txt");
 const DTLS_1_3: &str = include_str!("vectors/dtls13.txt");
+const TLS_1_3: &str = include_str!("vectors/tls13.txt");
 
 fn hex(digits: &str) -> Vec<u8> {
     let digits: Vec<u8> = digits.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -115,14 +116,65 @@ fn expected<'b>(line: &[&str], plaintext: &'b [u8]) -> Opened<'b> {
     }
 }
 
-fn datagrams13(case: &[Vec<&str>]) -> Datagrams13 {
+/// The secrets of a case, and its suite.
+fn secrets13(case: &[Vec<&str>]) -> (u16, Secrets) {
     let mut log = KeyLog::default();
     for line in case.iter().filter(|line| line[0] == "log") {
         log.take(line[1..].join(" ").as_bytes());
     }
     let random: [u8; 32] = hex(case[1][2]).try_into().unwrap();
-    let suite = u16::from_str_radix(case[0][1], 16).unwrap();
-    Datagrams13::new(suite, log.secrets(&random).unwrap()).unwrap().with_connection_ids([3, 0])
+    (u16::from_str_radix(case[0][1], 16).unwrap(), log.secrets(&random).unwrap().clone())
+}
+
+fn datagrams13(case: &[Vec<&str>]) -> Datagrams13 {
+    let (suite, secrets) = secrets13(case);
+    Datagrams13::new(suite, &secrets).unwrap().with_connection_ids([3, 0])
+}
+
+#[test]
+fn tls_1_3() {
+    let all = cases(TLS_1_3);
+    assert_eq!(all.len(), 5);
+    let mut buffer = Vec::new();
+    for case in all {
+        let (suite, secrets) = secrets13(&case);
+        let mut opener = Stream13::new(suite, &secrets).unwrap();
+        for line in case.iter().filter(|line| matches!(line[0], "client" | "server")) {
+            let (plaintext, content) = (hex(line[4]), hex(line[5]));
+            let record = StreamRecord { content_type: 23, version: 0x0303, content: &content };
+            let opened = opener.open(side(line[0]), &record, &mut buffer);
+            assert_eq!(opened, Ok(expected(line, &plaintext)), "{} {line:?}", case[0][1]);
+        }
+    }
+}
+
+/// What OpenSSL's s_client exports (`-keymatexport EXTRACTOR-dtls_srtp -keymatexportlen 60`), and the line of its key log.
+#[test]
+fn keying_material_of_openssl() {
+    for (suite, random, secret, exported) in [
+        (
+            0x1301,
+            "555388f0025cadc6c277c524cf5a2443b004a4101bb48efcaf54edea22912359",
+            "618c70a379834ffad8b1312c47d3cd5d6fad85a70f527e506b756a8b1ab86437",
+            "BB2EE1079508D5274A3FA81764D60BE101E215F502562E4F4BFDC4B1A88E871A33C486A10D92FEDA689B8E0B16AB8425B2CDA3298CC7\
+             030EDFB219A2",
+        ),
+        (
+            0x1302,
+            "7a8d22eb6e4176af743ef9c01255a19525f6dafd8644ef9cd7fb04b045b4a706",
+            "3ca3b88dfa9a3327f5ab116cb169c69c1c620edf22a0a0857e49805969de09d3534b59fee9bf3ebb07cc1361f51cc1fb",
+            "7F8CE5B814DBDA9A4C1B5AEB45B280FF7D4E91FAA2C2E6CC3C0E83483D00C63FF95B4B5909DC8F2729AA3B62C2A589D58D3AF82DA529\
+             63FF7CBB19FE",
+        ),
+    ] {
+        let mut log = KeyLog::default();
+        log.take(format!("EXPORTER_SECRET {random} {secret}").as_bytes());
+        let random: [u8; 32] = hex(random).try_into().unwrap();
+        let opener = Stream13::new(suite, log.secrets(&random).unwrap()).unwrap();
+        let mut output = [0; 60];
+        opener.export("EXTRACTOR-dtls_srtp", &[], &mut output).unwrap();
+        assert_eq!(output[..], hex(exported));
+    }
 }
 
 #[test]
@@ -175,18 +227,12 @@ fn what_cannot_be_opened_says_why() {
 fn garbage_and_late_keys() {
     let all = cases(DTLS_1_3);
     let case = &all[0];
-    let random: [u8; 32] = hex(case[1][2]).try_into().unwrap();
-    let mut opener =
-        Datagrams13::new(0x1301, KeyLog::default().secrets(&random).unwrap_or(&Default::default())).unwrap();
+    let mut opener = Datagrams13::new(0x1301, &Secrets::default()).unwrap();
     let mut buffer = Vec::new();
     let line = case.iter().find(|line| line[0] == "server" && line[1] == "3").unwrap();
     let (plaintext, bytes) = (hex(line[4]), hex(line[5]));
     assert_eq!(opener.open(Side::Server, &only_record(&bytes), &mut buffer), Err(Failure::NoSecret));
-    let mut log = KeyLog::default();
-    for line in case.iter().filter(|line| line[0] == "log") {
-        log.take(line[1..].join(" ").as_bytes());
-    }
-    opener.learn(log.secrets(&random).unwrap()).unwrap();
+    opener.learn(&secrets13(case).1).unwrap();
     let mut garbage = bytes.clone();
     *garbage.last_mut().unwrap() ^= 1;
     for _ in 0..500 {
