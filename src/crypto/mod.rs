@@ -1,1 +1,3 @@
 //! From key material to plaintext: key logs, DTLS and TLS records, SRTP and SRTCP. No clock, no I/O, no state of flows.
+
+pub mod secret;
