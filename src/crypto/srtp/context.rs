@@ -53,11 +53,12 @@ impl Context {
     #[must_use]
     pub fn new(keying: &Keying) -> Self {
         let Keying { protection, keys } = keying;
-        let sessions = keys.iter().map(|key| Session::new(protection.profile, key)).collect();
+        let masters = keys.iter().flat_map(|key| std::iter::once(key.clone()).chain(key.as_of_libsrtp()));
+        let sessions = masters.map(|master| Session::new(protection.profile, master)).collect();
         Self { protection: *protection, sessions, tries: MOST_TRIES }
     }
 
-    /// Checks the tag of an SRTP packet under a rollover counter that is known.
+    /// Checks the tag of a whole SRTP packet under a rollover counter that is known.
     ///
     /// # Errors
     /// When there is no tag, none that matches, or no key of that name.
@@ -131,7 +132,7 @@ impl Context {
         }
     }
 
-    /// Checks the tag of an SRTCP packet and opens it into `out`, which then holds the compound RTCP packet.
+    /// Checks the tag of a whole SRTCP packet and opens it into `out`, which then holds the compound RTCP packet.
     ///
     /// # Errors
     /// When there is no tag, none that matches, or no key of that name; `out` is then empty.
@@ -175,13 +176,9 @@ struct Session {
 }
 
 impl Session {
-    fn new(profile: Profile, master: &MasterKey) -> Self {
-        Self {
-            master: master.clone(),
-            rtp: Epoch::new(profile, master, Purpose::Rtp),
-            rtcp: Epoch::new(profile, master, Purpose::Rtcp),
-            header: None,
-        }
+    fn new(profile: Profile, master: MasterKey) -> Self {
+        let [rtp, rtcp] = [Purpose::Rtp, Purpose::Rtcp].map(|purpose| Epoch::new(profile, &master, purpose));
+        Self { master, rtp, rtcp, header: None }
     }
 
     fn find_rollover(

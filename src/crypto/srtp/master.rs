@@ -37,11 +37,21 @@ impl MasterKey {
         Ok(Self { secret: Secret::from(key_and_salt), key_length: profile.key_length(), mki: Vec::new() })
     }
 
-    /// The same key, named by an identifier in each packet (at most [`LONGEST_MKI`] bytes of it).
+    /// The same key, named by an identifier in each packet.
     #[must_use]
     pub(super) fn with_mki(mut self, mki: &[u8]) -> Self {
-        self.mki = mki.get(..LONGEST_MKI).unwrap_or(mki).to_vec();
+        self.mki = mki.to_vec();
         self
+    }
+
+    /// The key as libsrtp takes it where that differs from RFC 6188 section 3: it derives the session keys of AES-192
+    /// under AES-256, whose key is then this one and eight bytes of the salt. `None` for other keys.
+    pub(super) fn as_of_libsrtp(&self) -> Option<Self> {
+        (self.key_length == 24).then(|| {
+            let padding = [0; 8];
+            let secret = Secret::new([&self.secret[..], &padding].concat());
+            Self { secret, key_length: 32, mki: self.mki.clone() }
+        })
     }
 
     /// The master key.

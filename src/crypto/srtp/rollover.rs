@@ -5,10 +5,13 @@ use crate::{
     wire::rtp::FixedHeader,
 };
 
-/// The rollover counter of one SSRC under one [`Context`].
+/// The rollover counter of one SSRC.
 ///
 /// It estimates as a receiver does. Where the estimate fails, other counters are tried by the tag: those beside it,
 /// those after a longer gap, and from zero up when the capture starts in the middle. How many is bounded by the context.
+///
+/// Until a packet authenticates, each [`Context`] that is tried needs one of its own. After that it goes on when keys
+/// change, for the counter does not start anew then (RFC 3711 section 3.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rollover {
     /// The highest index that authenticated.
@@ -18,7 +21,8 @@ pub struct Rollover {
 }
 
 impl Rollover {
-    /// Checks the tag of an SRTP packet of this SSRC, and follows it when it matches.
+    /// Checks the tag of an SRTP packet of this SSRC, and follows it when it matches. It must be the whole packet: what
+    /// was cut by the capture has lost its tag.
     ///
     /// # Errors
     /// When there is no tag, or none that matches under a counter that was tried.
@@ -99,4 +103,4 @@ const HALF: u16 = 0x8000;
 const LONGEST_GAP: u32 = 64;
 
 /// Counters that the first packet that fails is tried under.
-const FIRST_SEARCH: u32 = 256;
+const FIRST_SEARCH: u32 = 1 << 10;

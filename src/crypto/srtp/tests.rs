@@ -14,6 +14,7 @@ use crate::crypto::srtp::{
     context::{MOST_TRIES, counter_mode_block},
     derive::{Purpose, SessionKeys},
     header::open_elements,
+    text::GivenKey,
 };
 
 /// The bytes that hexadecimal digits stand for; blanks are skipped.
@@ -137,6 +138,22 @@ fn packets_of_libsrtp_under_gcm() {
     opens(&mut gcm, sealed, PLAIN);
     let sealed = "81c8000bcafebabe c98b8b5df0392a55852b6c21ac8e7025 c52c6fbea2b3b446ea31123ba88ce61e 80000001";
     opens_rtcp(&mut gcm, sealed, PLAIN_RTCP, 1, true);
+}
+
+/// Packets that libsrtp 2.5.0 made with a random key of 192 bits, named 01020304: not as RFC 6188 derives session keys.
+#[test]
+fn libsrtp_derives_keys_of_aes_192_otherwise() {
+    let key = "AES_192_CM_HMAC_SHA1_80:e62a9b141ed151440f35fb1109245a04807be48f0c34f89cc83b69b0ebdb85edbc72ffb0b900";
+    let keying = GivenKey::parse(&format!("{key}|16909060:4")).unwrap().candidates.remove(0);
+    let plain = "8060fc01 3519568f 34140cc4 174f7783b914f5eef87f9255f88930";
+    let sealed = "8060fc01 3519568f 34140cc4 30193f5f5ec713bb49fb2b8fc26c0b 01020304 f6cbc7737723645159aa";
+    let mut context = Context::new(&keying);
+    assert_eq!(opened(&mut context, &hex(sealed), &Wanted::ALL), Ok(hex(plain)));
+    let plain = "81c80006 34140cc4 2ff7e1b6ceb86d8dfaae519dbc0e14ef1716752e";
+    let sealed = "81c80006 34140cc4 27384373846a8d038048ef18477a039b151afb60 80000001 01020304 ccb56c6da8f7c441c1fb";
+    let mut out = Vec::new();
+    context.open_rtcp(&hex(sealed), &mut out).unwrap();
+    assert_eq!(out, hex(plain));
 }
 
 /// The packets of libre's tests, which libsrtp made. The tag of SRTCP is as short as that of SRTP, against RFC 3711.
@@ -335,7 +352,7 @@ fn rollover_counters_are_followed_and_found() {
         follow(&sender, &mut context, &mut rollover, [0x0_0005, 0x0_0006, 0x0_ffff, 0x1_0000]);
         assert_eq!(rollover.counter(), Some(1));
         // The capture starts in the middle.
-        for counter in [0, 1, 2, 255] {
+        for counter in [0, 1, 2, 700] {
             let (mut context, mut rollover) = fresh();
             follow(
                 &sender,
@@ -355,8 +372,8 @@ fn a_search_widens_with_each_packet_and_ends() {
         (0..20).find(|number| rollover.authenticate(&mut context, &sender.packet(counter << 16 | number).0).is_ok())
     };
     assert_eq!(
-        [0, 255, 256, 1023, 1024, 4096, 16_383, 16_384].map(found_after),
-        [Some(0), Some(0), Some(1), Some(1), Some(2), Some(3), Some(3), None]
+        [0, 1023, 1024, 4095, 4096, 16_383, 16_384].map(found_after),
+        [Some(0), Some(0), Some(1), Some(1), Some(2), Some(2), None]
     );
 }
 
