@@ -24,7 +24,7 @@ pub use parts::Authentic;
 pub use profile::{GcmKeySize, KeySize, Profile, ShaTag};
 pub use rollover::Rollover;
 
-use master::{LONGEST_MKI, MasterKey};
+use master::MasterKey;
 
 /// Why a packet was not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]

@@ -166,9 +166,6 @@ impl Keying {
     }
 }
 
-/// Bytes of the longest identifier that SDES allows (RFC 4568 section 6.1).
-pub(super) const LONGEST_MKI: usize = 128;
-
 #[cfg(test)]
 mod tests {
     use super::*;

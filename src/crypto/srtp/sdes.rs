@@ -9,7 +9,7 @@ use base64::{
 use crate::{
     crypto::{
         secret::Secret,
-        srtp::{KeyLength, Keying, LONGEST_MKI, MasterKey, Profile, Protection},
+        srtp::{KeyLength, Keying, MasterKey, Profile, Protection},
     },
     sdp::Crypto,
 };
@@ -125,6 +125,9 @@ pub(super) fn base64(text: &str) -> Option<Secret> {
     }
     LENIENT.decode(digits).ok().map(Secret::new)
 }
+
+/// Bytes of the longest identifier (RFC 4568 section 6.1).
+const LONGEST_MKI: usize = 128;
 
 /// Key parameters of one attribute that are read.
 const MOST_KEYS: usize = 16;
