@@ -213,6 +213,18 @@ fn what_cannot_be_opened_says_why() {
     let cut = dtls::records(&bytes[..bytes.len() - 1], bytes.len()).next().unwrap().unwrap();
     assert_eq!(opener.open(Side::Server, &cut, &mut buffer), Err(Failure::Cut));
     assert_eq!(opener.open(Side::Client, &only_record(&bytes), &mut buffer), Err(Failure::TagMismatch));
+    let all = cases(OPENSSL);
+    let before = datagrams12(&all[0], 0xfefd, all[0][0][3], "plain");
+    for (record, failure) in [
+        ("16fefd0000000000000001000100", Failure::Clear),
+        // Behind a renegotiation, and of DTLS 1.3.
+        ("17fefd0002000000000001000100", Failure::NoSecret),
+        ("2f000000050102030405", Failure::NoSecret),
+        ("17fefd000100000000000100080000000000000000", Failure::TooShort),
+        ("19fefd000100000000000101000800000000", Failure::TooShort),
+    ] {
+        assert_eq!(before.open(Side::Client, &only_record(&hex(record)), &mut buffer), Err(failure), "{record}");
+    }
     // Only the master secret of another version is known.
     let mut log = KeyLog::default();
     log.take(format!("CLIENT_RANDOM {} {}", "ab".repeat(32), "cd".repeat(48)).as_bytes());

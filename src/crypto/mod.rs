@@ -2,4 +2,5 @@
 
 pub mod keylog;
 pub mod secret;
+pub mod srtp;
 pub mod tls;
