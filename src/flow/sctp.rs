@@ -4,12 +4,14 @@
 
 mod channel;
 mod message;
+mod paths;
 mod record;
 mod side;
 mod tsn;
 
 pub use channel::{Carried, Channel, MAX_CHANNELS, Opening, Reset};
 pub use message::{Bytes, Content, MAX_MESSAGE, MAX_RUNS, Message, Outline};
+pub use paths::Relation;
 pub use record::{Abort, DirectionRecord, RoundTrips, SctpRecord, State, Step, StreamUse};
 pub use side::MAX_STREAMS;
 

@@ -244,6 +244,12 @@ impl Channel {
         Some(if one.time > other.time { one } else { other })
     }
 
+    /// Whether nothing more belongs to it: it was closed, its association ended, or its stream became another channel's.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.is_over
+    }
+
     /// Whether `rest` may be the same channel on the next path of its association, which shows no opening of it.
     #[must_use]
     pub fn goes_on_in(&self, rest: &Self) -> bool {
