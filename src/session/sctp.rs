@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use super::groups::Groups;
 use crate::flow::{
     FlowRecord,
     sctp::{Relation, SctpRecord},
@@ -37,6 +38,30 @@ pub fn sctp_associations<'a>(flows: &[&'a FlowRecord]) -> Vec<SctpAssociation<'a
         by_tag.extend(tags(record).map(|tag| (tag, at)));
     }
     associations
+}
+
+/// Joins the flows of one association: those that go on, under the tags of one that was set up elsewhere, on the next path
+/// or at another address of an end that has several.
+pub(super) fn join(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
+    let mut known: BTreeMap<[(u32, u16); 2], usize> = BTreeMap::new();
+    let records = || members.iter().filter_map(|index| Some((*index, flows.get(*index)?.sctp.as_deref()?)));
+    for (index, record) in records().filter(|(_, record)| record.init.is_some()).chain(records()) {
+        let Some(ends) = ends(record) else { continue };
+        match known.get(&ends) {
+            Some(first) if record.init.is_none() => groups.join(*first, index),
+            Some(_) => {}
+            None => _ = known.insert(ends, index),
+        }
+    }
+}
+
+/// What both ends are known by: the tag that each sees last, with its port.
+fn ends(record: &SctpRecord) -> Option<[(u32, u16); 2]> {
+    let [low, high] = record.ports;
+    let [from_low, from_high] = [0, 1].map(|side: usize| record.directions.get(side)?.last_verification_tag);
+    let mut ends = [(from_low?, high), (from_high?, low)];
+    ends.sort_unstable();
+    Some(ends)
 }
 
 /// The verification tags in a record.

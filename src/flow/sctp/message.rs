@@ -28,7 +28,7 @@ pub struct Outline {
     start: Vec<u8>,
 }
 
-/// The bytes of a message, up to [`MAX_MESSAGE`].
+/// The bytes of a message, up to where the capture cut a packet, or to [`MAX_MESSAGE`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bytes {
     length: u64,
@@ -95,15 +95,17 @@ struct Key {
 impl<C: Content> Assembly<C> {
     /// Takes in a fragment that was not seen before; the message that it makes whole.
     pub(super) fn take(&mut self, data: &Data<'_>, interleaved: bool, step: Step) -> Option<Message<C>> {
-        let run = Run::new(data, interleaved, step);
-        if run.is_whole() {
-            return Some(run.message());
+        if data.begin && data.end {
+            return Some(Run::new(data, interleaved, step).message());
         }
-        let before = self.runs.iter().rposition(|known| known.leads_to(&run));
+        let key = Key::new(data, interleaved);
+        let place = key.place(data);
+        let before = self.runs.iter().rposition(|known| !data.begin && known.goes_on_with(key, place));
         let mut at = before.unwrap_or(self.runs.len());
         match before.and_then(|before| self.runs.get_mut(before)) {
-            Some(before) => self.held += before.append(run),
+            Some(before) => self.held += before.add(data, step),
             None => {
+                let run = Run::new(data, interleaved, step);
                 self.held += run.held();
                 self.runs.push(run);
             }
@@ -156,14 +158,12 @@ impl<C: Content> Assembly<C> {
 
 impl<C: Content> Run<C> {
     fn new(data: &Data<'_>, interleaved: bool, step: Step) -> Self {
-        let place = if interleaved { data.fragment.unwrap_or_default() } else { data.tsn };
-        // What tells unordered messages apart in DATA chunks is their TSNs alone (RFC 9260 section 6.6).
-        let sequence = if data.unordered && !interleaved { 0 } else { data.sequence };
+        let key = Key::new(data, interleaved);
         let mut content = C::default();
         content.add(data, data.payload_protocol);
         Self {
-            key: Key { interleaved, stream: data.stream, unordered: data.unordered, sequence },
-            place: [place; 2],
+            key,
+            place: [key.place(data); 2],
             tsn: data.tsn,
             begins: data.begin,
             ends: data.end,
@@ -179,14 +179,30 @@ impl<C: Content> Run<C> {
     }
 
     fn leads_to(&self, later: &Self) -> bool {
-        let [_, end] = self.place;
         let [start, _] = later.place;
-        self.key == later.key && !self.ends && !later.begins && end.wrapping_add(1) == start
+        !later.begins && self.goes_on_with(later.key, start)
+    }
+
+    /// Whether a fragment that is no first one follows.
+    fn goes_on_with(&self, key: Key, place: u32) -> bool {
+        let [_, end] = self.place;
+        self.key == key && !self.ends && end.wrapping_add(1) == place
     }
 
     /// Bytes of payload kept.
     fn held(&self) -> usize {
         self.content.start().len()
+    }
+
+    /// Adds the fragment that follows; how many bytes more are kept.
+    fn add(&mut self, data: &Data<'_>, step: Step) -> usize {
+        let held = self.held();
+        let [start, _] = self.place;
+        self.place = [start, self.key.place(data)];
+        self.ends = data.end;
+        self.reach(data.tsn, 1, [step; 2]);
+        self.content.add(data, self.payload_protocol);
+        self.held() - held
     }
 
     /// Adds what follows; how many bytes more are kept.
@@ -195,16 +211,20 @@ impl<C: Content> Run<C> {
         let ([start, _], [_, end]) = (self.place, later.place);
         self.place = [start, end];
         self.ends = later.ends;
-        if later.tsn.wrapping_sub(self.tsn).cast_signed() > 0 {
-            self.tsn = later.tsn;
-        }
         self.payload_protocol = self.payload_protocol.or(later.payload_protocol);
-        self.fragments = self.fragments.saturating_add(later.fragments);
-        let ([own_first, own_last], [first, last]) = (self.seen, later.seen);
-        let earlier = if first.time < own_first.time { first } else { own_first };
-        self.seen = [earlier, if last.time > own_last.time { last } else { own_last }];
+        self.reach(later.tsn, later.fragments, later.seen);
         self.content.append(later.content);
         self.held() - held
+    }
+
+    fn reach(&mut self, tsn: u32, fragments: u32, [first, last]: [Step; 2]) {
+        if tsn.wrapping_sub(self.tsn).cast_signed() > 0 {
+            self.tsn = tsn;
+        }
+        self.fragments = self.fragments.saturating_add(fragments);
+        let [own_first, own_last] = self.seen;
+        let earlier = if first.time < own_first.time { first } else { own_first };
+        self.seen = [earlier, if last.time > own_last.time { last } else { own_last }];
     }
 
     fn message(self) -> Message<C> {
@@ -222,17 +242,29 @@ impl<C: Content> Run<C> {
     }
 }
 
+impl Key {
+    fn new(data: &Data<'_>, interleaved: bool) -> Self {
+        // What tells unordered messages apart in DATA chunks is their TSNs alone (RFC 9260 section 6.6).
+        let sequence = if data.unordered && !interleaved { 0 } else { data.sequence };
+        Self { interleaved, stream: data.stream, unordered: data.unordered, sequence }
+    }
+
+    fn place(self, data: &Data<'_>) -> u32 {
+        if self.interleaved { data.fragment.unwrap_or_default() } else { data.tsn }
+    }
+}
+
 impl Content for Outline {
     fn add(&mut self, data: &Data<'_>, payload_protocol: Option<u32>) {
-        self.length += u64::from(data.payload_length);
         if payload_protocol == Some(DCEP) {
-            extend(&mut self.start, data.payload, MAX_DCEP);
+            extend(&mut self.start, self.length, data.payload, MAX_DCEP);
         }
+        self.length += u64::from(data.payload_length);
     }
 
     fn append(&mut self, later: Self) {
+        extend(&mut self.start, self.length, &later.start, MAX_DCEP);
         self.length += later.length;
-        extend(&mut self.start, &later.start, MAX_DCEP);
     }
 
     fn length(&self) -> u64 {
@@ -245,7 +277,7 @@ impl Content for Outline {
 }
 
 impl Bytes {
-    /// The payload; shorter than [`Content::length`] where the capture cut packets, or beyond [`MAX_MESSAGE`].
+    /// The payload, up to where the capture cut a packet, or to [`MAX_MESSAGE`].
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
@@ -254,13 +286,13 @@ impl Bytes {
 
 impl Content for Bytes {
     fn add(&mut self, data: &Data<'_>, _: Option<u32>) {
+        extend(&mut self.bytes, self.length, data.payload, MAX_MESSAGE);
         self.length += u64::from(data.payload_length);
-        extend(&mut self.bytes, data.payload, MAX_MESSAGE);
     }
 
     fn append(&mut self, later: Self) {
+        extend(&mut self.bytes, self.length, &later.bytes, MAX_MESSAGE);
         self.length += later.length;
-        extend(&mut self.bytes, &later.bytes, MAX_MESSAGE);
     }
 
     fn length(&self) -> u64 {
@@ -272,10 +304,12 @@ impl Content for Bytes {
     }
 }
 
-/// Adds bytes up to a length.
-fn extend(bytes: &mut Vec<u8>, more: &[u8], limit: usize) {
-    let room = limit.saturating_sub(bytes.len());
-    bytes.extend_from_slice(more.get(..room).unwrap_or(more));
+/// Adds the bytes at `place` up to a limit, where all before them is there.
+fn extend(bytes: &mut Vec<u8>, place: u64, more: &[u8], limit: usize) {
+    if bytes.len() as u64 == place {
+        let room = limit.saturating_sub(bytes.len());
+        bytes.extend_from_slice(more.get(..room).unwrap_or(more));
+    }
 }
 
 /// Payload protocol identifier of DCEP (RFC 8832 section 8.1).

@@ -41,11 +41,18 @@ impl SctpRecord {
             // A few chunks may be sent again on the new path.
             Some(common * 2 > shorter)
         });
-        match overlaps.reduce(|one, other| one || other) {
-            Some(true) => Relation::Copy,
-            Some(false) => Relation::Rest,
-            None if self.last.zip(later.first).is_some_and(|(last, first)| first.time < last.time) => Relation::Copy,
-            None => Relation::Rest,
+        let has_data = |record: &Self| record.directions.iter().any(|side| side.tsns.is_some());
+        let overlaps_in_time = self.last.zip(later.first).is_some_and(|(last, first)| first.time < last.time);
+        let is_copy = match overlaps.reduce(|one, other| one || other) {
+            Some(is_copy) => is_copy,
+            // A path that an end with several addresses keeps alive has no data; a copy has it where the first has.
+            None => overlaps_in_time && has_data(self) == has_data(later),
+        };
+        match (is_copy, later.init) {
+            (true, _) => Relation::Copy,
+            (false, None) => Relation::Rest,
+            // What sets an association up is no rest of one.
+            (false, Some(_)) => Relation::Other,
         }
     }
 

@@ -141,6 +141,14 @@ fn floods_are_bounded() {
 }
 
 #[test]
+fn bytes_end_where_the_capture_cut_a_packet() {
+    let mut assembly = Assembly::<Bytes>::default();
+    assembly.take(&Data { payload_length: 5, ..data(1, 2, b"abc") }, false, step(1));
+    let message = assembly.take(&data(2, 1, b"fgh"), false, step(1)).unwrap();
+    assert_eq!((message.content.length(), message.content.into_bytes()), (8, b"abc".to_vec()));
+}
+
+#[test]
 fn of_dcep_alone_the_outline_keeps_bytes() {
     let mut assembly = Assembly::<Outline>::default();
     let dcep = |tsn, flags, payload| Data { payload_protocol: Some(DCEP), ..data(tsn, flags, payload) };
@@ -148,6 +156,17 @@ fn of_dcep_alone_the_outline_keeps_bytes() {
     let message = assembly.take(&dcep(1, 2, b"ab"), false, step(2)).unwrap();
     assert_eq!((message.content.start(), message.content.length()), (&b"abcd"[..], 4));
     assert_eq!(assembly.take(&data(3, 3, b"ab"), false, step(1)).unwrap().content.start(), b"");
+    // The later fragments of I-DATA do not say what they are of: in order that is known.
+    let i_dcep = |fragment, flags, payload| {
+        let whole = i_data(10 + fragment, 0, fragment, flags, payload);
+        Data { payload_protocol: whole.payload_protocol.map(|_| DCEP), ..whole }
+    };
+    let mut start = |order: [u32; 3]| {
+        let take =
+            |fragment: u32| assembly.take(&i_dcep(fragment, [2, 0, 1][fragment as usize], b"xyz"), true, step(1));
+        order.map(take).into_iter().flatten().next().unwrap().content.start().len()
+    };
+    assert_eq!((start([0, 1, 2]), start([0, 2, 1]), start([2, 1, 0])), (9, 6, 3));
 }
 
 proptest! {

@@ -39,6 +39,13 @@ fn the_rest_a_copy_and_another() {
     let mut other = rest.clone();
     other.directions[1].verification_tag = Some(99);
     assert_eq!(first.relation(&other), Relation::Other);
+    let mut opened = rest.clone();
+    opened.init = Some((0, Step { time: Timestamp(19), packet: PacketId::new(0, 19) }));
+    assert_eq!(first.relation(&opened), Relation::Other);
+    // A second address that is only kept alive.
+    let mut quiet = record(3, &[(0, 9)]);
+    quiet.directions[0].tsns = None;
+    assert_eq!((first.relation(&quiet), quiet.relation(&quiet)), (Relation::Rest, Relation::Rest));
     assert_eq!(first.relation(&SctpRecord::default()), Relation::Other);
     assert_eq!(rest.turned().turned(), rest);
 }
