@@ -212,3 +212,43 @@ fn an_association_that_is_seen_twice_counts_once() {
     assert_eq!(communicating["dataChannels"].as_array().unwrap().len(), 1);
     assert_eq!(communicating["dataChannels"][0]["messages"], 2);
 }
+
+/// A description of a data channel at an address, with an INIT chunk in base64.
+fn description(([a, b, c, d], port): Address, init: &str) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 {a}.{b}.{c}.{d}\r\ns=-\r\nc=IN IP4 {a}.{b}.{c}.{d}\r\nt=0 0\r\n\
+         m=application {port} UDP/DTLS/SCTP webrtc-datachannel\r\na=sctp-port:5000\r\na=sctp-init:{init}\r\n"
+    )
+}
+
+fn sip(first: &str, body: &str) -> String {
+    format!(
+        "{first}\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1\r\nFrom: <sip:a@example.org>;tag=1\r\n\
+         To: <sip:b@example.org>;tag=2\r\nCall-ID: one\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn an_association_that_is_set_up_in_the_signalling() {
+    // INIT chunks with tags 0xaaaa0001 and 0xbbbb0002, by `base64` of coreutils.
+    let signalled = |of_a: &str, of_b: &str| {
+        let mut talk = Talk { dialogue: Dialogue::default(), a: A };
+        let (a, b) = ((A.0, 5060), (B.0, 5060));
+        let invite = sip("INVITE sip:b@example.org SIP/2.0", &description(A, of_a));
+        talk.dialogue.datagram(0.0, a, b, invite.as_bytes());
+        let ok = sip("SIP/2.0 200 OK", &description(B, of_b));
+        talk.dialogue.datagram(0.1, b, a, ok.as_bytes());
+        talk.there(0.2, &data(100, 51, b"hello"));
+        talk.back(0.3, &sack(100));
+        let run = talk.dialogue.run();
+        let communicating = only(&run);
+        assert_eq!(communicating["sctp"]["messages"], 1);
+        communicating["sctp"]["snap"].clone()
+    };
+    assert_eq!(signalled("AQAAFKqqAAEAAgAAABAAEAAAAGQ=", "AQAAFLu7AAIAAgAAABAAEAAAAMg="), true);
+    // Tags of another association: this one was set up before the capture.
+    let other = "AQAAHGVPFd8AEAAA/////9tAK2qACAAIgsBAwg==";
+    assert_eq!(signalled(other, other), false);
+}

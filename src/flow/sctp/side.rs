@@ -52,15 +52,18 @@ impl DirectionRecord {
         self.window(init.receiver_window);
         self.zero_checksum_method = None;
         self.interleaving = Some(false);
-        self.partial_reliability = Some(false);
+        let mut forwards = false;
         for parameter in init.parameters.clone() {
             match parameter.content() {
                 ParameterContent::ZeroChecksumAcceptable(method) => self.zero_checksum_method = Some(method),
-                ParameterContent::SupportedExtensions(types) => self.interleaving = Some(types.contains(&I_DATA)),
-                _ if parameter.kind == FORWARD_TSN_SUPPORTED => self.partial_reliability = Some(true),
-                _ => {}
+                ParameterContent::SupportedExtensions(types) => {
+                    self.interleaving = Some(types.contains(&I_DATA));
+                    forwards |= types.contains(&FORWARD_TSN);
+                }
+                _ => forwards |= parameter.kind == FORWARD_TSN_SUPPORTED,
             }
         }
+        self.partial_reliability = Some(forwards);
     }
 
     fn window(&mut self, bytes: u32) {
@@ -143,7 +146,8 @@ impl StreamUse {
 
 /// Streams (with a payload protocol each) that are counted one by one, a direction.
 pub const MAX_STREAMS: usize = 64;
-/// I-DATA in the list of chunk types that an end understands.
+/// I-DATA and FORWARD TSN in the list of chunk types that an end understands.
 const I_DATA: u8 = 64;
+const FORWARD_TSN: u8 = 192;
 /// The parameter *Forward TSN supported* (RFC 3758 section 3.1).
 const FORWARD_TSN_SUPPORTED: u16 = 0xc000;

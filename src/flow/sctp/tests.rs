@@ -104,7 +104,7 @@ fn zero_checksums_are_allowed_where_they_were_asked_for() {
     // Only the second end accepts checksums of zero, by DTLS; both take I-DATA, and only the second FORWARD TSN.
     let record = feed(&[
         (0, init_with(1, 0, &[0x8008_0006, 0x8240_0000])),
-        (1, init_with(2, 0xa, &[0x8001_0008, 1, 0x8008_0006, 0x40c2_0000, 0xc000_0004])),
+        (1, init_with(2, 0xa, &[0x8001_0008, 1, 0x8008_0006, 0x4082_0000, 0xc000_0004])),
         (0, packet(0xb, 10, 0, &[1])),
         (1, packet(0xa, 11, 0, &[])),
         (0, data(0xb, 10)),
@@ -116,6 +116,9 @@ fn zero_checksums_are_allowed_where_they_were_asked_for() {
     assert_eq!((b.zero_checksums, b.zero_checksums_unagreed), (3, 3));
     assert_eq!((a.interleaving, b.interleaving), (Some(true), Some(true)));
     assert_eq!((a.partial_reliability, b.partial_reliability), (Some(false), Some(true)));
+    // Chromium lists FORWARD TSN (192) among its chunks alone.
+    let listed = feed(&[(0, init_with(1, 0, &[0x8008_0008, 0x82c0_40c2]))]);
+    assert_eq!(listed.directions[0].partial_reliability, Some(true));
     let unknown = feed(&[(0, data(1, 1))]);
     assert_eq!((unknown.directions[0].zero_checksums_unagreed, unknown.directions[0].interleaving), (0, None));
 }

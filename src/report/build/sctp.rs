@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use crate::{
     flow::{
         key::Transport,
-        sctp::{DirectionRecord, State},
+        sctp::{DirectionRecord, SctpRecord, State},
     },
     report::{
         build::Context,
         document::{Sctp, SctpCause},
     },
-    session::SctpAssociation,
+    session::{Call, SctpAssociation},
     time::seconds,
     wire::sctp::{cause_name, chunk_name},
 };
 
 /// An association.
-pub fn sctp(context: &Context<'_>, association: &SctpAssociation<'_>) -> Sctp {
+pub fn sctp(context: &Context<'_>, call: &Call<'_>, association: &SctpAssociation<'_>) -> Sctp {
     let SctpAssociation { flow, record, paths } = association;
     let sides = &record.directions;
     let sum = |count: fn(&DirectionRecord) -> u64| sides.iter().map(count).sum::<u64>();
@@ -66,6 +66,7 @@ pub fn sctp(context: &Context<'_>, association: &SctpAssociation<'_>) -> Sctp {
         zero_checksum: both(|side| side.initiate_tag.map(|_| side.zero_checksum_method.is_some())),
         zero_checksums_unagreed: sum(|side| side.zero_checksums_unagreed),
         handshake_duration: handshake.filter(|duration| *duration >= 0.0),
+        snap: is_signalled(call, record),
         restarts: record.restarts.into(),
         paths: (*paths).into(),
         shutdown_by: record.shutdown.map(|(by, _)| name(by)),
@@ -74,6 +75,15 @@ pub fn sctp(context: &Context<'_>, association: &SctpAssociation<'_>) -> Sctp {
         associations: u64::from(record.associations).max(1),
         causes: causes.collect(),
     }
+}
+
+/// Whether a tag on the wire is one that a description announced, while no INIT was seen.
+fn is_signalled(call: &Call<'_>, record: &SctpRecord) -> bool {
+    let tags = record.directions.iter().filter_map(|side| side.verification_tag);
+    let tags: Vec<u32> = tags.filter(|_| record.init.is_none() && record.init_ack.is_none()).collect();
+    let said = call.conversations.iter().flat_map(|conversation| conversation.said());
+    let mut announced = said.flat_map(|(_, description)| &description.media).filter_map(|media| media.sctp_init);
+    !tags.is_empty() && announced.any(|init| tags.contains(&init.initiate_tag))
 }
 
 const fn state_name(state: State) -> &'static str {

@@ -52,6 +52,8 @@ pub struct Sctp {
     pub zero_checksums_unagreed: u64,
     /// Seconds from INIT to COOKIE ACK at the tap.
     pub handshake_duration: Option<f64>,
+    /// Whether its INITs were exchanged in the signalling (`a=sctp-init`, draft-hancke-tsvwg-snap): it shows none.
+    pub snap: bool,
     /// Times an association was set up anew while it stood.
     pub restarts: u64,
     /// Paths that the association ran over.

@@ -25,6 +25,7 @@ pub(super) fn sctp(a: &str) -> Sctp {
         zero_checksum: Some(true),
         zero_checksums_unagreed: 0,
         handshake_duration: Some(0.0412),
+        snap: false,
         restarts: 0,
         paths: 1,
         shutdown_by: None,

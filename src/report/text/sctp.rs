@@ -54,6 +54,9 @@ pub(super) fn write(sctp: &Sctp, page: &mut Page<'_>) -> io::Result<()> {
     if !agreed.is_empty() {
         text.push_str(&format!("; agreed: {}", agreed.join(", ")));
     }
+    if sctp.snap {
+        text.push_str("; set up in the signalling (SNAP)");
+    }
     if let Some(by) = &sctp.shutdown_by {
         text.push_str(&format!("; shut down by {by}"));
     }
