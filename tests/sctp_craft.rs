@@ -6,7 +6,7 @@ mod craft;
 mod dialogue;
 
 use common::Run;
-use dialogue::Dialogue;
+use dialogue::{Dialogue, Peer};
 use serde_json::Value;
 
 type Address = ([u8; 4], u16);
@@ -213,11 +213,13 @@ fn an_association_that_is_seen_twice_counts_once() {
     assert_eq!(communicating["dataChannels"][0]["messages"], 2);
 }
 
-/// A description of a data channel at an address, with an INIT chunk in base64.
-fn description(([a, b, c, d], port): Address, init: &str) -> String {
+/// A description of a peer's data channel, with an INIT chunk in base64.
+fn description(peer: &Peer, init: &str) -> String {
+    let (([a, b, c, d], port), ufrag) = (peer.address, peer.ufrag);
     format!(
         "v=0\r\no=- 1 1 IN IP4 {a}.{b}.{c}.{d}\r\ns=-\r\nc=IN IP4 {a}.{b}.{c}.{d}\r\nt=0 0\r\n\
-         m=application {port} UDP/DTLS/SCTP webrtc-datachannel\r\na=sctp-port:5000\r\na=sctp-init:{init}\r\n"
+         m=application {port} UDP/DTLS/SCTP webrtc-datachannel\r\na=ice-ufrag:{ufrag}\r\n\
+         a=ice-pwd:0123456789abcdefghijkl\r\na=sctp-port:5000\r\na=sctp-init:{init}\r\n"
     )
 }
 
@@ -233,15 +235,18 @@ fn sip(first: &str, body: &str) -> String {
 #[test]
 fn an_association_that_is_set_up_in_the_signalling() {
     // INIT chunks with tags 0xaaaa0001 and 0xbbbb0002, by `base64` of coreutils.
+    let peer_a = Peer { ufrag: "AAAA", address: A, controlling: true, tie_breaker: 0x1111_2222 };
+    let peer_b = Peer { ufrag: "BBBB", address: B, controlling: false, tie_breaker: 0x3333_4444 };
     let signalled = |of_a: &str, of_b: &str| {
         let mut talk = Talk { dialogue: Dialogue::default(), a: A };
         let (a, b) = ((A.0, 5060), (B.0, 5060));
-        let invite = sip("INVITE sip:b@example.org SIP/2.0", &description(A, of_a));
+        let invite = sip("INVITE sip:b@example.org SIP/2.0", &description(&peer_a, of_a));
         talk.dialogue.datagram(0.0, a, b, invite.as_bytes());
-        let ok = sip("SIP/2.0 200 OK", &description(B, of_b));
+        let ok = sip("SIP/2.0 200 OK", &description(&peer_b, of_b));
         talk.dialogue.datagram(0.1, b, a, ok.as_bytes());
-        talk.there(0.2, &data(100, 51, b"hello"));
-        talk.back(0.3, &sack(100));
+        talk.dialogue.connect(0.15, &peer_a, &peer_b);
+        talk.there(0.4, &data(100, 51, b"hello"));
+        talk.back(0.5, &sack(100));
         let run = talk.dialogue.run();
         let communicating = only(&run);
         assert_eq!(communicating["sctp"]["messages"], 1);
