@@ -5,6 +5,7 @@
 //! be made of are a [`Malformed`], which says where and why without building a string.
 
 mod address;
+mod bits;
 mod entries;
 mod icmp;
 mod inet;
