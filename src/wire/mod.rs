@@ -23,6 +23,7 @@ pub mod channel;
 pub mod dtls;
 pub mod feedback;
 pub mod mdns;
+pub mod payload;
 pub mod quic;
 pub mod rtcp;
 pub mod rtp;
