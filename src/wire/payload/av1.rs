@@ -202,7 +202,7 @@ impl<'a> Obu<'a> {
 const EXTENSION: u8 = 0x04;
 
 /// `obu_has_size_field`.
-const HAS_SIZE: u8 = 0x02;
+pub const HAS_SIZE: u8 = 0x02;
 
 /// Bytes of the longest size that fits 32 bits.
 const LONGEST_LEB128: u32 = 5;
@@ -312,6 +312,19 @@ mod tests {
         let obu = Obu::parse(&[0x36, 0x48, 1, 0x10, 9]).unwrap();
         assert_eq!((obu.kind, obu.layers), (FRAME, Some(Layers { temporal: 2, spatial: 1 })));
         assert_eq!((obu.header, obu.payload), (&[0x36, 0x48][..], &[0x10][..]));
+    }
+
+    #[test]
+    fn sequence_headers() {
+        // As libaom makes them, of pictures of 494x370 and of 1280x720.
+        let small = [0x0a, 0x0d, 0x20, 0, 0, 0x0c, 0x47, 0xb6, 0xe2, 0x6d, 0x7c, 0x90, 0x10, 0xd0, 0x02];
+        let large = [0x0a, 0x0e, 0x20, 0, 0, 0x2d, 0x4c, 0xff, 0xb3, 0xcc, 0xaf, 0x92, 0x02, 0x1a, 0, 0x40];
+        let size = |bytes: &[u8]| {
+            let header = Obu::parse(bytes).unwrap().sequence_header().unwrap();
+            (header.profile, header.resolution.width, header.resolution.height)
+        };
+        assert_eq!((size(&small), size(&large)), ((1, 494, 370), (1, 1280, 720)));
+        assert_eq!(Obu::parse(&small[..8]).unwrap().sequence_header(), None);
     }
 
     proptest! {

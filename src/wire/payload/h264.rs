@@ -282,6 +282,31 @@ mod tests {
     }
 
     #[test]
+    fn parameter_sets() {
+        // As libx264 makes them: High, Baseline, 4:2:2 and 4:4:4 with sizes that no macroblocks fit, interlaced. The
+        // sizes are those that FFmpeg was told to code.
+        let sets = [
+            ("67640028acd940780227e5c044000003000400000300503c60c658", [100, 0, 40], (1920, 1080)),
+            ("6742c015d901f0c7a88c0440000003004000000503c58b92", [66, 192, 21], (494, 370)),
+            ("677a000cbcd9415087888fc044000003000400000300503c50a658", [122, 0, 12], (322, 242)),
+            ("67f4000c919b282a10f1d086022000000300200000030281e28532c0", [244, 0, 12], (323, 241)),
+            ("67f4001e919b2816849b011000000300100000030321f1429960", [244, 0, 30], (720, 576)),
+        ];
+        for (digits, [profile, constraints, level], (width, height)) in sets {
+            let sps = Sps::parse(&bytes(digits)).unwrap();
+            assert_eq!(sps, Sps { profile, constraints, level, resolution: Resolution { width, height } });
+            for length in 0..8 {
+                assert!(Sps::parse(&bytes(digits)[..length]).is_err());
+            }
+        }
+    }
+
+    fn bytes(digits: &str) -> Vec<u8> {
+        let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    }
+
+    #[test]
     fn lies_are_faults() {
         let fault = |bytes: &[u8]| Payload::parse(bytes).unwrap_err().kind;
         assert_eq!(fault(&[]), Kind::TooShort);

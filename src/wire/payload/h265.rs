@@ -247,6 +247,42 @@ mod tests {
     }
 
     #[test]
+    fn parameter_sets() {
+        // As libx265 makes them, with two temporal layers: Main, 4:2:2, Main 10. Sizes and levels are those that ffprobe
+        // tells.
+        let sets = [
+            (
+                "4201020160000003009000000300000300780000a003c08010e5965662b349265780b4040000030004000003002820",
+                (1, 120),
+                (1920, 1080),
+            ),
+            (
+                "4201020408000003009d0800000300003c0000b00a480f9c93e59598acd24995e02d010000030001000003000a08",
+                (4, 60),
+                (322, 242),
+            ),
+            (
+                "42010202200000030090000003000003003c0000a00d480f1c923659598acd24995e02d010000003001000000300a080",
+                (2, 60),
+                (418, 234),
+            ),
+        ];
+        for (digits, (profile, level), (width, height)) in sets {
+            let sps = Sps::parse(&bytes(digits)).unwrap();
+            let resolution = Resolution { width, height };
+            assert_eq!(sps, Sps { profile, high_tier: false, level, resolution });
+            for length in 0..20 {
+                assert!(Sps::parse(&bytes(digits)[..length]).is_err());
+            }
+        }
+    }
+
+    fn bytes(digits: &str) -> Vec<u8> {
+        let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    }
+
+    #[test]
     fn lies_are_faults() {
         let fault = |bytes: &[u8]| Payload::parse(bytes).unwrap_err().kind;
         assert_eq!(fault(&[0x26]), Kind::TooShort);

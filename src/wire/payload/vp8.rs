@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn key_frame_of_rfc_7741() {
-        // Section 4.5.1: a key frame in one packet: X, S; I; PictureID 17 (7 bits); then the frame of 640x480.
+        // Section 4.6.1: a key frame in one packet: X, S; I; PictureID 17 in 7 bits. The frame behind it, of 640x480, by
+        // hand from RFC 6386 section 9.1.
         let bytes = [0x90, 0x80, 0x11, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0xe0, 0x01, 0xff];
         let payload = Payload::parse(&bytes).unwrap();
         assert_eq!(payload.picture_id, Some(PictureId { value: 17, long: false }));
