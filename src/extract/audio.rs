@@ -64,17 +64,15 @@ impl<W: Write + Seek> Sound<W> {
     /// Silence up to `place`.
     fn fill(&mut self, place: i64, heard: &mut Heard) -> Result<(), Error> {
         let missing = u64::try_from(place.saturating_sub(self.length())).unwrap_or_default();
-        heard.silent += missing;
-        match self {
-            Self::Opus { file, written } => {
-                let left = file.write_gap(missing)?;
-                *written += (missing - left) as i64;
-            }
+        let (filled, written) = match self {
+            Self::Opus { file, written } => (missing - file.write_gap(missing)?, written),
             Self::Pcm { file, per_unit, written, .. } => {
                 file.write_silence(missing * u64::from(*per_unit))?;
-                *written += missing as i64;
+                (missing, written)
             }
-        }
+        };
+        *written += filled as i64;
+        heard.silent += filled;
         Ok(())
     }
 
