@@ -1,12 +1,17 @@
 //! Frames of video out of packets in order.
 //!
 //! What a player can show is kept, and nothing else: a frame of which a packet is missing is dropped, and after it all
-//! frames up to the next key frame, as they build on it. Two losses do no such harm: that of a packet inside a frame that
-//! no other refers to, and that of packets between two frames whose PictureIDs follow each other (padding or FEC).
+//! frames that build on it; where nothing else is told, those are all up to the next key frame. Two losses do no such
+//! harm: that of a packet inside a frame that no other refers to, and that of packets between two frames whose
+//! PictureIDs follow each other (padding or FEC).
 
 use std::ops::Range;
 
-use super::{annexb::START_CODE, reorder::Ordered};
+use super::{
+    annexb::START_CODE,
+    chain::{Chain, TemporalLayer},
+    reorder::Ordered,
+};
 use crate::wire::payload::{
     Codec, Piece, Resolution, Summary, av1, h264, h265,
     vp8::{self, PictureId},
@@ -36,8 +41,7 @@ pub(super) struct Fates {
 pub(super) struct Assembler {
     codec: Codec,
     current: Option<Building>,
-    /// Only a key frame can be decoded next.
-    awaits_key: bool,
+    chain: Chain,
     /// Packets are missing between the last frame and the current one; or nothing was seen yet.
     gap: bool,
     last_picture: Option<PictureId>,
@@ -47,7 +51,7 @@ pub(super) struct Assembler {
 impl Assembler {
     pub(super) const fn new(codec: Codec) -> Self {
         let fates = Fates { written: 0, key: 0, incomplete: 0, undecodable: 0 };
-        Self { codec, current: None, awaits_key: true, gap: true, last_picture: None, fates }
+        Self { codec, current: None, chain: Chain::new(), gap: true, last_picture: None, fates }
     }
 
     /// Takes a packet whose place in the file is `place`; the frames that are over with it.
@@ -80,7 +84,10 @@ impl Assembler {
 
     /// No more packets come.
     pub(super) fn end(&mut self) -> Option<Frame> {
-        self.current.take().and_then(|current| self.complete(current))
+        let mut last = self.current.take()?;
+        // More of it may have come when the capture was over.
+        last.broken = true;
+        self.complete(last)
     }
 
     fn complete(&mut self, frame: Building) -> Option<Frame> {
@@ -88,20 +95,22 @@ impl Assembler {
             (Some(last), Some(this)) => this == next_picture(last),
             _ => false,
         };
-        self.awaits_key |= std::mem::take(&mut self.gap) && !follows;
+        if std::mem::take(&mut self.gap) && !follows {
+            self.chain.damage();
+        }
         if frame.broken || !frame.is_whole() {
             self.fates.incomplete += 1;
             // Nothing refers to a frame that can be discarded, if it alone was hit.
-            self.awaits_key |= !(frame.discardable && frame.marker && frame.starts);
+            if !(frame.discardable && frame.marker && frame.starts) {
+                self.chain.damage();
+            }
             return None;
         }
         self.last_picture = frame.picture;
-        let is_decodable = frame.key || !self.awaits_key || frame.only_parameters;
-        if !is_decodable {
+        if !frame.only_parameters && !self.chain.take(frame.key, frame.layer) {
             self.fates.undecodable += 1;
             return None;
         }
-        self.awaits_key &= !frame.key;
         self.fates.written += u64::from(!frame.only_parameters);
         self.fates.key += u64::from(frame.key);
         Some(frame.finish(self.codec))
@@ -136,6 +145,7 @@ struct Building {
     only_parameters: bool,
     resolution: Option<Resolution>,
     picture: Option<PictureId>,
+    layer: Option<TemporalLayer>,
 }
 
 impl Building {
@@ -157,6 +167,7 @@ impl Building {
             only_parameters: false,
             resolution: None,
             picture: None,
+            layer: None,
         }
     }
 
@@ -194,6 +205,9 @@ impl Building {
             return None;
         }
         self.picture = payload.picture_id.or(self.picture);
+        if let (Some(number), Some(base)) = (payload.temporal_layer, payload.tl0_picture_index) {
+            self.layer = Some(TemporalLayer { number, base, switches: payload.layer_sync });
+        }
         self.data.extend(payload.data);
         Some(())
     }
@@ -207,6 +221,11 @@ impl Building {
         }
         *self.layers.last_mut()? += payload.data.len();
         self.open = !payload.ends_frame;
+        if let Some(layer) = payload.layer.filter(|_| is_first)
+            && let Some(base) = layer.tl0_picture_index
+        {
+            self.layer = Some(TemporalLayer { number: layer.temporal, base, switches: layer.switching_point });
+        }
         self.picture = payload.picture_id.or(self.picture);
         self.data.extend(payload.data);
         Some(())

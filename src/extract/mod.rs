@@ -6,8 +6,9 @@
 //!
 //! * Sound that is missing is silence, in Opus concealment: a file is as long as the stream was. RED fills gaps with the
 //!   copies that it has. Comfort noise and telephone events are silence.
-//! * A frame of video of which a packet is missing is left out, and after it all frames up to the next key frame.
-//!   Times in IVF stay what they were, so that a picture stands still meanwhile; streams of NAL units have no times.
+//! * A frame of video of which a packet is missing is left out, and after it all that build on it: up to the next key
+//!   frame, unless temporal layers tell that a frame builds on none that is missing. Times in IVF stay what they were, so
+//!   that a picture stands still meanwhile; streams of NAL units have no times.
 //! * [`RtpDump`] keeps packets as they are, [`PcapNg`] with [`Mended`] as they are inside SRTP, DTLS or TURN, and
 //!   [`Messages`] those of data channels.
 //!
@@ -35,6 +36,7 @@
 mod annexb;
 mod assemble;
 mod audio;
+mod chain;
 mod g722;
 mod ivf;
 mod mended;
