@@ -14,7 +14,7 @@ pub(super) enum Sound<W> {
     /// Opus as it came.
     Opus { file: OggOpus<W>, written: i64 },
     /// Samples; so many of them are written for each unit of the RTP clock.
-    Pcm { file: Wav<W>, decoder: g722::Decoder, per_unit: u32, written: i64, samples: Vec<i16> },
+    Pcm { file: Wav<W>, decoder: Box<g722::Decoder>, per_unit: u32, written: i64, samples: Vec<i16> },
 }
 
 /// What became of packets.

@@ -9,11 +9,13 @@ pub(super) struct Decoder {
     history: [i32; 24],
 }
 
-impl Decoder {
-    pub(super) fn new() -> Self {
+impl Default for Decoder {
+    fn default() -> Self {
         Self { low: Band { det: 32, ..Band::default() }, high: Band { det: 8, ..Band::default() }, history: [0; 24] }
     }
+}
 
+impl Decoder {
     /// Two samples of each byte.
     pub(super) fn decode(&mut self, bytes: &[u8], samples: &mut Vec<i16>) {
         for byte in bytes {
@@ -168,7 +170,7 @@ mod tests {
             31_342, 30_323, 26_038, 19_430, 11_401, 2634, -6311, -15_172, -23_197, -29_091, -32_215, -32_703, -30_979,
         ];
         let mut samples = Vec::new();
-        Decoder::new().decode(&bytes, &mut samples);
+        Decoder::default().decode(&bytes, &mut samples);
         assert_eq!(samples, expected);
     }
 
@@ -176,7 +178,7 @@ mod tests {
         #[test]
         fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
             let mut samples = Vec::new();
-            Decoder::new().decode(&bytes, &mut samples);
+            Decoder::default().decode(&bytes, &mut samples);
             prop_assert_eq!(samples.len(), 2 * bytes.len());
         }
     }

@@ -10,7 +10,6 @@ use super::{
     AnnexB, Error, Ivf, OggOpus, Packet, Sink, Wav,
     assemble::{Assembler, Fates, Frame},
     audio::{Heard, Sound},
-    g722,
     reorder::{Ordered, Reorder},
     timeline::Timeline,
 };
@@ -187,14 +186,11 @@ impl<W: Write + Seek, F: FnMut(&str) -> Result<Sink<W>, Error>> Track<W, F> {
         };
         for block in blocks {
             let codec = self.formats.get(&block.payload_type).map(|format| format.codec);
-            match codec {
-                Some(codec) if block.primary || !codec.is_video() && codec != Codec::Red => {
-                    if !block.data.is_empty() {
-                        self.take_payload(packet, block.payload_type, block.data, block.timestamp_offset)?;
-                    }
-                }
-                _ if block.primary => self.skip(packet),
-                _ => {}
+            let is_new = |codec: Codec| codec != Codec::Red && (block.primary || !codec.is_video());
+            if codec.is_some_and(is_new) && !block.data.is_empty() {
+                self.take_payload(packet, block.payload_type, block.data, block.timestamp_offset)?;
+            } else if block.primary {
+                self.skip(packet);
             }
         }
         Ok(())
@@ -297,7 +293,7 @@ impl<W: Write + Seek> File<W> {
             Container::Ogg => Some(Sound::Opus { file: OggOpus::create(open()?, serial)?, written: 0 }),
             Container::Wav { per_unit } => {
                 let file = Wav::create(open()?, clock_rate.saturating_mul(per_unit))?;
-                Some(Sound::Pcm { file, decoder: g722::Decoder::new(), per_unit, written: 0, samples: Vec::new() })
+                Some(Sound::Pcm { file, decoder: Box::default(), per_unit, written: 0, samples: Vec::new() })
             }
             Container::Ivf(_) | Container::AnnexB(_) => None,
         };
@@ -321,6 +317,10 @@ impl<W: Write + Seek> File<W> {
         let frames = match &mut self.kind {
             Kind::Sound { sound, heard } => {
                 return sound.push(format.codec, payload, place - i64::from(offset), heard);
+            }
+            Kind::Video { assembler, .. } if format.codec != self.part.codec => {
+                assembler.skip(packet);
+                return Ok(());
             }
             Kind::Video { assembler, .. } => assembler.push(packet, payload, place),
         };

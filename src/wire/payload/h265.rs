@@ -111,7 +111,7 @@ pub const fn is_slice(kind: u8) -> bool {
 
 /// Types of pictures that none of the same temporal layer refers to; without higher layers none at all.
 const fn is_sub_layer_non_reference(kind: u8) -> bool {
-    kind < 16 && kind % 2 == 0
+    kind < 16 && kind.is_multiple_of(2)
 }
 
 /// Whether a unit is the first of its kind in a picture: of parameter sets and the like, or its first slice.
