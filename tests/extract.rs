@@ -90,8 +90,10 @@ fn sound_is_as_long_as_its_stream() {
         let extracted = extract(&path, *ssrc, formats);
         let part = &extracted.parts[0];
         assert_eq!(part.frames, heard.len() as u64, "{folder} {ssrc:08x}");
-        // Opus cannot fill less than 2.5 ms.
-        assert!(part.length <= span && part.length + 120 > span, "{folder} {ssrc:08x}: {} of {span}", part.length);
+        // Opus cannot fill less than 2.5 ms. GStreamer's first two packets overlap by the encoder's delay, 312 samples.
+        let longer = if media == 96 { 312 } else { 0 };
+        let lengths = span.saturating_sub(119)..=span + longer;
+        assert!(lengths.contains(&part.length), "{folder} {ssrc:08x}: {} of {span}", part.length);
         assert_eq!(part.silence, part.length - samples * part.frames);
     }
 }
@@ -122,10 +124,13 @@ fn late_packets_are_in_their_place() {
     assert_eq!((extracted.parts[0].silence, extracted.parts[0].length % 1800), (0, 0));
 }
 
+/// What a capture at B misses of a stream.
 fn lost_on_path(folder: &Path, ssrc: u32) -> u64 {
     let truth = json(&folder.join("truth.json"));
     let path = list(&truth["path"]).iter().find(|path| hex_number(&path["ssrc"]) == ssrc);
-    unsigned(&path.expect("the stream is in the truth")["lost_on_path"])
+    let path = path.expect("the stream is in the truth");
+    // What B sends has not been on the path yet.
+    if path["sender"] == "A" { unsigned(&path["lost_on_path"]) } else { 0 }
 }
 
 /// The packets of a stream: when, header, payload.
