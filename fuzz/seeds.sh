@@ -4,7 +4,8 @@
 set -eu
 cd "$(dirname "$0")"
 captures=${1:-../../shared/captures}
-for target in analyze container dtls extract inet packet payload rtcp rtp rtp_extension sctp sdp signalling sip stun; do
+targets="analyze container dtls extract inet key_log packet payload record_opening rtcp rtp rtp_extension sctp sdp signalling sip srtp stun"
+for target in $targets; do
     mkdir -p "corpus/$target"
 done
 for sample in ../samples/*.pcap*; do
@@ -16,6 +17,11 @@ for sample in ../samples/*.pcap*; do
     { printf '\000\001\377'; head -c 8000 "$sample" | tail -c +41; } > "corpus/inet/$name"
 done
 cp ../samples/*.sdp corpus/sdp/
+# The records and secrets of the tests' vectors, one line a seed.
+grep -h '^log ' ../tests/vectors/dtls13.txt | cut -d' ' -f2- > corpus/key_log/dtls13
+grep -hE '^(client|server) ' ../tests/vectors/*.txt | awk '{ print $NF }' | while read -r record; do
+    { printf '\001\003'; printf '%s' "$record" | xxd -r -p; } > "corpus/record_opening/$(printf '%s' "$record" | cksum | cut -d' ' -f1)"
+done
 # Elements of Chromium's VP9 with layers: a dependency descriptor, and an allocation.
 printf '\200\000\001\300\005\024\205\072\252\250\001\200\004\000\100\002\240\052\000\140\001\000\025\323\105' \
     > corpus/rtp_extension/descriptor
@@ -41,6 +47,18 @@ for payload in corpus/payload/*; do
         printf "\\$(printf %o "$length")\\$kind\\000\\030\\002"
         cat "$payload"
     done > "corpus/extract/$(basename "$payload")"
+done
+# A key of each form; behind each, a packet with CSRCs and an extension under cryptex, and one with elements.
+packets='\n\047\377\222\017\022\070\336\312\373\255\312\376\272\276\0\1\342\100\0\0\262\156\300\336\0\1QQQQabcdefghij\007'
+packets=$packets'\026\020\220\017\022\071\336\312\373\255\312\376\272\276\276\336\0\1\020Q\040QR\007'
+key=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd
+number=0
+for line in "AES_CM_128_HMAC_SHA1_80:$key|7:1@ssrc=0x1234" "$key@10.0.0.1:5004-[::1]:5006" \
+    "a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:$key|2^31|1:4;inline:$key UNENCRYPTED_SRTP KDR=3" \
+    "--- AEAD_AES_128_GCM key AAECAwQFBgcICQoLDA0ODw== salt EBESExQVFhcYGRob" \
+    "set master key/salt to 000102030405060708090a0b0c0d0e0f/101112131415161718191a1b1c1d"; do
+    number=$((number + 1))
+    { printf '%s' "$line"; printf "$packets"; } > "corpus/srtp/$number"
 done
 for sample in ../samples/*.sdp; do
     name=$(basename "$sample")

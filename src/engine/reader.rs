@@ -89,7 +89,8 @@ pub struct Work {
     labels: Vec<&'static str>,
     errors: Vec<(Endpoint, IcmpError)>,
     framed: Vec<(Mark, u32)>,
-    /// Items by worker, in capture order.
+    /// Items in capture order: by shard, so that what a shard remembers is fetched once for many of its packets; or all
+    /// together.
     pub items: Vec<Vec<Item>>,
 }
 
@@ -116,13 +117,15 @@ impl Work {
         self.errors.get(index as usize).copied()
     }
 
-    /// Reads some of the bytes of an item that will be looked at. The sum of them means nothing.
+    /// Reads the bytes of an item where the header of RTP begins and ends, and gives what would be its SSRC, and the last
+    /// of them.
     #[inline]
-    pub fn touch(&self, item: &Item) -> u64 {
-        const RTP_HEADER: usize = 27;
+    pub fn touch(&self, item: &Item) -> (u32, u8) {
+        // With an extension of 24 bytes.
+        const END: usize = 39;
         let bytes = self.frame(item).map_or(&[][..], |frame| self.bytes(frame, item));
-        let byte = |place: usize| bytes.get(place).copied().unwrap_or_default();
-        u64::from(byte(0) ^ byte(RTP_HEADER))
+        let ssrc = bytes.get(8..12).and_then(<[u8]>::first_chunk).map_or(0, |ssrc| u32::from_be_bytes(*ssrc));
+        (ssrc, bytes.get(END).copied().unwrap_or_default())
     }
 
     /// The label of an index.
@@ -130,13 +133,13 @@ impl Work {
         self.labels.get(usize::from(index)).copied().unwrap_or_default()
     }
 
-    /// Empties it for `workers` workers; its memory is kept.
-    pub fn clear(&mut self, workers: usize) {
+    /// Empties it, for items in so many lists: [`SHARDS`], or one. Its memory is kept.
+    pub fn clear(&mut self, lists: usize) {
         self.buffer.clear();
         self.labels.clear();
         self.errors.clear();
         self.framed.clear();
-        self.items.resize_with(workers, Vec::new);
+        self.items.resize_with(lists, Vec::new);
         self.items.iter_mut().for_each(Vec::clear);
     }
 
@@ -180,14 +183,9 @@ impl Work {
 
     #[inline(always)]
     fn push(&mut self, item: Item) {
-        match self.items.as_mut_slice() {
-            [only] => only.push(item),
-            several => {
-                let workers = several.len().max(1);
-                if let Some(items) = several.get_mut(shard_of(item.digest) % workers) {
-                    items.push(item);
-                }
-            }
+        let list = if self.items.len() == 1 { 0 } else { shard_of(item.digest) };
+        if let Some(items) = self.items.get_mut(list) {
+            items.push(item);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A shard: the flows whose hash falls to it, in a table of bounded size.
 
 use hashbrown::HashTable;
+use rustc_hash::FxHashMap;
 
 use crate::{
     engine::{
@@ -47,7 +48,9 @@ const RELAY_DEPTH: usize = 2;
 #[derive(Debug)]
 pub struct Shard {
     table: HashTable<u32>,
-    flows: Vec<Slot>,
+    flows: Vec<Flow>,
+    /// Checks of what may be another call, by the place of their flow.
+    held: FxHashMap<usize, Vec<Held>>,
     /// The digest of each flow's key, side by side.
     digests: Vec<u64>,
     /// Where the flow of a digest probably is, by the digest's last bits; its length is a power of two.
@@ -67,6 +70,7 @@ impl Default for Shard {
         Self {
             table: HashTable::new(),
             flows: Vec::new(),
+            held: FxHashMap::default(),
             digests: Vec::new(),
             guesses: vec![0; GUESSES],
             records: Vec::new(),
@@ -83,17 +87,6 @@ impl Default for Shard {
 /// A place in the list of a shard's flows, guessed by some bits of a key's digest.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Guess(u32);
-
-/// Each begins with a line of the processor's cache of its own, as a flow does with its key.
-#[derive(Debug)]
-#[repr(C, align(64))]
-struct Slot {
-    flow: Flow,
-    last: Timestamp,
-    /// Checks of what may be another call.
-    #[expect(clippy::box_collection, reason = "nearly no flow has any, and each pays for the pointer")]
-    held: Option<Box<Vec<Held>>>,
-}
 
 /// A datagram that waits.
 #[derive(Debug)]
@@ -123,13 +116,13 @@ impl Shard {
     /// Reads what a packet in `direction` changes of the flow there. The sum of it means nothing.
     #[inline]
     pub fn touch_flow(&self, guess: Guess, direction: usize) -> u64 {
-        self.flows.get(guess.0 as usize).map_or(0, |slot| slot.flow.touch(direction))
+        self.flows.get(guess.0 as usize).map_or(0, |flow| flow.touch(direction))
     }
 
-    /// Reads what it changes of the stream.
+    /// Reads what it changes of the stream, if it is RTP with this SSRC.
     #[inline]
-    pub fn touch_stream(&self, guess: Guess, direction: usize) -> u64 {
-        self.flows.get(guess.0 as usize).map_or(0, |slot| slot.flow.touch_stream(direction))
+    pub fn touch_stream(&self, guess: Guess, direction: usize, ssrc: u32) -> u64 {
+        self.flows.get(guess.0 as usize).map_or(0, |flow| flow.touch_stream(direction, ssrc))
     }
 
     /// Does what the item of `work` asks for.
@@ -148,13 +141,13 @@ impl Shard {
             return self.push_unusual(work, item, datagram);
         };
         let Some(index) = self.place(item, guess, &datagram) else { return };
-        let Some(Slot { flow, held, last, .. }) = self.flows.get_mut(index) else { return };
-        *last = datagram.time;
+        let is_holding = self.is_holding(index);
+        let Some(flow) = self.flows.get_mut(index) else { return };
         if flow.is_copy(&datagram, item.identity, item.fingerprint) {
             return self.count_copy(frame.file);
         }
         let is_datagram = matches!(item.task, Task::Datagram { .. });
-        if is_datagram && (held.is_some() || flow.may_begin_anew(&datagram)) {
+        if is_datagram && (is_holding || flow.may_begin_anew(&datagram)) {
             return self.hold(index, &datagram, hop_limit);
         }
         flow.count(&datagram, hop_limit);
@@ -171,14 +164,14 @@ impl Shard {
             Task::Datagram { .. } | Task::Packet { .. } => {}
             Task::IcmpError(error) => {
                 let known = self.find(&item.key(), item.digest).and_then(|index| self.flows.get_mut(index));
-                if let (Some(slot), Some((sender, error))) = (known, work.error(error)) {
-                    slot.flow.push_icmp_error(sender, datagram.direction, error, (datagram.time, datagram.id));
+                if let (Some(flow), Some((sender, error))) = (known, work.error(error)) {
+                    flow.push_icmp_error(sender, datagram.direction, error, (datagram.time, datagram.id));
                 }
             }
             Task::Open => {
                 let known = self.find(&item.key(), item.digest).and_then(|index| self.flows.get_mut(index));
-                if let Some(slot) = known {
-                    slot.flow.note_open(datagram.direction);
+                if let Some(flow) = known {
+                    flow.note_open(datagram.direction);
                 }
             }
             Task::Label(index) => {
@@ -199,16 +192,14 @@ impl Shard {
     /// The flow of an item, made where it is new; none where there is no place for it.
     fn flow(&mut self, item: &Item, datagram: &Datagram<'_>) -> Option<&mut Flow> {
         let index = self.place(item, Guess::default(), datagram)?;
-        let slot = self.flows.get_mut(index)?;
-        slot.last = datagram.time;
-        Some(&mut slot.flow)
+        self.flows.get_mut(index)
     }
 
     /// Where it is.
     #[inline]
     fn place(&mut self, item: &Item, guess: Guess, datagram: &Datagram<'_>) -> Option<usize> {
         let guess = guess.0 as usize;
-        if self.flows.get(guess).is_some_and(|slot| item.is_of(slot.flow.key())) {
+        if self.flows.get(guess).is_some_and(|flow| item.is_of(flow.key())) {
             return Some(guess);
         }
         self.find_or_insert(item.key(), item.digest, datagram)
@@ -219,8 +210,9 @@ impl Shard {
         self.release();
         analysis.flows.append(&mut self.records);
         let ends: Vec<Option<Timestamp>> = analysis.files.iter().map(|file| file.last).collect();
-        let finish = |Slot { flow, last, .. }: Slot| {
-            let end = ends.get(usize::from(flow.last_file())).copied().flatten();
+        let finish = |flow: Flow| {
+            let (last, id) = flow.last();
+            let end = ends.get(usize::from(id.file())).copied().flatten();
             flow.finish(end.unwrap_or(last))
         };
         analysis.flows.extend(self.flows.into_iter().map(finish));
@@ -236,19 +228,19 @@ impl Shard {
     /// Lets a datagram wait, or finds what those that wait belong to, and takes them all.
     #[cold]
     fn hold(&mut self, index: usize, datagram: &Datagram<'_>, hop_limit: u8) {
-        let Some(slot) = self.flows.get_mut(index) else { return };
-        let held = slot.held.get_or_insert_default();
+        let Some(flow) = self.flows.get_mut(index) else { return };
+        let held = self.held.entry(index).or_default();
         let Datagram { time, id, bytes, length, direction, .. } = *datagram;
         let has_room = held.len() < HELD && bytes.len() <= HELD_BYTES;
-        if has_room && slot.flow.goes_on_anew(datagram) {
+        if has_room && flow.goes_on_anew(datagram) {
             held.push(Held { time, id, bytes: bytes.into(), length, direction, hop_limit });
             return;
         }
-        let is_another = slot.flow.begins_anew(datagram);
-        let held = slot.held.take().unwrap_or_default();
+        let is_another = flow.begins_anew(datagram);
+        let held = self.held.remove(&index).unwrap_or_default();
         if let Some(first) = held.first().filter(|_| is_another) {
-            let next = Flow::new(*slot.flow.key(), &first.datagram(), &self.budget, &self.copy_budget);
-            let ended = std::mem::replace(&mut slot.flow, next);
+            let next = Flow::new(*flow.key(), &first.datagram(), &self.budget, &self.copy_budget);
+            let ended = std::mem::replace(flow, next);
             self.keep(ended, first.time);
         }
         for held in held.iter() {
@@ -259,19 +251,28 @@ impl Shard {
 
     /// Takes a datagram into a flow.
     fn take(&mut self, index: usize, datagram: &Datagram<'_>, hop_limit: u8) {
-        let Some(slot) = self.flows.get_mut(index) else { return };
-        slot.flow.count(datagram, hop_limit);
-        let outcome = slot.flow.push(datagram);
+        let Some(flow) = self.flows.get_mut(index) else { return };
+        flow.count(datagram, hop_limit);
+        let outcome = flow.push(datagram);
         self.follow(datagram, outcome, RELAY_DEPTH);
+    }
+
+    /// Whether datagrams of the flow there wait.
+    #[inline]
+    fn is_holding(&self, index: usize) -> bool {
+        !self.held.is_empty() && self.held.contains_key(&index)
     }
 
     /// Gives what still waits to the flows that it waited in.
     fn release(&mut self) {
         for index in 0..self.flows.len() {
-            let held = self.flows.get_mut(index).and_then(|slot| slot.held.take());
-            for held in held.iter().flat_map(|held| held.iter()) {
-                self.take(index, &held.datagram(), held.hop_limit);
-            }
+            self.release_flow(index);
+        }
+    }
+
+    fn release_flow(&mut self, index: usize) {
+        for held in self.held.remove(&index).unwrap_or_default() {
+            self.take(index, &held.datagram(), held.hop_limit);
         }
     }
 
@@ -293,11 +294,10 @@ impl Shard {
             return;
         }
         let Some(index) = self.find_or_insert(key, key.digest(), &datagram) else { return };
-        let Some(slot) = self.flows.get_mut(index) else { return };
-        slot.last = datagram.time;
+        let Some(flow) = self.flows.get_mut(index) else { return };
         // What the relay's header said is of its own path.
-        slot.flow.count(&datagram, 0);
-        let outcome = slot.flow.push(&datagram);
+        flow.count(&datagram, 0);
+        let outcome = flow.push(&datagram);
         self.follow(&datagram, outcome, depth - 1);
     }
 
@@ -317,20 +317,19 @@ impl Shard {
 
     /// Whether the flow at `index` has this key.
     fn is_at(&self, index: usize, key: &FlowKey) -> bool {
-        self.flows.get(index).is_some_and(|slot| slot.flow.key() == key)
+        self.flows.get(index).is_some_and(|flow| flow.key() == key)
     }
 
     #[cold]
     fn insert(&mut self, key: FlowKey, digest: u64, datagram: &Datagram<'_>) -> Option<usize> {
         let flow = Flow::new(key, datagram, &self.budget, &self.copy_budget);
-        let slot = Slot { flow, last: datagram.time, held: None };
         let index = if self.flows.len() < FLOWS {
-            self.flows.push(slot);
+            self.flows.push(flow);
             self.digests.push(digest);
             self.flows.len() - 1
         } else {
             let index = self.idle(datagram.time)?;
-            self.replace(index, slot, digest);
+            self.replace(index, flow, digest);
             index
         };
         let digests = &self.digests;
@@ -344,9 +343,9 @@ impl Shard {
         for _ in 0..LOOKS {
             let index = self.hand;
             self.hand = (self.hand + 1) % FLOWS;
-            let silence = self.flows.get(index).map_or(0, |slot| now.since(slot.last));
-            let enough = |slot: &Slot| if slot.flow.is_of_call() { IDLE } else { IDLE_OF_NO_CALL };
-            if silence > IDLE_OF_NO_CALL && self.flows.get(index).is_some_and(|slot| silence > enough(slot)) {
+            let silence = self.flows.get(index).map_or(0, |flow| now.since(flow.last().0));
+            let enough = |flow: &Flow| if flow.is_of_call() { IDLE } else { IDLE_OF_NO_CALL };
+            if silence > IDLE_OF_NO_CALL && self.flows.get(index).is_some_and(|flow| silence > enough(flow)) {
                 return Some(index);
             }
         }
@@ -354,18 +353,15 @@ impl Shard {
     }
 
     /// Ends a flow to make room. One that a call may be made of is kept as a record, another is only counted.
-    fn replace(&mut self, index: usize, by: Slot, digest: u64) {
-        let held = self.flows.get_mut(index).and_then(|slot| slot.held.take());
-        for held in held.iter().flat_map(|held| held.iter()) {
-            self.take(index, &held.datagram(), held.hop_limit);
-        }
-        let (Some(slot), Some(known)) = (self.flows.get_mut(index), self.digests.get_mut(index)) else { return };
-        let now = by.last;
-        let (ended, ended_digest) = (std::mem::replace(slot, by), std::mem::replace(known, digest));
+    fn replace(&mut self, index: usize, by: Flow, digest: u64) {
+        self.release_flow(index);
+        let (Some(flow), Some(known)) = (self.flows.get_mut(index), self.digests.get_mut(index)) else { return };
+        let now = by.last().0;
+        let (ended, ended_digest) = (std::mem::replace(flow, by), std::mem::replace(known, digest));
         if let Ok(entry) = self.table.find_entry(ended_digest, |known| *known as usize == index) {
             entry.remove();
         }
-        self.keep(ended.flow, now);
+        self.keep(ended, now);
     }
 
     /// Keeps the record of a flow that ended: one that a call may be made of, another is only counted.

@@ -8,7 +8,7 @@ use crate::{
     capture::{Capture, Progress, ReadError},
     engine::{
         BATCH,
-        reader::{Item, Reader, SHARDS, Work, shard_of},
+        reader::{Item, Reader, SHARDS, Work},
         shard::{Guess, Shard},
     },
 };
@@ -27,8 +27,8 @@ pub fn run_here(
 ) -> Result<Vec<Shard>, ReadError> {
     let mut shards = new_shards();
     let mut work = Work::default();
-    while fill(capture, reader, &mut work, 1)? {
-        push_all(&mut shards, &work, 0);
+    while fill(capture, reader, &mut work)? {
+        push_all(&mut shards, &work, 0, 1);
         progress(capture.progress());
     }
     Ok(shards)
@@ -46,7 +46,7 @@ pub fn run(
         let (senders, handles): (Vec<_>, Vec<_>) = (0..workers)
             .map(|worker| {
                 let (sender, receiver) = bounded(IN_FLIGHT);
-                (sender, scope.spawn(move || consume(&receiver, worker)))
+                (sender, scope.spawn(move || consume(&receiver, worker, workers)))
             })
             .unzip();
         let result = produce(capture, reader, &senders, progress);
@@ -75,7 +75,7 @@ fn produce(
         let free = pool.iter_mut().position(|work| Arc::get_mut(work).is_some());
         let mut work = free.map_or_else(Arc::default, |index| pool.swap_remove(index));
         let Some(filling) = Arc::get_mut(&mut work) else { continue };
-        if !fill(capture, reader, filling, senders.len())? {
+        if !fill(capture, reader, filling)? {
             return Ok(());
         }
         for sender in senders {
@@ -87,28 +87,27 @@ fn produce(
     }
 }
 
-fn consume(receiver: &Receiver<Arc<Work>>, worker: usize) -> Vec<Shard> {
+fn consume(receiver: &Receiver<Arc<Work>>, worker: usize, workers: usize) -> Vec<Shard> {
     let mut shards = new_shards();
     for work in receiver {
-        push_all(&mut shards, &work, worker);
+        push_all(&mut shards, &work, worker, workers);
     }
     shards
 }
 
-fn fill(capture: &mut Capture, reader: &mut Reader, work: &mut Work, workers: usize) -> Result<bool, ReadError> {
-    work.clear(workers);
+fn fill(capture: &mut Capture, reader: &mut Reader, work: &mut Work) -> Result<bool, ReadError> {
+    work.clear(SHARDS);
     let more = capture.fill(&mut work.frames, BATCH)?;
     reader.read(work);
     Ok(more || !work.frames.frames.is_empty())
 }
 
-#[inline]
-fn push_all(shards: &mut [Shard], work: &Work, worker: usize) {
-    let items = work.items.get(worker).map_or(&[][..], Vec::as_slice);
-    for group in items.chunks(GROUP) {
-        let guesses = touch(shards, work, group);
-        for (item, guess) in group.iter().zip(guesses) {
-            if let Some(shard) = shards.get_mut(shard_of(item.digest)) {
+/// Gives each shard of a worker its items.
+fn push_all(shards: &mut [Shard], work: &Work, worker: usize, workers: usize) {
+    for (shard, items) in shards.iter_mut().zip(&work.items).skip(worker).step_by(workers) {
+        for group in items.chunks(GROUP) {
+            let guesses = touch(shard, work, group);
+            for (item, guess) in group.iter().zip(guesses) {
                 shard.push(work, item, guess);
             }
         }
@@ -118,18 +117,21 @@ fn push_all(shards: &mut [Shard], work: &Work, worker: usize) {
 /// Has the bytes, flows and streams of some items fetched into the processor's cache, all at once, step by step: what is
 /// waited for then is not waited for packet by packet.
 #[inline]
-fn touch(shards: &[Shard], work: &Work, group: &[Item]) -> [Guess; GROUP] {
+fn touch(shard: &Shard, work: &Work, group: &[Item]) -> [Guess; GROUP] {
     let mut guesses = [Guess::default(); GROUP];
-    let shard = |item: &Item| shards.get(shard_of(item.digest));
     for (item, guess) in group.iter().zip(&mut guesses) {
-        *guess = shard(item).map(|shard| shard.guess(item)).unwrap_or_default();
+        *guess = shard.guess(item);
     }
-    let mut sum = group.iter().fold(0, |sum, item| sum ^ work.touch(item));
-    for (item, guess) in group.iter().zip(guesses) {
-        sum ^= shard(item).map_or(0, |shard| shard.touch_flow(guess, usize::from(item.direction)));
+    let (mut ssrcs, mut sum) = ([0; GROUP], 0);
+    for (item, ssrc) in group.iter().zip(&mut ssrcs) {
+        let (found, end) = work.touch(item);
+        (*ssrc, sum) = (found, sum ^ u64::from(end));
     }
     for (item, guess) in group.iter().zip(guesses) {
-        sum ^= shard(item).map_or(0, |shard| shard.touch_stream(guess, usize::from(item.direction)));
+        sum ^= shard.touch_flow(guess, usize::from(item.direction));
+    }
+    for ((item, guess), ssrc) in group.iter().zip(guesses).zip(ssrcs) {
+        sum ^= shard.touch_stream(guess, usize::from(item.direction), ssrc);
     }
     std::hint::black_box(sum);
     guesses

@@ -28,7 +28,7 @@ const PAIRS_A_SINGLE: u32 = 10;
 
 /// Recent packets of one direction of a flow.
 #[derive(Clone, Debug, Default)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Copies {
     count: usize,
     identity: u32,
@@ -40,21 +40,20 @@ pub struct Copies {
 }
 
 /// Whether packets come in pairs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Mirror {
-    last: Option<Seen>,
-    /// Whether the last packet had its second.
-    paired: bool,
     pairs: u32,
     singles: u32,
+    /// Whether the last packet had its second.
+    paired: bool,
 }
 
 impl Mirror {
-    /// Whether this packet is the second of a pair in a direction whose packets come in pairs.
+    /// Whether this packet is the second of a pair, with `last` before it, in a direction whose packets come in pairs.
     #[inline]
-    fn repeats(&mut self, packet: &Seen) -> bool {
+    fn repeats(&mut self, last: Option<Seen>, packet: &Seen) -> bool {
         let is_second = !self.paired
-            && self.last.is_some_and(|last| {
+            && last.is_some_and(|last| {
                 last.fingerprint == packet.fingerprint
                     && last.identity == packet.identity
                     && packet.time.since(last.time).abs() <= PAIR
@@ -64,10 +63,9 @@ impl Mirror {
             self.pairs = self.pairs.saturating_add(1);
             return self.singles.saturating_mul(PAIRS_A_SINGLE) <= self.pairs;
         }
-        if !std::mem::take(&mut self.paired) && self.last.is_some() {
+        if !std::mem::take(&mut self.paired) && last.is_some() {
             self.singles = self.singles.saturating_add(1);
         }
-        self.last = Some(*packet);
         false
     }
 }
@@ -102,7 +100,7 @@ impl Copies {
             return true;
         }
         let is_second = match sort {
-            Sort::Media => self.mirror.repeats(&seen),
+            Sort::Media => self.mirror.repeats(self.last(), &seen),
             Sort::Handshake => self.is_there(&seen),
             Sort::Other => false,
         };
@@ -119,6 +117,16 @@ impl Copies {
         }
         self.count += 1;
         false
+    }
+
+    /// The last packet that was no copy.
+    #[inline]
+    fn last(&self) -> Option<Seen> {
+        let before = self.count.checked_sub(1)?;
+        match &self.many {
+            Some(many) => many.get(before % MANY).copied(),
+            None => self.few.get(before % FEW).copied(),
+        }
     }
 
     /// Reads a word of each line of the processor's cache that the next packet will change.

@@ -1,8 +1,10 @@
 //! RTP and RTCP of one flow: which SSRCs are streams, which datagrams are SRTCP, and what waits for evidence.
 
 mod elements;
+mod recent;
 
 use elements::{carrier, note_elements};
+use recent::Recent;
 
 use crate::{
     flow::{
@@ -27,6 +29,9 @@ const STREAMS: usize = 1024;
 /// Packets of a new stream that are held against the other streams' timestamps, to find what it repeats.
 const REPAIR_CHECKS: u32 = 64;
 
+/// Payload types that are read as RTCP packet types 192 to 223 where the marker bit is set (RFC 5761 section 4).
+const RTCP_LIKE: std::ops::RangeInclusive<u8> = 64..=95;
+
 /// SRTCP datagrams that wait until the flow shows that it is a call's.
 const WAITING_SRTCP: usize = 64;
 
@@ -34,15 +39,17 @@ const WAITING_SRTCP: usize = 64;
 const INDEX_STEP: u32 = 16;
 
 /// RTP and RTCP of a flow, laid out in memory as it stands here: what each packet looks at first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[repr(C)]
 pub struct Media {
     /// SSRC and direction of each stream, side by side, to be searched fast.
     keys: Vec<(u32, usize)>,
     streams: Vec<Stream>,
-    /// The stream of the last packet, by direction.
-    last: [usize; 2],
+    /// Streams of the last packets, by direction.
+    recent: [Recent; 2],
     packets: u64,
+    /// Whether a packet had a payload type that looks like an RTCP packet type when the marker bit is set.
+    has_rtcp_like: bool,
     /// Numbers over all streams, by direction.
     transport_wide: [TransportWide; 2],
     rtcp: Option<Box<Rtcp>>,
@@ -100,11 +107,30 @@ pub enum Verdict {
     Malformed(Malformed),
 }
 
+impl Default for Media {
+    fn default() -> Self {
+        Self::new(Budget::default())
+    }
+}
+
 impl Media {
     /// Media whose streams and RTCP are paid for by `budget`.
     #[must_use]
     pub fn new(budget: Budget) -> Self {
-        Self { budget, ..Self::default() }
+        Self {
+            keys: Vec::new(),
+            streams: Vec::new(),
+            recent: Default::default(),
+            packets: 0,
+            has_rtcp_like: false,
+            transport_wide: Default::default(),
+            rtcp: None,
+            srtcp_confirmed: false,
+            candidates: Candidates::default(),
+            waiting_srtcp: Vec::new(),
+            refused: 0,
+            budget,
+        }
     }
 
     /// Takes a datagram whose first byte is 128 to 191.
@@ -112,9 +138,9 @@ impl Media {
     pub fn push(&mut self, datagram: &Datagram<'_>, path: Path) -> Verdict {
         let Ok(fixed) = FixedHeader::parse(datagram.bytes) else { return self.push_short(datagram, path) };
         let direction = datagram.direction & 1;
-        let last = self.last.get(direction).copied().unwrap_or_default();
-        if self.keys.get(last) == Some(&(fixed.ssrc, direction)) && !is_rtcp(datagram.bytes) {
-            return self.push_rtp(last, fixed, datagram, path);
+        let place = self.recent.get(direction).map_or(usize::MAX, |recent| recent.find(fixed.ssrc));
+        if place < self.streams.len() && !is_rtcp(datagram.bytes) {
+            return self.push_rtp(place, fixed, datagram, path);
         }
         self.push_slowly(fixed, datagram, path)
     }
@@ -125,13 +151,12 @@ impl Media {
         self.packets
     }
 
-    /// Reads what the next packet in `direction` will change, if it is of the stream of the last one.
+    /// Reads what the next packet in `direction` will change, if it is RTP with this SSRC.
     #[inline]
-    pub fn touch(&self, direction: usize) -> u64 {
-        let last = self.last.get(direction).copied().unwrap_or_default();
-        let key = self.keys.get(last).map_or(0, |(ssrc, _)| u64::from(*ssrc));
+    pub fn touch(&self, direction: usize, ssrc: u32) -> u64 {
+        let place = self.recent.get(direction).map_or(usize::MAX, |recent| recent.find(ssrc));
         let numbers = self.transport_wide.get(direction).map_or(0, TransportWide::touch);
-        key ^ numbers ^ self.streams.get(last).map_or(0, Stream::touch)
+        numbers ^ self.streams.get(place).map_or(0, Stream::touch)
     }
 
     /// The streams found so far, in the order they were found.
@@ -183,36 +208,49 @@ impl Media {
 
     #[inline]
     fn push_rtp(&mut self, index: usize, fixed: FixedHeader, datagram: &Datagram<'_>, path: Path) -> Verdict {
-        let Some((arrival, extension)) = arrival(fixed, datagram, path.dtls) else {
-            return Verdict::Other;
-        };
-        self.packets += 1;
-        if let Some(stream) = self.streams.get_mut(index) {
-            stream.push(&arrival);
-            let may_repair = stream.repairs.checked < REPAIR_CHECKS;
-            if arrival.csrc_count > 0
-                && let Ok(header) = Header::parse(datagram.bytes, datagram.length)
-            {
-                stream.note_csrcs(header.csrcs());
-            }
-            if let Some(extension) = &extension {
-                self.note(index, extension, &arrival);
-            }
-            if may_repair {
-                self.check_repair(index, &arrival);
-            }
+        let shaped = self.streams.get(index).and_then(|stream| stream.elements.shaped(datagram.bytes));
+        if let Some((data, ids)) = shaped {
+            let extension = Extension { profile: Extension::ONE_BYTE, data, offset: FIXED_LENGTH };
+            let plain = plain_arrival(datagram, fixed, FIXED_LENGTH + 4 + data.len());
+            let arrival = Arrival { extensions: ids, ..plain };
+            self.take(index, &arrival);
+            self.note(index, &extension, true, &arrival);
+            return Verdict::Rtp;
+        }
+        let Some((arrival, extension)) = arrival(fixed, datagram, path.dtls) else { return Verdict::Other };
+        self.take(index, &arrival);
+        if arrival.csrc_count > 0
+            && let (Some(stream), Ok(header)) =
+                (self.streams.get_mut(index), Header::parse(datagram.bytes, datagram.length))
+        {
+            stream.note_csrcs(header.csrcs());
+        }
+        if let Some(extension) = &extension {
+            self.note(index, extension, false, &arrival);
         }
         Verdict::Rtp
     }
 
+    /// Takes a packet of the stream at `index`.
+    #[inline(always)]
+    fn take(&mut self, index: usize, arrival: &Arrival) {
+        self.packets += 1;
+        self.has_rtcp_like |= RTCP_LIKE.contains(&arrival.payload_type);
+        let Some(stream) = self.streams.get_mut(index) else { return };
+        stream.push(arrival);
+        if stream.repairs.checked < REPAIR_CHECKS {
+            self.check_repair(index, arrival);
+        }
+    }
+
     fn push_slowly(&mut self, fixed: FixedHeader, datagram: &Datagram<'_>, path: Path) -> Verdict {
         let direction = datagram.direction & 1;
-        if is_rtcp(datagram.bytes) && !self.is_marked_rtp(fixed, direction) {
+        if is_rtcp(datagram.bytes) && !(self.has_rtcp_like && self.is_marked_rtp(fixed, direction)) {
             return self.push_rtcp(datagram, path);
         }
         if let Some(index) = self.keys.iter().position(|key| *key == (fixed.ssrc, direction)) {
-            if let Some(last) = self.last.get_mut(direction) {
-                *last = index;
+            if let Some(recent) = self.recent.get_mut(direction) {
+                recent.note(fixed.ssrc, index);
             }
             return self.push_rtp(index, fixed, datagram, path);
         }
@@ -334,6 +372,7 @@ impl Media {
         self.streams.push(Stream::new(first, direction));
         self.keys.push((first.ssrc, direction));
         for (place, arrival) in candidate.packets.iter().enumerate() {
+            self.has_rtcp_like |= RTCP_LIKE.contains(&arrival.payload_type);
             if let Some(stream) = self.streams.get_mut(index) {
                 if place > 0 {
                     stream.push(arrival);
@@ -350,8 +389,8 @@ impl Media {
             self.check_repair(index, arrival);
         }
         self.packets += candidate.packets.len() as u64;
-        if let Some(last) = self.last.get_mut(direction) {
-            *last = index;
+        if let Some(recent) = self.recent.get_mut(direction) {
+            recent.note(first.ssrc, index);
         }
     }
 

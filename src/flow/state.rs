@@ -125,10 +125,10 @@ impl Flow {
         key ^ self.packets[0] ^ self.protocols[Protocol::Rtp as usize] ^ self.media.packets() ^ copies
     }
 
-    /// Reads a word of each line of the stream that the last packet in `direction` was of.
+    /// Reads a word of each line of the stream that RTP in `direction` with this SSRC is of.
     #[inline]
-    pub fn touch_stream(&self, direction: usize) -> u64 {
-        self.media.touch(direction)
+    pub fn touch_stream(&self, direction: usize, ssrc: u32) -> u64 {
+        self.media.touch(direction, ssrc)
     }
 
     /// The flow that `datagram` begins, before it is counted. Its state is paid from `budget`, and what tells copies of
@@ -225,10 +225,10 @@ impl Flow {
         self.path.is_call() || media || self.sctp.is_some() || self.turn.as_ref().is_some_and(|turn| turn.is_seen())
     }
 
-    /// The file that its last packet is in.
+    /// Its last packet.
     #[must_use]
-    pub const fn last_file(&self) -> u16 {
-        self.last.1.file()
+    pub const fn last(&self) -> (Timestamp, PacketId) {
+        self.last
     }
 
     /// A datagram in the range of RTP that is none, or not yet known to be one.

@@ -128,8 +128,8 @@ pub struct Stream {
     certain: bool,
     /// Whether the last packets had another clock than the timed ones.
     off_clock: bool,
-    sequence: Sequence,
     timing: Timing,
+    sequence: Sequence,
     /// Header-extension elements; none where no packet has any.
     pub elements: Elements,
     /// Packets whose timestamp is one of another stream's, and that stream.

@@ -16,9 +16,6 @@ use crate::{
 /// Ids of two-byte elements that are followed in one direction; about 700 bytes each.
 const IDS: usize = 4;
 
-/// The profile of elements with headers of one byte (RFC 8285 section 4.2).
-const ONE_BYTE: u16 = 0xbede;
-
 /// Packets before two bytes are taken for such numbers without being told.
 const PROOF: u64 = 64;
 
@@ -123,7 +120,7 @@ impl TransportWide {
     pub fn push_all(&mut self, extension: &Extension<'_>, carrier: &Carrier, direction: usize, budget: &Budget) {
         self.end_row();
         extension.visit(|element| self.push(element, carrier, direction, budget));
-        if extension.profile == ONE_BYTE {
+        if extension.profile == Extension::ONE_BYTE {
             self.begin_row(extension, carrier);
         }
     }
@@ -138,7 +135,7 @@ impl TransportWide {
         let is_next = row.id != 0
             && at == Some(&[row.header, high, low])
             && carrier.holes == row.holes
-            && extension.profile == ONE_BYTE;
+            && extension.profile == Extension::ONE_BYTE;
         if is_next {
             row.next = row.next.wrapping_add(1);
             row.packets += 1;

@@ -2,9 +2,11 @@
 
 mod communicating;
 mod connecting;
+mod data_channel;
 mod extension;
 mod other;
 mod rtcp;
+mod sctp;
 mod securing;
 mod signalling;
 mod streams;

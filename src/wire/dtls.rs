@@ -77,6 +77,8 @@ pub enum Header {
         /// Whether a connection id follows. Its length is only known from the handshake: the record's content then
         /// starts with the id and goes on to the end of the datagram.
         connection_id: bool,
+        /// Whether the sequence number has 16 bits; otherwise it has 8.
+        long_sequence: bool,
         /// Whether the length is there; without it the record goes on to the end of the datagram.
         has_length: bool,
         /// The low two bits of the epoch.
@@ -224,12 +226,13 @@ impl<'a> Records<'a> {
 
     fn unified_header(&mut self) -> Result<(Header, Option<usize>), Malformed> {
         let first = self.reader.u8()?;
-        let (connection_id, has_length, epoch) = (first & 0x10 != 0, first & 0x04 != 0, first & 0x03);
+        let (connection_id, long_sequence) = (first & 0x10 != 0, first & 0x08 != 0);
+        let (has_length, epoch) = (first & 0x04 != 0, first & 0x03);
         if connection_id {
-            return Ok((Header::Unified { connection_id, has_length, epoch, sequence: None }, None));
+            return Ok((Header::Unified { connection_id, long_sequence, has_length, epoch, sequence: None }, None));
         }
-        let sequence = if first & 0x08 != 0 { self.reader.u16()? } else { u16::from(self.reader.u8()?) };
-        let header = Header::Unified { connection_id, has_length, epoch, sequence: Some(sequence) };
+        let sequence = if long_sequence { self.reader.u16()? } else { u16::from(self.reader.u8()?) };
+        let header = Header::Unified { connection_id, long_sequence, has_length, epoch, sequence: Some(sequence) };
         let length = if has_length { Some(usize::from(self.reader.u16()?)) } else { None };
         Ok((header, length))
     }
@@ -380,12 +383,24 @@ mod tests {
         // RFC 9147 section 4: 0b001CSLEE. S and L set, epoch 2; then the shortest, which takes the rest.
         let mut bytes = vec![0x2e, 0x12, 0x34, 0, 20];
         bytes.extend([7; 20]);
-        let first = Header::Unified { connection_id: false, has_length: true, epoch: 2, sequence: Some(0x1234) };
+        let first = Header::Unified {
+            connection_id: false,
+            long_sequence: true,
+            has_length: true,
+            epoch: 2,
+            sequence: Some(0x1234),
+        };
         let record = only_record(&bytes);
         assert_eq!((record.header, record.header_length, record.length), (first, 5, 20));
         assert!(looks_like_dtls(&bytes, bytes.len()));
         bytes.extend([0x23, 0x56, 8, 8, 8]);
-        let second = Header::Unified { connection_id: false, has_length: false, epoch: 3, sequence: Some(0x56) };
+        let second = Header::Unified {
+            connection_id: false,
+            long_sequence: false,
+            has_length: false,
+            epoch: 3,
+            sequence: Some(0x56),
+        };
         let all: Vec<_> = records(&bytes, bytes.len()).map(Result::unwrap).collect();
         assert_eq!(all.len(), 2);
         assert_eq!((all[1].header, all[1].offset, all[1].content), (second, 25, &[8, 8, 8][..]));

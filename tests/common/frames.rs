@@ -61,6 +61,16 @@ pub struct Datagram {
 
 /// All datagrams of a capture.
 pub fn datagrams(path: &Path) -> Vec<Datagram> {
+    read(path, true).0
+}
+
+/// The bytes of each direction of the TCP connections of a capture, by source and destination.
+pub fn tcp_streams(path: &Path) -> BTreeMap<(SocketAddr, SocketAddr), Vec<u8>> {
+    let (_, connections) = read(path, false);
+    connections.into_iter().map(|(ends, (_, bytes))| (ends, bytes)).collect()
+}
+
+fn read(path: &Path, framed: bool) -> (Vec<Datagram>, Connections) {
     let mut reader = create_reader(1 << 20, open(path)).unwrap();
     let (mut datagrams, mut number) = (Vec::new(), 0);
     let mut interfaces: Vec<(i32, u64)> = Vec::new();
@@ -97,12 +107,12 @@ pub fn datagrams(path: &Path) -> Vec<Datagram> {
                 if let Some((interface, nanos, frame)) = packet {
                     number += 1;
                     let link = interfaces[interface as usize].0;
-                    let found = datagram(number, nanos, interface, link, frame, &mut connections);
+                    let found = datagram(number, nanos, interface, link, frame, &mut connections, framed);
                     datagrams.extend(found.into_iter().flatten());
                 }
                 reader.consume(consumed);
             }
-            Err(PcapError::Eof) => return datagrams,
+            Err(PcapError::Eof) => return (datagrams, connections),
             Err(PcapError::Incomplete(_)) => reader.refill().unwrap(),
             Err(error) => panic!("{}: {error:?}", path.display()),
         }
@@ -119,6 +129,7 @@ fn datagram(
     link: i32,
     frame: &[u8],
     connections: &mut Connections,
+    framed: bool,
 ) -> Option<Vec<Datagram>> {
     let packet = match link {
         1 if matches!(frame.get(12..14)?, [8, 0] | [0x86, 0xdd]) => &frame[14..],
@@ -171,6 +182,9 @@ fn datagram(
             bytes.extend(data.get(old..)?);
             *next = next.wrapping_add((data.len() - old) as u32);
             let mut frames = Vec::new();
+            if !framed {
+                return None;
+            }
             while let Some(length) = word(bytes, 0).map(usize::from).filter(|length| bytes.len() >= length + 2) {
                 frames.push(make(&bytes[2..length + 2], length));
                 bytes.drain(..length + 2);

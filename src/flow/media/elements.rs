@@ -14,11 +14,17 @@ impl Media {
     /// Takes the extension of a packet of the stream at `index`. Numbers over all streams are taken from each; the elements
     /// are followed as [`crate::flow::stream::elements`] says.
     #[inline]
-    pub(super) fn note(&mut self, index: usize, extension: &Extension<'_>, arrival: &Arrival) {
+    pub(super) fn note(&mut self, index: usize, extension: &Extension<'_>, is_shaped: bool, arrival: &Arrival) {
         let Some(stream) = self.streams.get_mut(index) else { return };
         let (direction, carrier) = (stream.direction, carrier(arrival));
         let Some(way) = self.transport_wide.get_mut(direction & 1) else { return };
-        note_elements(stream, extension, arrival, &self.budget);
+        if stream.elements.wants(arrival.timestamp, arrival.extensions) {
+            if is_shaped {
+                stream.elements.push_shaped(extension.data, (arrival.time, arrival.id), &self.budget);
+            } else {
+                follow(stream, extension, arrival, &self.budget);
+            }
+        }
         if !way.goes_on(extension, &carrier) {
             way.push_all(extension, &carrier, direction, &self.budget);
         }
@@ -26,7 +32,6 @@ impl Media {
 }
 
 /// Follows the elements of a packet, if it is one of those that are looked into.
-#[inline]
 pub(super) fn note_elements(stream: &mut Stream, extension: &Extension<'_>, arrival: &Arrival, budget: &Budget) {
     if stream.elements.wants(arrival.timestamp, arrival.extensions) {
         follow(stream, extension, arrival, budget);
@@ -39,8 +44,9 @@ fn follow(stream: &mut Stream, extension: &Extension<'_>, arrival: &Arrival, bud
         stream.note_extensions(extension);
     }
     if extension.form().is_in_clear() {
+        stream.elements.begin_packet();
         extension.visit(|element| stream.elements.push(element, (arrival.time, arrival.id), budget));
-        stream.elements.end_packet();
+        stream.elements.end_packet(extension);
     }
 }
 

@@ -1,13 +1,13 @@
 //! Header-extension elements of one stream, packet by packet.
 //!
 //! What an id means is agreed in signalling, which a capture may show late or never. So elements are followed by id and
-//! by their shape, for all that they may be; what they were is said in the end: [`Followed::meaning`] tells what their
+//! by their length, for all that they may be; what they were is said in the end: [`Followed::meaning`] tells what their
 //! behaviour proves.
 //!
 //! Once it is known what they are, the first packet of each frame is looked into, and those with other elements than the
 //! one before: the rest are sent with them, and say the same. Where there are descriptors every packet is: a frame of
 //! several layers has one in each. So it is where single bytes change, as audio levels do: telephone events share a
-//! timestamp.
+//! timestamp. Packets that are alike but for these bytes are compared at once and not read element by element ([`Shape`]).
 //!
 //! Each id takes some 400 bytes, single bytes another 200, frames a kilobyte. Kept values are at most 16 of an id and 128
 //! bytes of each. The flow's budget pays for the ids and the values.
@@ -17,18 +17,20 @@ mod frames;
 mod history;
 mod level;
 mod send_time;
+mod shape;
 
 pub use capture::CaptureTimes;
 pub use frames::Frames;
 pub use history::{History, Value};
 pub use level::{Levels, Silence};
 pub use send_time::SendTimes;
+use shape::{Open, Place, Shape};
 
 use crate::{
     flow::budget::Budget,
     time::{PacketId, Timestamp},
     wire::rtp::{
-        Element, Meaning,
+        Element, Extension, Form, Meaning,
         dependency::{Extended, FrameStart},
         value::{CaptureTime, transmission_offset},
     },
@@ -62,23 +64,32 @@ struct Same {
     last: At,
 }
 
-/// The elements of a stream.
+/// The elements of a stream, laid out in memory as it stands here: what most packets change first.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Elements {
-    /// Where each id is in `followed`.
-    places: [u8; IDS],
-    followed: Vec<Followed>,
+    shape: Shape,
+    /// The times that the shape has a place for; where `has_times`, they were taken out of `followed` to be at hand here.
+    times: SendTimes,
     /// Timestamp and ids ([`crate::wire::rtp::Extension::ids`]) of the last packet.
     last: Option<(u32, u16)>,
     /// Packets that were looked into, and whether the next is to be whatever it is.
     looked: u32,
     wants_all: bool,
+    /// The last packet that was taken by its shape.
+    shaped: At,
+    has_times: bool,
+    followed: Vec<Followed>,
+    /// Where each id is in `followed`.
+    places: [u8; IDS],
 }
 
 /// The elements of one id, laid out in memory as it stands here: what most packets change first.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct Followed {
+    /// Three bytes, read as times of sending.
+    pub send_times: Option<SendTimes>,
     /// The id that SDP maps to a URI.
     pub id: u8,
     descriptors: u8,
@@ -86,8 +97,6 @@ pub struct Followed {
     pub frames: Option<Box<Frames>>,
     /// A byte that came alone, and came again: not told to the levels yet.
     same: Option<Same>,
-    /// Three bytes, read as times of sending.
-    pub send_times: Option<SendTimes>,
     /// Single bytes, read as audio levels.
     pub levels: Option<Box<Levels>>,
     /// Their values, where they change seldom.
@@ -103,7 +112,17 @@ pub struct Followed {
 
 impl Default for Elements {
     fn default() -> Self {
-        Self { places: [NONE; IDS], followed: Vec::new(), last: None, looked: 0, wants_all: true }
+        Self {
+            shape: Shape::default(),
+            last: None,
+            looked: 0,
+            wants_all: true,
+            shaped: (Timestamp::default(), PacketId::default()),
+            has_times: false,
+            times: SendTimes::new([0; 3], Timestamp::default(), PacketId::default()),
+            followed: Vec::new(),
+            places: [NONE; IDS],
+        }
     }
 }
 
@@ -115,12 +134,80 @@ impl Elements {
         self.wants_all || is_other
     }
 
-    /// Ends a packet that was looked into.
+    /// The data of a packet's extension and the ids of its elements, if the extension has the shape of others: then the
+    /// packet has neither padding nor contributing sources.
     #[inline]
-    pub fn end_packet(&mut self) {
+    #[must_use]
+    pub fn shaped<'a>(&self, packet: &'a [u8]) -> Option<(&'a [u8], u16)> {
+        self.shape.data(packet).map(|data| (data, self.shape.ids))
+    }
+
+    /// Takes a packet that is to be looked into, with the data that [`Elements::shaped`] told.
+    #[inline]
+    pub fn push_shaped(&mut self, data: &[u8], at: At, budget: &Budget) {
+        self.looked = self.looked.saturating_add(1);
+        self.shape.packets += 1;
+        self.shaped = at;
+        let Shape { time, level, .. } = self.shape;
+        if let Some(bytes) = time.bytes::<3>(data) {
+            self.push_time(bytes, at, budget);
+        }
+        if let Some([byte]) = level.bytes(data)
+            && let Some(followed) = self.followed.get_mut(usize::from(level.index))
+        {
+            followed.byte(byte, at, budget);
+        }
+    }
+
+    #[inline]
+    fn push_time(&mut self, bytes: [u8; 3], at: At, budget: &Budget) {
+        if !self.has_times {
+            self.take_times();
+        }
+        self.times.push(bytes, at.0, at.1);
+        if !self.times.are_likely() {
+            self.end_times(bytes, at, budget);
+        }
+    }
+
+    #[cold]
+    fn take_times(&mut self) {
+        let followed = self.followed.get_mut(usize::from(self.shape.time.index));
+        if let Some(times) = followed.and_then(|followed| followed.send_times.take()) {
+            (self.has_times, self.times) = (true, times);
+        }
+    }
+
+    /// What was taken for times is none.
+    #[cold]
+    fn end_times(&mut self, bytes: [u8; 3], at: At, budget: &Budget) {
+        let index = usize::from(self.shape.time.index);
+        self.end_shape();
+        self.shape = Shape::default();
+        if let Some(followed) = self.followed.get_mut(index) {
+            followed.send_times.iter_mut().for_each(SendTimes::give_up);
+            followed.unknown(bytes, at, budget);
+        }
+    }
+
+    /// Begins a packet that is read element by element.
+    #[inline]
+    pub fn begin_packet(&mut self) {
+        if self.shape.packets > 0 {
+            self.end_shape();
+        }
+    }
+
+    /// Ends it; `extension` is what was read.
+    #[inline]
+    pub fn end_packet(&mut self, extension: &Extension<'_>) {
         self.looked = self.looked.saturating_add(1);
         let is_early = self.looked < UNDECIDED;
         self.wants_all = self.looked < EARLY || self.followed.iter().any(|followed| followed.wants_all(is_early));
+        let is_alike = self.shape.is_alike(extension);
+        if is_alike && self.looked >= EARLY {
+            self.shape = self.shape_of(extension).unwrap_or_default();
+        }
     }
 
     /// Takes an element of the stream's next packet; not two bytes, whose numbers are followed over all streams. What is
@@ -142,13 +229,7 @@ impl Elements {
     #[inline]
     #[must_use]
     pub fn touch(&self) -> u64 {
-        const USUAL_IDS: usize = 3;
-        let words = self
-            .followed
-            .iter()
-            .take(USUAL_IDS)
-            .map(|followed| u64::from(followed.id) ^ followed.send_times.as_ref().map_or(0, SendTimes::touch));
-        words.fold(0, |sum, word| sum ^ word)
+        self.shape.touch() ^ u64::from(self.looked) ^ self.times.touch()
     }
 
     /// The elements of each id, in the order in which they were first seen.
@@ -165,6 +246,7 @@ impl Elements {
 
     /// Ends the rows of values that go on. To be called before anything is asked.
     pub fn settle(&mut self) {
+        self.end_shape();
         self.followed.iter_mut().for_each(Followed::settle);
     }
 
@@ -176,6 +258,46 @@ impl Elements {
                 None => self.followed.push(other.clone()),
             }
         }
+    }
+
+    /// Counts the packets that were taken by their shape with the elements that were the same in all of them.
+    fn end_shape(&mut self) {
+        let Shape { ids, time, level, .. } = self.shape;
+        let (packets, at) = (u64::from(std::mem::take(&mut self.shape.packets)), self.shaped);
+        self.shape.forget_seen();
+        if std::mem::take(&mut self.has_times)
+            && let Some(followed) = self.followed.get_mut(usize::from(time.index))
+        {
+            followed.send_times = Some(self.times);
+        }
+        for (followed, index) in self.followed.iter_mut().zip(0_u8..).filter(|_| packets > 0) {
+            let is_same = index != time.index && index != level.index;
+            if is_same && ids >> followed.id & 1 == 1 {
+                followed.again(packets, at);
+            }
+        }
+    }
+
+    /// The shape of an extension, if it is clear of each element whether it is always the same, and where not, what it is.
+    #[cold]
+    fn shape_of(&self, extension: &Extension<'_>) -> Option<Shape> {
+        let (mut open, mut is_clear) = (Open::default(), extension.form() == Form::OneByte);
+        let mut ids = 0;
+        extension.visit(|element| {
+            ids |= 1_u16 << (element.id & 15);
+            let at = (element.offset - extension.offset - 3) as u8;
+            let index = self.places.get(usize::from(element.id)).copied().unwrap_or(NONE);
+            let place = Place { at, index };
+            is_clear &= match (element.data, self.followed.get(usize::from(index))) {
+                ([_, _], _) => open.number(at),
+                ([_], Some(followed)) if followed.has_levels() => open.level(place),
+                ([_, _, _], Some(followed)) if followed.has_times() => open.time(place),
+                ([_, _, _], Some(followed)) => self.looked >= UNDECIDED && followed.frames.is_none(),
+                (_, Some(followed)) => followed.frames.is_none() && followed.capture_times.is_none(),
+                _ => false,
+            };
+        });
+        if is_clear { Shape::of(extension, ids, &open) } else { None }
     }
 
     #[inline]
@@ -230,9 +352,25 @@ impl Followed {
     /// be one, or in a level. What names a stream is one byte too, but always the same.
     fn wants_all(&self, is_early: bool) -> bool {
         let is_no_time = self.send_times.as_ref().is_some_and(|times| !times.is_on());
-        self.frames.is_some()
-            || is_early && is_no_time
-            || self.levels.as_ref().is_some_and(|levels| levels.are_several())
+        self.frames.is_some() || is_early && is_no_time || self.has_levels()
+    }
+
+    /// Whether three bytes were times so far, for long enough.
+    fn has_times(&self) -> bool {
+        self.send_times.as_ref().is_some_and(|times| times.is_on() && times.packets() >= TRIAL)
+    }
+
+    /// Whether single bytes change, as levels do.
+    fn has_levels(&self) -> bool {
+        self.levels.as_ref().is_some_and(|levels| levels.are_several())
+    }
+
+    /// Takes the last value so many times again, the last time in the packet `at`.
+    fn again(&mut self, packets: u64, at: At) {
+        match &mut self.same {
+            Some(same) => (same.packets, same.last) = (same.packets + packets, at),
+            None => self.history.again(packets),
+        }
     }
 
     #[inline]
@@ -261,17 +399,22 @@ impl Followed {
         if let Some(frames) = &mut self.frames {
             return frames.push(FrameStart::of(bytes));
         }
-        let times = self.send_times.get_or_insert_with(|| SendTimes::new(bytes, at.0, at.1));
-        if times.is_on() {
-            times.push(bytes, at.0, at.1);
-            if times.packets() >= TRIAL && times.are_likely() {
-                return;
-            }
-            if times.packets() >= TRIAL {
-                times.give_up();
-            }
+        self.send_times.get_or_insert_with(|| SendTimes::new(bytes, at.0, at.1));
+        if !self.time(bytes, at) {
+            self.unknown(bytes, at, budget);
         }
-        self.unknown(bytes, at, budget);
+    }
+
+    /// Takes three bytes for a time of sending; whether they are one is known after a while.
+    #[inline]
+    fn time(&mut self, bytes: [u8; 3], at: At) -> bool {
+        let Some(times) = self.send_times.as_mut().filter(|times| times.is_on()) else { return false };
+        times.push(bytes, at.0, at.1);
+        let is_clear = times.packets() >= TRIAL;
+        if is_clear && !times.are_likely() {
+            times.give_up();
+        }
+        is_clear && times.is_on()
     }
 
     /// Three bytes that are no time, or not yet known to be one.
@@ -317,7 +460,7 @@ impl Followed {
         add(&mut self.levels, &next.levels, Levels::add);
         match (&mut self.send_times, &next.send_times) {
             (Some(own), Some(other)) => own.add(other),
-            (own, other) => *own = own.take().or_else(|| other.clone()),
+            (own, other) => *own = own.take().or_else(|| *other),
         }
         add(&mut self.frames, &next.frames, Frames::add);
         add(&mut self.capture_times, &next.capture_times, CaptureTimes::add);
@@ -410,12 +553,10 @@ mod tests {
             let wanted = (1..=300).filter(|number| {
                 let is_wanted = elements.wants(1000, 1 << 5);
                 if is_wanted {
-                    elements.push(
-                        &Element { id: 5, data: &[bytes[*number as usize % 2]], offset: 0 },
-                        arrival(*number),
-                        &budget,
-                    );
-                    elements.end_packet();
+                    let data = [0x50, bytes[*number as usize % 2], 0, 0];
+                    let extension = Extension { profile: Extension::ONE_BYTE, data: &data, offset: 12 };
+                    extension.visit(|element| elements.push(element, arrival(*number), &budget));
+                    elements.end_packet(&extension);
                 }
                 is_wanted
             });
@@ -426,7 +567,7 @@ mod tests {
 
     #[test]
     fn sizes_are_those_of_the_budget() {
-        assert!(size_of::<Elements>() <= 64 && size_of::<Followed>() <= 448, "{}", size_of::<Followed>());
+        assert!(size_of::<Elements>() <= 384 && size_of::<Followed>() <= 448, "{}", size_of::<Followed>());
         assert!(size_of::<Levels>() <= 256 && size_of::<SendTimes>() <= 256 && size_of::<CaptureTimes>() <= 128);
         assert!(size_of::<Frames>() <= 1024);
     }

@@ -149,7 +149,7 @@ fn record_node(record: &Record<'_>, view: View<'_>) -> Node {
             }
             format!("DTLS record: {name}, epoch {epoch}")
         }
-        Header::Unified { connection_id, has_length, epoch, sequence } => {
+        Header::Unified { connection_id, has_length, epoch, sequence, .. } => {
             fields.push(view.node(format!("unified header, epoch {epoch} (low bits)"), at, 1));
             let sequence_length = record.header_length.saturating_sub(if has_length { 3 } else { 1 });
             if let Some(sequence) = sequence {

@@ -37,6 +37,9 @@ impl Form {
 }
 
 impl<'a> Extension<'a> {
+    /// The profile of elements with headers of one byte (RFC 8285 section 4.2).
+    pub const ONE_BYTE: u16 = 0xbede;
+
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let offset = reader.offset();
         let profile = reader.u16()?;
@@ -49,7 +52,7 @@ impl<'a> Extension<'a> {
     #[must_use]
     pub const fn form(&self) -> Form {
         match self.profile {
-            0xbede => Form::OneByte,
+            Self::ONE_BYTE => Form::OneByte,
             0x1000..=0x100f => Form::TwoByte,
             0xc0de => Form::CryptexOneByte,
             0xc2de => Form::CryptexTwoByte,

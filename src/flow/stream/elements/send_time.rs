@@ -19,17 +19,17 @@ const WINDOW: i64 = 10 * NANOS_PER_SECOND;
 /// A packet that came so long after another was not sent at the same time.
 const APART: i64 = NANOS_PER_MILLI;
 
-/// Times of sending of a stream. Delays are relative: all that the clocks of sender and tap have in common is their
-/// speed.
-#[derive(Clone, Debug)]
+/// Times of sending of a stream, laid out in memory as it stands here: on two lines of the processor's cache. Delays are
+/// relative: all that the clocks of sender and tap have in common is their speed.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub struct SendTimes {
-    packets: u64,
+    packets: u32,
     /// Packets that came apart from the one before, and have another value; and those that have the same.
-    moved: u64,
-    unmoved: u64,
+    moved: u32,
+    unmoved: u32,
+    last_value: [u8; 3],
     is_off: bool,
-    last_value: i64,
-    first_arrival: Timestamp,
     last_arrival: Timestamp,
     /// Arrival less sending of the first packet.
     origin: i64,
@@ -43,6 +43,7 @@ pub struct SendTimes {
     queues: u64,
     longest_queue: (i64, PacketId),
     longest_interval: i64,
+    first_arrival: Timestamp,
 }
 
 impl SendTimes {
@@ -53,7 +54,7 @@ impl SendTimes {
             moved: 0,
             unmoved: 0,
             is_off: false,
-            last_value: value,
+            last_value: bytes,
             first_arrival: time,
             last_arrival: time,
             origin: time.0.wrapping_sub(value),
@@ -75,10 +76,10 @@ impl SendTimes {
         let delay = nearest(time.0.wrapping_sub(value).wrapping_sub(self.origin));
         let elapsed = time.since(self.last_arrival);
         let longer = delay - self.delay;
-        self.packets += 1;
+        self.packets = self.packets.saturating_add(1);
         if elapsed >= APART {
-            self.moved += u64::from(value != self.last_value);
-            self.unmoved += u64::from(value == self.last_value);
+            self.moved = self.moved.saturating_add((bytes != self.last_value).into());
+            self.unmoved = self.unmoved.saturating_add((bytes == self.last_value).into());
         }
         self.longest_interval = self.longest_interval.max(elapsed.saturating_sub(longer));
         self.variations = self.variations.saturating_add(longer.unsigned_abs());
@@ -94,7 +95,7 @@ impl SendTimes {
         if queue > self.longest_queue.0 {
             self.longest_queue = (queue, id);
         }
-        (self.last_value, self.delay, self.last_arrival) = (value, delay, time);
+        (self.last_value, self.delay, self.last_arrival) = (bytes, delay, time);
     }
 
     pub(super) const fn is_on(&self) -> bool {
@@ -108,39 +109,39 @@ impl SendTimes {
     /// Reads a word of both ends.
     #[inline]
     pub(super) const fn touch(&self) -> u64 {
-        self.packets ^ self.longest_interval as u64
+        self.packets as u64 ^ self.longest_interval as u64
     }
 
     /// Packets with a time.
     #[must_use]
     pub const fn packets(&self) -> u64 {
-        self.packets
+        self.packets as u64
     }
 
     /// Whether these may be times: they go on as time does.
     #[must_use]
     pub const fn are_likely(&self) -> bool {
-        !self.is_off && self.unmoved * 4 <= self.moved && self.range.1 - self.range.0 <= LIKELY
+        !self.is_off && self.unmoved <= self.moved / 4 && self.range.1 - self.range.0 <= LIKELY
     }
 
     /// Whether these cannot be anything else.
     #[must_use]
     pub fn are_proven(&self) -> bool {
-        let is_long = self.last_arrival.since(self.first_arrival) >= LONG_ENOUGH && self.packets >= PROOF;
+        let is_long = self.last_arrival.since(self.first_arrival) >= LONG_ENOUGH && self.packets() >= PROOF;
         is_long && self.are_likely()
     }
 
     /// What the delays of consecutive packets differ by, in nanoseconds: mean and highest.
     #[must_use]
     pub fn variation(&self) -> (i64, i64) {
-        (mean(self.variations, self.packets.saturating_sub(1)), self.highest_variation)
+        (mean(self.variations, self.packets().saturating_sub(1)), self.highest_variation)
     }
 
     /// What packets were longer on their way than the fastest of the last ten or twenty seconds before them, in
     /// nanoseconds: mean and highest, and the packet of the highest.
     #[must_use]
     pub fn queueing(&self) -> (i64, i64, PacketId) {
-        (mean(self.queues, self.packets), self.longest_queue.0, self.longest_queue.1)
+        (mean(self.queues, self.packets()), self.longest_queue.0, self.longest_queue.1)
     }
 
     /// The longest time between the sending of two packets that came one after the other, in nanoseconds.
@@ -150,9 +151,9 @@ impl SendTimes {
     }
 
     pub(super) fn add(&mut self, next: &Self) {
-        self.packets += next.packets;
-        self.moved += next.moved;
-        self.unmoved += next.unmoved;
+        self.packets = self.packets.saturating_add(next.packets);
+        self.moved = self.moved.saturating_add(next.moved);
+        self.unmoved = self.unmoved.saturating_add(next.unmoved);
         self.is_off |= next.is_off;
         self.first_arrival = self.first_arrival.min(next.first_arrival);
         self.last_arrival = self.last_arrival.max(next.last_arrival);
