@@ -37,6 +37,14 @@ pub struct Config {
     pub keys: Given,
 }
 
+impl Config {
+    /// An analysis in so many threads, without keys.
+    #[must_use]
+    pub fn new(threads: usize) -> Self {
+        Self { threads, keys: Given::default() }
+    }
+}
+
 /// What an analysis found, before anything is joined or judged.
 #[derive(Debug)]
 pub struct Analysis {
