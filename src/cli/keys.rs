@@ -27,8 +27,7 @@ impl KeySources {
     /// # Errors
     /// A sentence where a file cannot be read or holds no secret, or a text gives no key; it never quotes the key.
     pub fn read(&self) -> anyhow::Result<Given> {
-        let mut given = Given::default();
-        given.has_log = !self.logs.is_empty();
+        let mut given = Given { has_log: !self.logs.is_empty(), ..Given::default() };
         for path in &self.logs {
             take_log(path, &mut given.log)?;
         }

@@ -94,7 +94,7 @@ pub enum Task {
     Open,
     /// The bytes of the connection were recognised: as the label of this index.
     Label(u16),
-    /// For all flows of the shard: a key was learned, that of this index.
+    /// For all flows of all shards: a key was learned, that of this index.
     Key(u32),
 }
 
@@ -116,8 +116,7 @@ pub struct Work {
     errors: Vec<(Endpoint, IcmpError)>,
     framed: Vec<(Mark, u32)>,
     keys: Vec<Arc<Key>>,
-    /// Items in capture order: by shard, so that what a shard remembers is fetched once for many of its packets; or all
-    /// together.
+    /// Items by worker, in capture order.
     pub items: Vec<Vec<Item>>,
 }
 
@@ -154,14 +153,14 @@ impl Work {
         self.labels.get(usize::from(index)).copied().unwrap_or_default()
     }
 
-    /// Empties it, for items in so many lists: [`SHARDS`], or one. Its memory is kept.
-    pub fn clear(&mut self, lists: usize) {
+    /// Empties it for `workers` workers; its memory is kept.
+    pub fn clear(&mut self, workers: usize) {
         self.buffer.clear();
         self.labels.clear();
         self.errors.clear();
         self.framed.clear();
         self.keys.clear();
-        self.items.resize_with(lists, Vec::new);
+        self.items.resize_with(workers, Vec::new);
         self.items.iter_mut().for_each(Vec::clear);
     }
 
@@ -203,7 +202,7 @@ impl Work {
         self.push(Item { task: Task::Label(index), ..*item });
     }
 
-    /// Has each shard told of keys, with the frame of `item`.
+    /// Has each worker told of keys, with the frame of `item`.
     #[cold]
     fn push_keys(&mut self, keys: Vec<Arc<Key>>, item: Item) {
         for key in keys {
@@ -215,9 +214,14 @@ impl Work {
 
     #[inline(always)]
     fn push(&mut self, item: Item) {
-        let list = if self.items.len() == 1 { 0 } else { shard_of(item.digest) };
-        if let Some(items) = self.items.get_mut(list) {
-            items.push(item);
+        match self.items.as_mut_slice() {
+            [only] => only.push(item),
+            several => {
+                let workers = several.len().max(1);
+                if let Some(items) = several.get_mut(shard_of(item.digest) % workers) {
+                    items.push(item);
+                }
+            }
         }
     }
 }

@@ -11,7 +11,12 @@ use crate::{
         reader::{Item, SHARDS, Task, Work},
     },
     flow::{
-        Flow, FlowRecord, Outcome, budget::Budget, datagram::Datagram, key::FlowKey, keyring::Keyring, turn::Relayed,
+        Flow, FlowRecord, Outcome,
+        budget::Budget,
+        datagram::Datagram,
+        key::FlowKey,
+        keyring::{Key, Keyring},
+        turn::Relayed,
     },
     time::{NANOS_PER_SECOND, PacketId, Timestamp},
 };
@@ -109,6 +114,11 @@ impl Held {
 }
 
 impl Shard {
+    /// Takes a key.
+    pub fn learn(&self, key: Arc<Key>) {
+        self.keyring.learn(key);
+    }
+
     /// Does what the item of `work` asks for.
     #[inline]
     pub fn push(&mut self, work: &Work, item: &Item) {
@@ -145,7 +155,7 @@ impl Shard {
     #[cold]
     fn push_unusual(&mut self, work: &Work, item: &Item, datagram: Datagram<'_>) {
         match item.task {
-            Task::Datagram { .. } | Task::Packet { .. } => {}
+            Task::Datagram { .. } | Task::Packet { .. } | Task::Key(_) => {}
             Task::IcmpError(error) => {
                 let known = self.find(&item.key(), item.digest).and_then(|index| self.flows.get_mut(index));
                 if let (Some(flow), Some((sender, error))) = (known, work.error(error)) {
@@ -156,11 +166,6 @@ impl Shard {
                 let known = self.find(&item.key(), item.digest).and_then(|index| self.flows.get_mut(index));
                 if let Some(flow) = known {
                     flow.note_open(datagram.direction);
-                }
-            }
-            Task::Key(index) => {
-                if let Some(key) = work.key(index) {
-                    self.keyring.learn(Arc::clone(key));
                 }
             }
             Task::Label(index) => {

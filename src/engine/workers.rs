@@ -8,7 +8,7 @@ use crate::{
     capture::{Capture, Progress, ReadError},
     engine::{
         BATCH,
-        reader::{Reader, SHARDS, Work},
+        reader::{Reader, SHARDS, Task, Work, shard_of},
         shard::Shard,
     },
 };
@@ -24,8 +24,8 @@ pub fn run_here(
 ) -> Result<Vec<Shard>, ReadError> {
     let mut shards = new_shards();
     let mut work = Work::default();
-    while fill(capture, reader, &mut work)? {
-        push_all(&mut shards, &work, 0, 1);
+    while fill(capture, reader, &mut work, 1)? {
+        push_all(&mut shards, &work, 0);
         progress(capture.progress());
     }
     Ok(shards)
@@ -43,7 +43,7 @@ pub fn run(
         let (senders, handles): (Vec<_>, Vec<_>) = (0..workers)
             .map(|worker| {
                 let (sender, receiver) = bounded(IN_FLIGHT);
-                (sender, scope.spawn(move || consume(&receiver, worker, workers)))
+                (sender, scope.spawn(move || consume(&receiver, worker)))
             })
             .unzip();
         let result = produce(capture, reader, &senders, progress);
@@ -72,7 +72,7 @@ fn produce(
         let free = pool.iter_mut().position(|work| Arc::get_mut(work).is_some());
         let mut work = free.map_or_else(Arc::default, |index| pool.swap_remove(index));
         let Some(filling) = Arc::get_mut(&mut work) else { continue };
-        if !fill(capture, reader, filling)? {
+        if !fill(capture, reader, filling, senders.len())? {
             return Ok(());
         }
         for sender in senders {
@@ -84,16 +84,16 @@ fn produce(
     }
 }
 
-fn consume(receiver: &Receiver<Arc<Work>>, worker: usize, workers: usize) -> Vec<Shard> {
+fn consume(receiver: &Receiver<Arc<Work>>, worker: usize) -> Vec<Shard> {
     let mut shards = new_shards();
     for work in receiver {
-        push_all(&mut shards, &work, worker, workers);
+        push_all(&mut shards, &work, worker);
     }
     shards
 }
 
-fn fill(capture: &mut Capture, reader: &mut Reader, work: &mut Work) -> Result<bool, ReadError> {
-    work.clear(SHARDS);
+fn fill(capture: &mut Capture, reader: &mut Reader, work: &mut Work, workers: usize) -> Result<bool, ReadError> {
+    work.clear(workers);
     let more = capture.fill(&mut work.frames, BATCH)?;
     for secrets in capture.take_secrets() {
         reader.take_secrets(&secrets);
@@ -102,10 +102,21 @@ fn fill(capture: &mut Capture, reader: &mut Reader, work: &mut Work) -> Result<b
     Ok(more || !work.frames.frames.is_empty())
 }
 
-/// Gives each shard of a worker its items.
-fn push_all(shards: &mut [Shard], work: &Work, worker: usize, workers: usize) {
-    for (shard, items) in shards.iter_mut().zip(&work.items).skip(worker).step_by(workers) {
-        items.iter().for_each(|item| shard.push(work, item));
+/// Gives the shards of a worker its items.
+fn push_all(shards: &mut [Shard], work: &Work, worker: usize) {
+    for item in work.items.get(worker).into_iter().flatten() {
+        if let Task::Key(index) = item.task {
+            learn(shards, work, index);
+        } else if let Some(shard) = shards.get_mut(shard_of(item.digest)) {
+            shard.push(work, item);
+        }
+    }
+}
+
+#[cold]
+fn learn(shards: &mut [Shard], work: &Work, index: u32) {
+    if let Some(key) = work.key(index) {
+        shards.iter_mut().for_each(|shard| shard.learn(Arc::clone(key)));
     }
 }
 

@@ -197,15 +197,15 @@ impl Checked {
 
     /// Looks for another key: the first, or that of a new association.
     fn finds(&mut self, packet: Rtp<'_>, side: &mut Side, keys: &Keyring) -> bool {
-        let rollover = self.known.take().map(|(place, rollover)| (place, rollover));
-        let start = rollover.as_ref().map_or_else(Rollover::default, |(_, rollover)| rollover.clone());
+        let known = self.known.take();
+        let start = known.map_or_else(Rollover::default, |(_, rollover)| rollover);
         let mut fits = |context: &mut Context| {
-            let mut rollover = start.clone();
+            let mut rollover = start;
             rollover.authenticate(context, packet.bytes).is_ok().then_some(rollover)
         };
         let found = side.find(&mut fits).or_else(|| side.try_keys(packet.ssrc, keys, &mut fits));
         let is_found = found.is_some();
-        self.known = found.or(rollover);
+        self.known = found.or(known);
         is_found
     }
 }
