@@ -264,7 +264,7 @@ fn missing_signalling(analysis: &Analysis) -> Option<Finding> {
     // Where nothing was signalled, what could not be read of web traffic is nobody's concern; a WebSocket, or Jingle, may
     // be all the signalling that there is.
     let is_of_call = |signal: &Signal| !matches!(signal.content, Content::Tls(_));
-    let is_unread = |flow: &FlowRecord| flow.label == Some("websocket") && missing.unreadable > 0;
+    let is_unread = |flow: &FlowRecord| matches!(flow.label, Some("websocket" | "wss")) && missing.unreadable > 0;
     let may_be_signalling = missing.refused + missing.jingle > 0 || analysis.flows.iter().any(is_unread);
     if !may_be_signalling && !analysis.signalling.signals.iter().any(is_of_call) {
         return None;
