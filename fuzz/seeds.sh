@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 captures=${1:-../../shared/captures}
-targets="analyze container dtls inet key_log packet record_opening rtcp rtp rtp_extension sctp sdp signalling sip srtp stun"
+targets="analyze container dtls extract inet key_log packet payload record_opening rtcp rtp rtp_extension sctp sdp signalling sip srtp stun"
 for target in $targets; do
     mkdir -p "corpus/$target"
 done
@@ -29,6 +29,25 @@ printf '\024\027\115\024\114\160\010\164\062\026\121\021\205\103\047\150\011\370
     >> corpus/rtp_extension/descriptor
 printf '\003\240\135\171\254\001\235\002\363\002\220\004\001\077\000\357\024\002\177\001\337\024' \
     > corpus/rtp_extension/allocation
+# Payloads: a key frame of VP8, one of VP9 with two layers, a parameter set of H.264 and of H.265, a sequence header of
+# AV1, Opus of code 3.
+printf '\220\200\021\020\002\000\235\001\052\200\002\340\001' > corpus/payload/vp8
+printf '\056\003\001\070\001\140\001\040\002\300\002\100\202\111\203\102\040\025\360\021\360' > corpus/payload/vp9
+printf '\147\102\300\025\331\001\360\307\250\214\004\100\000\000\003\000\100\000\000\005\003\305\213\222' \
+    > corpus/payload/h264
+printf '\102\001\002\002\040\000\000\003\000\220\000\000\003\000\000\003\000\074\000\000\240\015\110\017\034\222' \
+    > corpus/payload/h265
+printf '\030\010\040\000\000\014\107\266\342\155\174\220\020\320\002' > corpus/payload/av1
+printf '\173\303\002\001\002\005\006\007\010\000\000' > corpus/payload/opus
+# The same as packets of a stream: length, payload type with the marker bit, steps, payload.
+for payload in corpus/payload/*; do
+    case $(basename "$payload") in vp8) kind=207 ;; vp9) kind=210 ;; h264) kind=211 ;; h265) kind=212 ;; av1) kind=213 ;; *) kind=200 ;; esac
+    length=$(wc -c < "$payload")
+    for packet in 1 2; do
+        printf "\\$(printf %o "$length")\\$kind\\000\\030\\002"
+        cat "$payload"
+    done > "corpus/extract/$(basename "$payload")"
+done
 # A key of each form; behind each, a packet with CSRCs and an extension under cryptex, and one with elements.
 packets='\n\047\377\222\017\022\070\336\312\373\255\312\376\272\276\0\1\342\100\0\0\262\156\300\336\0\1QQQQabcdefghij\007'
 packets=$packets'\026\020\220\017\022\071\336\312\373\255\312\376\272\276\276\336\0\1\020Q\040QR\007'

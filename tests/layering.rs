@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["crypto"],
     &["capture", "flow", "probe"],
     &["engine"],
-    &["session"],
+    &["session", "extract"],
     &["finding"],
     &["report"],
     &["cli"],

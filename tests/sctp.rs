@@ -61,6 +61,9 @@ fn lossy_association_over_ip() {
     assert_eq!((a.gap_blocks, b.gap_blocks), (34, 88));
     assert_eq!((a.duplicate_tsns, b.duplicate_tsns), (4, 3));
     assert_eq!((a.checksum_faults, b.checksum_faults), (0, 0));
+    // truth.json again: all messages were whole at the tap.
+    assert_eq!((a.messages, b.messages), (232, 188));
+    assert_eq!((a.unfinished, b.unfinished, record.channels.len()), (0, 0, 0));
     assert_eq!((record.associations, record.restarts, record.aborts), (1, 0, 0));
     assert_eq!((record.state, record.shutdown.map(|(by, _)| by)), (State::ShuttingDown, Some(0)));
     // The path delays each way by 20 ms, the tap is at A.
@@ -89,6 +92,19 @@ fn lossy_association_over_udp() {
     assert_eq!((record.associations, record.aborts, record.state), (1, 1, State::Aborted));
     assert_eq!((record.first_aborts[0].direction, record.reached), (1, State::Aborted));
     assert_eq!(a.forward_tsns, 2);
+    // peerA.messages.jsonl: messages and bytes by stream; config.json and the sender's code: the channels' names. Frames
+    // are tshark's: DCEP in 9 to 11, RE-CONFIG of stream 0 in 1429, answered in 1438 and asked back in 1443, 1446.
+    let channels: Vec<_> =
+        record.channels.iter().map(|channel| (channel.stream, channel.carried[1].messages)).collect();
+    assert_eq!(channels, [(0, 119), (2, 119), (4, 117)]);
+    assert_eq!(record.channels.iter().map(|channel| channel.carried[1].bytes).sum::<u64>(), 510_950);
+    assert!(record.channels.iter().all(|channel| channel.carried[0].messages == 0 && channel.acknowledged.is_some()));
+    let [chat, ..] = &record.channels[..] else { panic!("no channel") };
+    assert_eq!(chat.closing.map(|(by, step)| (by, step.packet.number())), Some((1, 1429)));
+    assert_eq!(chat.closed().map(|step| step.packet.number()), Some(1446));
+    let opening = chat.opening.as_ref().unwrap();
+    assert_eq!((opening.label.as_str(), opening.protocol.as_str(), opening.at.packet.number()), ("chat", "lab", 9));
+    assert_eq!(opening.direction, 1);
 }
 
 #[test]

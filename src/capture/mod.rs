@@ -122,6 +122,8 @@ pub struct Capture {
     starved: Vec<u16>,
     window: Option<Window>,
     filter: Option<Filter>,
+    /// Blocks of decryption secrets that were taken, by source.
+    secrets_taken: Vec<usize>,
 }
 
 impl Capture {
@@ -185,7 +187,27 @@ impl Capture {
             from: options.from.map_or(Timestamp(i64::MIN), |when| when.from_origin(origin)),
             to: options.to.map_or(Timestamp(i64::MAX), |when| when.from_origin(origin)),
         });
-        Ok(Self { sources, maps: maps.into(), interfaces, heads, starved: Vec::new(), window, filter })
+        Ok(Self {
+            sources,
+            maps: maps.into(),
+            interfaces,
+            heads,
+            starved: Vec::new(),
+            window,
+            filter,
+            secrets_taken: Vec::new(),
+        })
+    }
+
+    /// The blocks of decryption secrets that were read since this was asked last: they come before what they open.
+    pub fn take_secrets(&mut self) -> Vec<Secrets> {
+        self.secrets_taken.resize(self.sources.len(), 0);
+        let new = self.sources.iter().zip(&mut self.secrets_taken).flat_map(|(source, taken)| {
+            let secrets = source.secrets();
+            let before = std::mem::replace(taken, secrets.len());
+            secrets.get(before..).unwrap_or_default()
+        });
+        new.cloned().collect()
     }
 
     /// Empties `batch` and fills it with the next frames, at most `limit`: of several files by time, each file in its

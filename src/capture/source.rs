@@ -15,7 +15,7 @@ use memmap2::{Advice, Mmap};
 use super::{
     Compression, Fault, FileSummary, Format, Frame, Interface, LinkType, OpenError, ReadError, Why,
     blocks::{Block, Blocks},
-    summary::Tally,
+    summary::{Secrets, Tally},
     walker::Walker,
 };
 
@@ -230,6 +230,11 @@ impl Source {
             first_byte: 0,
         });
         fault.count += 1;
+    }
+
+    /// Its blocks of decryption secrets, as far as it was read.
+    pub fn secrets(&self) -> &[Secrets] {
+        &self.walker.ledger().secrets
     }
 
     /// What is known so far.

@@ -4,7 +4,7 @@ use std::{io::Write, mem::ManuallyDrop, num::NonZeroUsize, path::PathBuf, proces
 
 use clap::ValueEnum;
 
-use super::{Input, Progress, given, output::Output};
+use super::{Input, Progress, given, keys::KeySources, output::Output};
 use crate::{
     engine::{self, Analysis},
     report::{
@@ -23,6 +23,8 @@ pub struct AnalyzeConfig {
     pub input: Input,
     /// Files with descriptions that belong to it.
     pub descriptions: Vec<PathBuf>,
+    /// Keys to open it with.
+    pub keys: KeySources,
     /// Threads to use.
     pub threads: NonZeroUsize,
     /// What to write.
@@ -64,9 +66,11 @@ fn deliver(report: &Report, config: &AnalyzeConfig, mut output: Output) -> anyho
 /// Reads the input to its end and joins and judges what is in it.
 fn analyze(config: &AnalyzeConfig) -> anyhow::Result<Report> {
     let given = config.descriptions.iter().map(|path| given::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut keys = config.keys.read()?;
+    given.iter().flat_map(|(_, input)| &input.descriptions).for_each(|given| keys.take_description(&given.sdp));
     let mut capture = config.input.open()?;
     let progress = Progress::new(config.progress);
-    let settings = engine::Config { threads: config.threads.get() };
+    let settings = engine::Config { threads: config.threads.get(), keys };
     let analysis = engine::analyze(&mut capture, settings, |read| progress.update(read.bytes_read, read.bytes_total));
     progress.finish();
     // The process ends with its report, and the system takes back its memory far faster than piece by piece.
@@ -94,6 +98,7 @@ mod tests {
         AnalyzeConfig {
             input: Input { paths: vec!["call.pcapng".into()], filter: None, from: None, to: None },
             descriptions: Vec::new(),
+            keys: KeySources::default(),
             threads: NonZeroUsize::MIN,
             format,
             text: TextOptions::default(),

@@ -1,5 +1,6 @@
 //! What a user may type. Help texts are the doc comments here.
 
+mod keys;
 mod nat_check;
 mod sdp;
 mod stun_server;
@@ -15,6 +16,8 @@ use std::{
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum, value_parser};
 use terminal_size::{Width, terminal_size};
+
+use keys::KeyArgs;
 
 use super::{
     Command, Input,
@@ -44,6 +47,7 @@ Examples:
   tcpdump -w - udp | rtcscope analyze -            from another program
   rtcscope analyze --filter 'host 192.0.2.1' --from 60 --to 1m30s trunk.pcap
   rtcscope analyze --sdp offer.sdp --sdp answer.sdp call.pcapng
+  rtcscope analyze --keylog keys.log call.pcapng    with what SSLKEYLOGFILE logged: RTCP and data channels opened
   rtcscope analyze --format json -o report.json call.pcapng
 
 Exit status: 0 all well, 1 the verdict is \"fail\", 2 rtcscope could not do its job.";
@@ -104,6 +108,8 @@ struct AnalyzeArgs {
     /// chrome://webrtc-internals or of rtcstats. May be given more than once.
     #[arg(long = "sdp", value_name = "FILE")]
     descriptions: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
     /// Show every call, stream, flow and finding, not only the worst and the busiest.
     #[arg(long)]
     all: bool,
@@ -199,6 +205,7 @@ impl AnalyzeArgs {
             progress: !self.page.quiet && stderr().is_terminal(),
             output: self.page.output(),
             descriptions: self.descriptions,
+            keys: self.keys.into_sources(),
             input: self.input.into_input()?,
         })
     }

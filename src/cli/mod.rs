@@ -13,6 +13,7 @@ pub mod analyze;
 mod args;
 mod given;
 mod input;
+pub mod keys;
 pub mod nat_check;
 mod output;
 pub mod packets;

@@ -4,6 +4,7 @@
 //! together, and hands every datagram to the shard that its flow's hash names. A shard is the only one to see its
 //! flows, and sees their datagrams in capture order, so the number of threads changes nothing but the time it takes.
 
+pub mod keys;
 mod reader;
 mod revisit;
 mod shard;
@@ -21,16 +22,19 @@ use crate::{
 
 pub use revisit::{Found, Inner, Place, Revisit, Visit};
 
+use keys::Given;
 use reader::Reader;
 
 /// Frames handed on at a time.
 const BATCH: usize = 2048;
 
 /// How to run an analysis.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Threads in all, at least one.
     pub threads: usize,
+    /// Keys that were given beside the capture.
+    pub keys: Given,
 }
 
 /// What an analysis found, before anything is joined or judged.
@@ -112,7 +116,7 @@ pub fn analyze(
     config: Config,
     mut progress: impl FnMut(Progress),
 ) -> Result<Analysis, ReadError> {
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(config.keys);
     let shards = if config.threads > 1 {
         workers::run(capture, &mut reader, config.threads - 1, &mut progress)?
     } else {

@@ -1,12 +1,19 @@
 //! The reader: from frames to datagrams, each with the shard that it belongs to.
 
+use std::sync::Arc;
+
 use crate::{
-    capture::{Batch, Frame},
-    engine::{Analysis, Faults},
+    capture::{Batch, Frame, Secrets},
+    engine::{
+        Analysis, Faults,
+        keys::{self, Given, Keys},
+    },
     flow::{
         copies::fingerprint,
+        datagram::Datagram,
         fragment::{Outcome, Reassembler},
         key::{FlowKey, Transport},
+        keyring::Key,
         signalling::{Collector, Datagrams, Signal, TextDatagram},
         tcp::{Connections, Mark, Segment},
     },
@@ -42,6 +49,23 @@ pub struct Item {
 }
 
 impl Item {
+    /// What belongs to no flow, at the first frame.
+    const NONE: Self = Self {
+        low: Endpoint::v4([0; 4], 0),
+        high: Endpoint::v4([0; 4], 0),
+        transport: Transport::Udp,
+        digest: 0,
+        fingerprint: 0,
+        frame: 0,
+        start: 0,
+        captured: 0,
+        length: 0,
+        identity: 0,
+        place: Place::Frame,
+        task: Task::Open,
+        direction: 0,
+    };
+
     /// The flow that it belongs to.
     pub const fn key(&self) -> FlowKey {
         FlowKey { low: self.low, high: self.high, transport: self.transport, relay: None }
@@ -70,6 +94,8 @@ pub enum Task {
     Open,
     /// The bytes of the connection were recognised: as the label of this index.
     Label(u16),
+    /// For all flows of the shard: a key was learned, that of this index.
+    Key(u32),
 }
 
 /// Where an item's bytes are.
@@ -89,6 +115,7 @@ pub struct Work {
     labels: Vec<&'static str>,
     errors: Vec<(Endpoint, IcmpError)>,
     framed: Vec<(Mark, u32)>,
+    keys: Vec<Arc<Key>>,
     /// Items in capture order: by shard, so that what a shard remembers is fetched once for many of its packets; or all
     /// together.
     pub items: Vec<Vec<Item>>,
@@ -128,6 +155,11 @@ impl Work {
         (ssrc, bytes.get(END).copied().unwrap_or_default())
     }
 
+    /// A key, by its index.
+    pub fn key(&self, index: u32) -> Option<&Arc<Key>> {
+        self.keys.get(index as usize)
+    }
+
     /// The label of an index.
     pub fn label(&self, index: u16) -> &'static str {
         self.labels.get(usize::from(index)).copied().unwrap_or_default()
@@ -139,6 +171,7 @@ impl Work {
         self.labels.clear();
         self.errors.clear();
         self.framed.clear();
+        self.keys.clear();
         self.items.resize_with(lists, Vec::new);
         self.items.iter_mut().for_each(Vec::clear);
     }
@@ -181,6 +214,16 @@ impl Work {
         self.push(Item { task: Task::Label(index), ..*item });
     }
 
+    /// Has each shard told of keys, with the frame of `item`.
+    #[cold]
+    fn push_keys(&mut self, keys: Vec<Arc<Key>>, item: Item) {
+        for key in keys {
+            let task = Task::Key(self.keys.len() as u32);
+            self.keys.push(key);
+            self.items.iter_mut().for_each(|items| items.push(Item { task, ..item }));
+        }
+    }
+
     #[inline(always)]
     fn push(&mut self, item: Item) {
         let list = if self.items.len() == 1 { 0 } else { shard_of(item.digest) };
@@ -221,12 +264,32 @@ pub struct Reader {
     reassembled: Vec<u64>,
     datagrams: Datagrams,
     signals: Collector,
+    /// None until there is a key log.
+    keys: Option<Box<Keys>>,
 }
 
 impl Reader {
+    /// A reader that knows these keys from the start.
+    pub fn new(given: Given) -> Self {
+        let keys = if given.is_empty() { None } else { Some(Box::new(Keys::new(given))) };
+        Self { keys, ..Self::default() }
+    }
+
+    /// Takes a block of decryption secrets.
+    #[cold]
+    pub fn take_secrets(&mut self, secrets: &Secrets) {
+        if secrets.kind == Secrets::TLS_KEY_LOG {
+            self.keys.get_or_insert_default().take_log(&secrets.bytes);
+        }
+    }
+
     /// Finds the datagrams in the frames of `work`.
     pub fn read(&mut self, work: &mut Work) {
         let frames = std::mem::take(&mut work.frames.frames);
+        if let Some(keys) = self.keys.as_deref_mut().filter(|_| !frames.is_empty()) {
+            let learned = keys.take_learned();
+            work.push_keys(learned, Item::NONE);
+        }
         for (index, frame) in frames.iter().enumerate() {
             self.read_frame(work, frame, index as u32);
         }
@@ -264,7 +327,11 @@ impl Reader {
                 if may_be_text {
                     return self.read_text(work, origin, &packet);
                 }
-                work.push(work.item(origin, &packet, Transport::Udp, task_of(&packet)));
+                let item = work.item(origin, &packet, Transport::Udp, task_of(&packet));
+                if self.keys.is_some() {
+                    self.learn(work, frame, &item);
+                }
+                work.push(item);
             }
             None => self.read_unusual(work, origin),
         }
@@ -290,6 +357,9 @@ impl Reader {
             Content::NotIp(_) => return,
         };
         let item = work.item(origin, packet, transport, task);
+        if self.keys.is_some() && transport == Transport::Udp {
+            self.learn(work, origin.frame, &item);
+        }
         work.push(item);
         match packet.content {
             Content::Tcp(header) => self.take_segment(work, origin.frame, &item, header),
@@ -346,7 +416,30 @@ impl Reader {
         };
         if let Some(signals) = self.datagrams.push(&datagram) {
             work.push_label(item, "sip");
-            signals.into_iter().for_each(|signal| self.signals.add(signal));
+            self.take_signals_of(work, item, signals);
+        }
+    }
+
+    /// Looks for keys in what a datagram of the item brings, before the datagram itself.
+    #[inline(never)]
+    fn learn(&mut self, work: &mut Work, frame: &Frame, item: &Item) {
+        let Some(keys) = self.keys.as_deref_mut().filter(|keys| keys.has_log()) else { return };
+        let bytes = work.slice(frame, item.place, item.start, item.captured);
+        if !matches!(bytes, [0..=3 | 22 | 64..=79, ..]) {
+            return;
+        }
+        let (time, id) = (frame.time, PacketId::new(frame.file, frame.number));
+        let (length, direction) = (item.length as usize, usize::from(item.direction));
+        keys.take_datagram(item.key(), &Datagram { time, id, bytes, length, direction, holes: 0 });
+        let learned = keys.take_learned();
+        work.push_keys(learned, *item);
+    }
+
+    fn take_signals_of(&mut self, work: &mut Work, item: &Item, signals: Vec<Signal>) {
+        for signal in signals {
+            let learned: Vec<_> = keys::of_signal(&signal).map(Arc::new).collect();
+            work.push_keys(learned, *item);
+            self.signals.add(signal);
         }
     }
 
@@ -363,7 +456,7 @@ impl Reader {
         if let Some(label) = findings.label {
             work.push_label(item, label);
         }
-        findings.signals.into_iter().for_each(|signal| self.signals.add(signal));
+        self.take_signals_of(work, item, findings.signals);
         for message in findings.datagrams {
             let (start, captured) = (work.buffer.len() as u32, message.bytes.len() as u32);
             work.buffer.extend_from_slice(&message.bytes);
@@ -371,7 +464,11 @@ impl Reader {
             work.framed.push((message.mark, message.holes));
             // What an acknowledgment shows to be delivered went the other way.
             let (direction, length) = (message.direction as u8, message.length as u32);
-            work.push(Item { task, place, start, captured, length, direction, ..*item });
+            let framed = Item { task, place, start, captured, length, direction, ..*item };
+            if self.keys.is_some() {
+                self.learn(work, frame, &framed);
+            }
+            work.push(framed);
         }
     }
 }

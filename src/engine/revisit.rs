@@ -191,7 +191,7 @@ impl<'a> Revisit<'a> {
                     }
                 }
                 Task::Framed(_) => {}
-                Task::IcmpError(_) | Task::Label(_) | Task::Open => continue,
+                Task::IcmpError(_) | Task::Label(_) | Task::Open | Task::Key(_) => continue,
             }
             let place = match item.place {
                 _ if matches!(item.task, Task::Framed(_)) => Place::Stream,

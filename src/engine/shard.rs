@@ -1,5 +1,7 @@
 //! A shard: the flows whose hash falls to it, in a table of bounded size.
 
+use std::sync::Arc;
+
 use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
 
@@ -8,7 +10,9 @@ use crate::{
         Analysis, Faults, Refused,
         reader::{Item, SHARDS, Task, Work},
     },
-    flow::{Flow, FlowRecord, Outcome, budget::Budget, datagram::Datagram, key::FlowKey, turn::Relayed},
+    flow::{
+        Flow, FlowRecord, Outcome, budget::Budget, datagram::Datagram, key::FlowKey, keyring::Keyring, turn::Relayed,
+    },
     time::{NANOS_PER_SECOND, PacketId, Timestamp},
 };
 
@@ -61,6 +65,7 @@ pub struct Shard {
     refused: Refused,
     budget: Budget,
     copy_budget: Budget,
+    keyring: Keyring,
     /// Where the search for a flow to end goes on: around the table, so that each new flow costs a few looks.
     hand: usize,
 }
@@ -79,6 +84,7 @@ impl Default for Shard {
             refused: Refused::default(),
             budget: Budget::new(BUDGET),
             copy_budget: Budget::new(COPY_BUDGET),
+            keyring: Keyring::default(),
             hand: 0,
         }
     }
@@ -174,6 +180,11 @@ impl Shard {
                     flow.note_open(datagram.direction);
                 }
             }
+            Task::Key(index) => {
+                if let Some(key) = work.key(index) {
+                    self.keyring.learn(Arc::clone(key));
+                }
+            }
             Task::Label(index) => {
                 if let Some(flow) = self.flow(item, &datagram) {
                     flow.set_label(work.label(index));
@@ -239,7 +250,8 @@ impl Shard {
         let is_another = flow.begins_anew(datagram);
         let held = self.held.remove(&index).unwrap_or_default();
         if let Some(first) = held.first().filter(|_| is_another) {
-            let next = Flow::new(*flow.key(), &first.datagram(), &self.budget, &self.copy_budget);
+            let next =
+                Flow::new(*flow.key(), &first.datagram(), &self.budget, &self.copy_budget).with_keys(&self.keyring);
             let ended = std::mem::replace(flow, next);
             self.keep(ended, first.time);
         }
@@ -322,7 +334,7 @@ impl Shard {
 
     #[cold]
     fn insert(&mut self, key: FlowKey, digest: u64, datagram: &Datagram<'_>) -> Option<usize> {
-        let flow = Flow::new(key, datagram, &self.budget, &self.copy_budget);
+        let flow = Flow::new(key, datagram, &self.budget, &self.copy_budget).with_keys(&self.keyring);
         let index = if self.flows.len() < FLOWS {
             self.flows.push(flow);
             self.digests.push(digest);

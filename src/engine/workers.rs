@@ -98,6 +98,9 @@ fn consume(receiver: &Receiver<Arc<Work>>, worker: usize, workers: usize) -> Vec
 fn fill(capture: &mut Capture, reader: &mut Reader, work: &mut Work) -> Result<bool, ReadError> {
     work.clear(SHARDS);
     let more = capture.fill(&mut work.frames, BATCH)?;
+    for secrets in capture.take_secrets() {
+        reader.take_secrets(&secrets);
+    }
     reader.read(work);
     Ok(more || !work.frames.frames.is_empty())
 }

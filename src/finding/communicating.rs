@@ -1,7 +1,7 @@
 //! What arrived: loss and silence that everybody would hear or see, and calls in which nothing arrived at all.
 
 use crate::{
-    finding::{Finding, Severity, connecting, outcome, securing},
+    finding::{Finding, Severity, connecting, outcome, sctp, securing},
     flow::FlowRecord,
     session::{Call, CallStream, Steps, StreamRole},
     time::{NANOS_PER_SECOND, seconds},
@@ -23,6 +23,7 @@ pub fn judge(number: u32, call: &Call<'_>) -> Vec<Finding> {
     findings.extend(securing::judge(number, steps, flows));
     findings.extend(one_direction(number, steps, flows));
     findings.extend(connecting::judge(number, steps, flows));
+    findings.extend(sctp::judge(number, call));
     let media = call.streams.iter().zip(&call.repairs).filter(|(_, repair)| repair.role == StreamRole::Media);
     for (found, _) in media.filter(|(found, _)| !found.is_seen_before) {
         findings.extend(outage(number, found));

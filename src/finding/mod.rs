@@ -4,6 +4,7 @@ mod communicating;
 mod connecting;
 mod input;
 mod outcome;
+mod sctp;
 mod securing;
 mod signalling;
 pub(crate) mod words;

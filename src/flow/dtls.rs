@@ -11,7 +11,9 @@ mod encrypted_flight;
 mod finished;
 mod halves;
 mod hello;
+mod hellos;
 mod in_stun;
+mod opened;
 mod reassembly;
 mod record;
 
@@ -20,14 +22,19 @@ use std::collections::BTreeMap;
 use association::{Association, Seen};
 pub use certificate::fingerprint_and_contents;
 use duplicates::Duplicates;
+pub use hellos::Hellos;
 pub use in_stun::Acknowledgements;
 use in_stun::InStun;
 pub use record::{
-    Alert, Certificate, CertificateContents, Choice, Direction, Flight, Hashes, Message, Offer, Record, Stop,
+    Alert, Certificate, CertificateContents, Choice, Direction, Flight, Hashes, Message, Offer, Opening, Record, Stop,
 };
 
 use crate::{
-    flow::{datagram::Datagram, sctp::Step},
+    flow::{
+        datagram::Datagram,
+        keyring::Keyring,
+        sctp::{SctpRecord, Step},
+    },
     time::Timestamp,
     wire::{
         Kind, Malformed,
@@ -76,6 +83,7 @@ pub struct Dtls {
     /// What STUN carries and acknowledges, once it does.
     in_stun: Option<Box<InStun>>,
     duplicates: Duplicates,
+    keyring: Keyring,
 }
 
 /// What is known of the DTLS of a flow at the end.
@@ -89,11 +97,19 @@ pub struct Summary {
     pub records: BTreeMap<u8, u64>,
     /// Datagrams that are DTLS only now that the flow is known.
     pub suspects: u64,
+    /// The SCTP inside, where it was opened.
+    pub sctp: Option<Box<SctpRecord>>,
     /// What each direction acknowledged in STUN.
     pub acknowledgements: [Acknowledgements; 2],
 }
 
 impl Dtls {
+    /// With the keys of the shard, which may come later.
+    #[must_use]
+    pub fn with_keys(keyring: &Keyring) -> Self {
+        Self { keyring: keyring.clone(), ..Self::default() }
+    }
+
     /// Takes the records of a datagram. Gives the first that cannot be read.
     pub fn push(&mut self, datagram: &Datagram<'_>) -> Option<Malformed> {
         self.take(datagram, Carrier::Datagram)
@@ -112,6 +128,11 @@ impl Dtls {
             self.take(&Datagram { bytes, length, ..*datagram }, Carrier::Stun);
         }
         is_dtls
+    }
+
+    /// What the hellos of the last association say, once both were seen.
+    fn agreement(&self) -> Option<(&Offer, &Choice)> {
+        self.associations.last().and_then(Association::agreement)
     }
 
     /// The tags that SRTCP beside it ends in: by the profile that was chosen, or by those offered where DTLS 1.3 hides the
@@ -171,9 +192,15 @@ impl Dtls {
             *records.entry(0).or_default() += suspects;
         }
         let suspected = self.suspected.filter(|_| confirmed).map(|association| *association);
-        let associations = suspected.into_iter().chain(self.associations).map(Association::finish).collect();
+        let mut sctp = None;
+        let finish = |association: Association| {
+            let (record, inside) = association.finish();
+            sctp = sctp.take().or(inside);
+            record
+        };
+        let associations = suspected.into_iter().chain(self.associations).map(finish).collect();
         let acknowledgements = self.in_stun.map(|in_stun| in_stun.acknowledgements()).unwrap_or_default();
-        Summary { associations, replaced: self.replaced, records, suspects, acknowledgements }
+        Summary { associations, replaced: self.replaced, records, suspects, sctp, acknowledgements }
     }
 
     fn take(&mut self, datagram: &Datagram<'_>, carrier: Carrier) -> Option<Malformed> {
@@ -227,7 +254,11 @@ impl Dtls {
         if self.associations.is_empty() {
             self.open();
         }
-        self.associations.last_mut()?.ciphertext(record, seen);
+        let association = self.associations.last_mut()?;
+        association.ciphertext(record, seen);
+        if !self.keyring.is_empty() {
+            association.open(record, seen, &self.keyring);
+        }
         self.associations.len().checked_sub(1)
     }
 

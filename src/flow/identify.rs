@@ -105,7 +105,8 @@ impl<'a> Identifier<'a> {
 
     fn other(&self, datagram: &Datagram<'_>) -> Protocol {
         let udp = self.record.key.transport == Transport::Udp;
-        let is_sctp = self.record.sctp.is_some() || udp && looks_like_sctp_over_udp(datagram.bytes);
+        let is_sctp =
+            self.record.sctp.is_some() && !self.record.path.dtls || udp && looks_like_sctp_over_udp(datagram.bytes);
         if is_sctp && !datagram.bytes.is_empty() { Protocol::Sctp } else { Protocol::Unknown }
     }
 }

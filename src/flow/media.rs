@@ -2,6 +2,7 @@
 
 mod elements;
 mod recent;
+mod secured;
 
 use elements::{carrier, note_elements};
 use recent::Recent;
@@ -11,7 +12,9 @@ use crate::{
         budget::Budget,
         candidate::{Candidate, Candidates, Context},
         datagram::Datagram,
+        keyring::Keyring,
         rtcp::Rtcp,
+        srtp::Srtp,
         stream::{Arrival, Stream},
         transport_wide::{Numbers, TransportWide},
     },
@@ -32,14 +35,8 @@ const REPAIR_CHECKS: u32 = 64;
 /// Payload types that are read as RTCP packet types 192 to 223 where the marker bit is set (RFC 5761 section 4).
 const RTCP_LIKE: std::ops::RangeInclusive<u8> = 64..=95;
 
-/// SRTCP datagrams that wait until the flow shows that it is a call's.
-const WAITING_SRTCP: usize = 64;
-
-/// An SRTCP index goes on by one a datagram; lost ones leave small steps.
-const INDEX_STEP: u32 = 16;
-
 /// RTP and RTCP of a flow, laid out in memory as it stands here: what each packet looks at first.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[repr(C)]
 pub struct Media {
     /// SSRC and direction of each stream, side by side, to be searched fast.
@@ -58,6 +55,9 @@ pub struct Media {
     waiting_srtcp: Vec<(usize, Srtcp)>,
     refused: u64,
     budget: Budget,
+    keyring: Keyring,
+    /// What opens SRTCP, once there are keys.
+    srtp: Option<Box<Srtp>>,
 }
 
 /// What was found in a flow.
@@ -130,7 +130,15 @@ impl Media {
             waiting_srtcp: Vec::new(),
             refused: 0,
             budget,
+            keyring: Keyring::default(),
+            srtp: None,
         }
+    }
+
+    /// The same, with SRTCP opened with these keys.
+    #[must_use]
+    pub fn with_keys(self, keyring: &Keyring) -> Self {
+        Self { keyring: keyring.clone(), ..self }
     }
 
     /// Takes a datagram whose first byte is 128 to 191.
@@ -310,7 +318,7 @@ impl Media {
                 self.rtcp_mut().push_clear(datagram.time, datagram.id, &compound, &budget);
                 Verdict::Rtcp
             }
-            Ok(rtcp::Rtcp::Encrypted(srtcp)) => self.push_srtcp(srtcp, datagram.direction & 1, path),
+            Ok(rtcp::Rtcp::Encrypted(srtcp)) => self.push_srtcp(srtcp, datagram, path),
             Ok(rtcp::Rtcp::Undecided(first)) if self.believes(path) => {
                 self.rtcp_mut().push_undecided(first, path.dtls);
                 Verdict::Rtcp
@@ -319,35 +327,6 @@ impl Media {
             // Messengers fill a path that ICE opened with bytes of their own: only beside media is it broken RTCP.
             Err(fault) if !self.streams.is_empty() || self.rtcp.is_some() => Verdict::Malformed(fault),
             Err(_) => Verdict::Other,
-        }
-    }
-
-    fn push_srtcp(&mut self, srtcp: Srtcp, direction: usize, path: Path) -> Verdict {
-        if self.srtcp_confirmed || self.believes(path) || self.continues_srtcp(&srtcp, direction) {
-            self.confirm_srtcp();
-            self.rtcp_mut().push_encrypted(srtcp);
-            return Verdict::Rtcp;
-        }
-        if self.waiting_srtcp.len() < WAITING_SRTCP {
-            self.waiting_srtcp.push((direction, srtcp));
-        }
-        Verdict::Waiting
-    }
-
-    /// Whether this is the next SRTCP of a sender that waits: the same SSRC, and the index went on.
-    fn continues_srtcp(&self, srtcp: &Srtcp, direction: usize) -> bool {
-        self.waiting_srtcp.iter().any(|(from, earlier)| {
-            let step = srtcp.index.zip(earlier.index).map(|(now, before)| now.wrapping_sub(before));
-            *from == direction
-                && earlier.ssrc == srtcp.ssrc
-                && step.is_some_and(|step| (1..=INDEX_STEP).contains(&step))
-        })
-    }
-
-    fn confirm_srtcp(&mut self) {
-        self.srtcp_confirmed = true;
-        for (_, srtcp) in std::mem::take(&mut self.waiting_srtcp) {
-            self.rtcp_mut().push_encrypted(srtcp);
         }
     }
 

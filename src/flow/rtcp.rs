@@ -11,7 +11,7 @@ use crate::{
     time::{NANOS_PER_SECOND, PacketId, Timestamp},
     wire::{
         feedback::{PayloadFeedback, PayloadMessage, TransportFeedback, TransportMessage},
-        rtcp::{Compound, Content, FirstHeader, Item, Packet, ReportBlock},
+        rtcp::{Compound, Content, FirstHeader, Item, Packet, ReportBlock, Srtcp},
         xr::{BlockContent, ExtendedReport, StatisticsSummary, VoipMetrics},
     },
 };
@@ -36,6 +36,8 @@ pub struct Rtcp {
     /// Datagrams that are SRTCP.
     pub encrypted: u64,
     tally: secured::Tally,
+    /// Those of them that keys opened: each is authentic, and counts below as if it were in clear.
+    pub decrypted: u64,
     /// Datagrams in clear.
     pub clear: u64,
     /// Who sent SRTCP, and how many datagrams each: the sender's SSRC stays in clear.
@@ -197,8 +199,32 @@ pub struct Bye {
 impl Rtcp {
     /// Takes a compound in clear. New entries are paid for by `budget`; once it is used up there are none.
     pub fn push_clear(&mut self, time: Timestamp, id: PacketId, compound: &Compound<'_>, budget: &Budget) {
-        let entries = self.entries();
         self.clear += 1;
+        self.push_packets(time, id, compound, budget);
+    }
+
+    /// Takes an SRTCP datagram and what was inside.
+    pub fn push_opened(
+        &mut self,
+        srtcp: Srtcp,
+        time: Timestamp,
+        id: PacketId,
+        compound: &Compound<'_>,
+        budget: &Budget,
+    ) {
+        self.encrypted += 1;
+        self.decrypted += 1;
+        if let Some(length) = srtcp.tag_length {
+            *self.tag_lengths.entry(length).or_default() += 1;
+        }
+        if let Some(count) = entry(&mut self.encrypted_senders, srtcp.ssrc, &mut self.room) {
+            *count += 1;
+        }
+        self.push_packets(time, id, compound, budget);
+    }
+
+    fn push_packets(&mut self, time: Timestamp, id: PacketId, compound: &Compound<'_>, budget: &Budget) {
+        let entries = self.entries();
         for packet in compound.packets() {
             self.count_type(key_of(&packet), 1);
             self.push_packet(time, id, &packet);

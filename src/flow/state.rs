@@ -16,6 +16,7 @@ use crate::{
         ice::{self, Ice, Said},
         icmp::Complaints,
         key::{FlowKey, Transport},
+        keyring::Keyring,
         mdns::Mdns,
         media::{Media, Path, Verdict},
         sctp::Association,
@@ -94,6 +95,7 @@ pub struct Flow {
     /// What the bytes of a TCP connection were recognised as.
     label: Option<&'static str>,
     budget: Budget,
+    keyring: Keyring,
     /// Packets of what the budget had no room for.
     refused: u64,
 }
@@ -157,8 +159,16 @@ impl Flow {
             label: None,
             opened: [false; 2],
             budget: budget.clone(),
+            keyring: Keyring::default(),
             refused: 0,
         }
+    }
+
+    /// The same flow, whose packets may be opened with the keys of its shard.
+    #[must_use]
+    pub fn with_keys(mut self, keyring: &Keyring) -> Self {
+        self.media = self.media.with_keys(keyring);
+        Self { keyring: keyring.clone(), ..self }
     }
 
     /// Whether the packet was captured before at another place. `identity` is the packet's
@@ -345,7 +355,7 @@ impl Flow {
         if self.dtls.is_none() && !self.budget.take(DTLS_BYTES) {
             return None;
         }
-        Some(self.dtls.get_or_insert_default())
+        Some(self.dtls.get_or_insert_with(|| Box::new(Dtls::with_keys(&self.keyring))))
     }
 
     fn push_channel_data<'a>(&mut self, datagram: &Datagram<'a>) -> (Protocol, Outcome<'a>) {

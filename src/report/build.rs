@@ -2,9 +2,11 @@
 
 mod communicating;
 mod connecting;
+mod data_channel;
 mod extension;
 mod other;
 mod rtcp;
+mod sctp;
 mod securing;
 mod signalling;
 mod streams;
@@ -175,6 +177,7 @@ const fn layer_name(layer: Layer) -> &'static str {
         Layer::ChannelData => "channel-data",
         Layer::Dtls => "dtls",
         Layer::Rtp => "rtp",
+        Layer::Payload => "payload",
         Layer::Rtcp => "rtcp",
         Layer::Sctp => "sctp",
         Layer::Quic => "quic",

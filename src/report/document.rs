@@ -7,6 +7,7 @@
 mod call;
 mod capture;
 mod connecting;
+mod data_channel;
 mod extension;
 mod finding;
 mod media;
@@ -24,6 +25,7 @@ use serde::Serialize;
 pub use call::*;
 pub use capture::*;
 pub use connecting::*;
+pub use data_channel::*;
 pub use extension::*;
 pub use finding::*;
 pub use media::*;

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::document::{
-    Capture, Communicating, Connecting, Finding, Omitted, OtherFlow, Report, Rtcp, RtpStream, Sctp, Securing, Session,
-    SessionEndpoint, Signalling, StepStatus, Tool, TransportWide, Verdict,
+    Capture, Communicating, Connecting, DataChannel, Finding, Omitted, OtherFlow, Report, Rtcp, RtpStream, Sctp,
+    Securing, Session, SessionEndpoint, Signalling, StepStatus, Tool, TransportWide, Verdict,
 };
 
 /// Writes the report as one indented JSON document and a line feed.
@@ -98,7 +98,7 @@ struct Communication<'a> {
     transport_wide: &'a [TransportWide],
     rtcp: Option<&'a Rtcp>,
     sctp: Option<&'a Sctp>,
-    data_channels: &'a [serde_json::Value],
+    data_channels: &'a [DataChannel],
 }
 
 impl<'a> Line<'a> {
@@ -209,6 +209,11 @@ mod tests {
             "fractionLost packetsLost jitter roundTripTime reports nackCount pliCount firCount",
         );
         assert_has(&communicating["rtcp"], "packets byType encrypted decrypted");
+        assert_has(
+            &communicating["dataChannels"][0],
+            "dataChannelIdentifier label protocol ordered maxRetransmits maxPacketLifeTime messages bytes directions",
+        );
+        assert_has(&communicating["dataChannels"][0]["directions"][0], "source destination messages bytes");
         assert_has(&report["otherFlows"][0], "source destination transport protocol packets bytes");
         assert_has(&report["findings"][0], "rule severity session message advice packets");
         assert_has(&json(&samples::ipv6_call())["captures"][0]["malformed"][0], "layer kind count firstPacket");

@@ -1,6 +1,7 @@
 //! Reports made by hand, for the tests of the renderers.
 
 mod extension;
+mod sctp;
 
 use super::document::*;
 
@@ -125,28 +126,8 @@ pub(crate) fn lossy_webrtc_call() -> Report {
                 }],
                 ..Rtcp::default()
             }),
-            sctp: Some(Sctp {
-                transport: "dtls".to_owned(),
-                ports: [5000, 5000],
-                state: "established".to_owned(),
-                packets: 212,
-                chunks: counts(&[("DATA", 100), ("SACK", 99)]),
-                user_bytes: 10_321,
-                retransmitted_chunks: 3,
-                gap_blocks: 0,
-                duplicate_tsns: 0,
-                round_trip_time_mean: Some(0.0123),
-                bad_checksums: 0,
-                associations: 1,
-                causes: vec![SctpCause {
-                    chunk: "ABORT",
-                    cause: "User-Initiated Abort".to_owned(),
-                    text: Some("Close called".to_owned()),
-                    sender: a.to_owned(),
-                    packet: packet(7_200),
-                }],
-            }),
-            ..Communicating::default()
+            sctp: Some(sctp::sctp(a)),
+            data_channels: sctp::data_channels(a, b),
         },
         ..session(1, &[("10.1.0.2", 49152), ("10.2.0.2", 50000)])
     };

@@ -14,6 +14,7 @@ use super::document::{Report, Session, Verdict};
 
 mod call;
 mod connecting;
+mod data_channel;
 mod extension;
 mod flows;
 mod grid;
@@ -22,6 +23,7 @@ mod nat;
 mod number;
 mod overview;
 mod page;
+mod sctp;
 mod sdp;
 mod securing;
 mod signalling;

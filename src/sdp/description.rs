@@ -284,6 +284,8 @@ pub struct Media {
     pub sctp_port: Option<u16>,
     /// The same of older drafts.
     pub sctpmap: Option<Sctpmap>,
+    /// The INIT that is sent here in place of the wire (`a=sctp-init`, draft-hancke-tsvwg-snap).
+    pub sctp_init: Option<SctpInit>,
     /// The greatest message on a data channel, in bytes; 0 is any (RFC 8841 section 6).
     pub max_message_size: Option<u64>,
     /// Used only if bundled (RFC 8843).
@@ -397,6 +399,15 @@ pub struct Sctpmap {
     pub application: String,
     /// How many streams.
     pub streams: Option<u32>,
+}
+
+/// An SCTP INIT chunk (RFC 9260 section 3.3.2) in a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SctpInit {
+    /// The verification tag of what is sent to who wrote it.
+    pub initiate_tag: u32,
+    /// The first TSN of what it sends.
+    pub initial_tsn: u32,
 }
 
 impl Description {

@@ -27,7 +27,7 @@ pub use candidate::{Address, Candidate, CandidateType, TcpType, Transport};
 pub use codec::{Codec, CodecRole, Feedback};
 pub use description::{
     Bandwidth, Connection, Description, Direction, Extension, Group, Kind, Layer, Media, Msid, NotSdp, Origin, Rid,
-    RtcpPort, Sctpmap, Simulcast, Source, SourceGroup,
+    RtcpPort, SctpInit, Sctpmap, Simulcast, Source, SourceGroup,
 };
 pub use fragment::{Fragment, FragmentMedia};
 pub use jsep::DescriptionKind;

@@ -1,11 +1,14 @@
 //! Lines that `webrtc-sdp` refuses, read with patience: what can be told of them is told.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
+
 use super::{
     candidate::{Address, Candidate, CandidateType, TcpType, Transport},
     codec::Feedback,
-    description::{Bandwidth, Connection, Direction, Extension, Group, Origin, Rid, Sctpmap, SourceGroup},
+    description::{Bandwidth, Connection, Direction, Extension, Group, Origin, Rid, SctpInit, Sctpmap, SourceGroup},
     security::{Crypto, Fingerprint, Secret},
 };
+use crate::wire::sctp::{Content, Packet};
 
 /// Why a line cannot be read, and the part of it where.
 #[derive(Debug)]
@@ -238,6 +241,17 @@ pub(super) fn sctpmap(value: &str) -> Read<'_, Sctpmap> {
     Ok(Sctpmap { port, application, streams: words.words.next().and_then(|streams| streams.parse().ok()) })
 }
 
+pub(super) fn sctp_init(value: &str) -> Read<'_, SctpInit> {
+    let chunk = BASE64_STANDARD.decode(value.trim()).map_err(|_| Fault::new(value, "it is not base64"))?;
+    // A chunk is read behind the common header that it has on the wire.
+    let packet = [&[0; SCTP_HEADER], chunk.as_slice()].concat();
+    let first = Packet::parse(&packet).ok().and_then(|packet| packet.chunks().next()?.content().ok());
+    match first {
+        Some(Content::Init(init)) => Ok(SctpInit { initiate_tag: init.initiate_tag, initial_tsn: init.initial_tsn }),
+        _ => Err(Fault::new(value, "it is no SCTP INIT chunk")),
+    }
+}
+
 pub(super) fn rid(value: &str, line: usize) -> Read<'_, Rid> {
     let mut words = Words::new(value);
     let id = words.next("identifier")?.to_owned();
@@ -267,3 +281,6 @@ pub(super) fn crypto(value: &str, line: usize) -> Read<'_, Crypto> {
     let keys = keys.split(';').filter(|key| !key.is_empty()).map(Secret::new).collect();
     Ok(Crypto { tag, suite, keys, parameters: words.words.map(str::to_owned).collect(), line })
 }
+
+/// Bytes of the common header (RFC 9260 section 3.1).
+const SCTP_HEADER: usize = 12;

@@ -93,7 +93,7 @@ fn distance(one: Span, other: Span) -> i64 {
 pub(super) fn join_addresses(flows: &[FlowRecord], members: &[usize], groups: &mut Groups) {
     let mut by_address: BTreeMap<(Endpoint, Transport), Vec<usize>> = BTreeMap::new();
     for index in members {
-        let Some(flow) = flows.get(*index).filter(|flow| flow.sctp.is_none()) else { continue };
+        let Some(flow) = flows.get(*index).filter(|flow| flow.sctp.is_none() || flow.path.dtls) else { continue };
         let asker = asker(flow);
         // A STUN or TURN server is many calls' server.
         // Nor is a channel of TURN whose peer is not known an address.

@@ -10,7 +10,7 @@ use super::{
     agent,
     exchange::{self, Exchange, Joined},
     groups::Groups,
-    nameless,
+    nameless, sctp,
 };
 use crate::{
     engine::Analysis,
@@ -53,6 +53,7 @@ pub fn assemble(analysis: &Analysis) -> Sessions {
     join_strays(flows, &members, &mut groups);
     join_continued(flows, &members, &mut groups);
     join_names(flows, &members, &mut groups);
+    sctp::join(flows, &members, &mut groups);
     agent::join_addresses(flows, &members, &mut groups);
     nameless::join(flows, &members, &mut groups);
     agent::join_questions(flows, &members, &mut groups);

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    CallStream, Change, Exchange, Integrity, Party, Repair, Session, Sessions, Statement, Steps, change, repairs,
-    streams,
+    CallStream, Change, Exchange, Integrity, Party, Repair, SctpAssociation, Session, Sessions, Statement, Steps,
+    change, repairs, sctp_associations, streams,
 };
 use crate::{
     engine::Analysis,
@@ -31,6 +31,8 @@ pub struct Call<'a> {
     pub streams: Vec<CallStream<'a>>,
     /// What each of them is for.
     pub repairs: Vec<Repair>,
+    /// Its SCTP associations by their first packet.
+    pub associations: Vec<SctpAssociation<'a>>,
     /// MESSAGE-INTEGRITY of its connectivity checks.
     pub integrity: Integrity,
 }
@@ -80,6 +82,7 @@ impl<'a> Call<'a> {
             steps: Steps::new(analysis, flows.iter().copied()),
             repairs: repairs(&streams),
             streams,
+            associations: sctp_associations(&flows),
             integrity: Integrity::new(&flows, &exchanges),
             conversations: exchanges.into_iter().map(Conversation::new).collect(),
             flows,

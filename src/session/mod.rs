@@ -10,6 +10,7 @@ mod groups;
 mod integrity;
 mod nameless;
 mod repair;
+mod sctp;
 mod secured;
 mod signalled;
 mod steps;
@@ -23,6 +24,7 @@ pub use exchange::{
 };
 pub use integrity::Integrity;
 pub use repair::{Repair, StreamRole, repairs};
+pub use sctp::{SctpAssociation, sctp_associations};
 pub use secured::{Association, association, associations};
 pub use signalled::{Proof, Sides, Signalled};
 pub use steps::{Outcome, Steps};

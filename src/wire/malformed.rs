@@ -27,6 +27,8 @@ pub enum Layer {
     Dtls,
     /// RTP (RFC 3550 section 5).
     Rtp,
+    /// What an RTP packet carries: the payload format of its codec.
+    Payload,
     /// RTCP (RFC 3550 section 6).
     Rtcp,
     /// SCTP (RFC 9260).

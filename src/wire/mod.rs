@@ -5,6 +5,7 @@
 //! be made of are a [`Malformed`], which says where and why without building a string.
 
 mod address;
+mod bits;
 mod entries;
 mod icmp;
 mod inet;
@@ -22,6 +23,7 @@ pub mod channel;
 pub mod dtls;
 pub mod feedback;
 pub mod mdns;
+pub mod payload;
 pub mod quic;
 pub mod rtcp;
 pub mod rtp;

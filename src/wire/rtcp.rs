@@ -102,6 +102,12 @@ pub struct Compound<'a> {
 }
 
 impl<'a> Compound<'a> {
+    /// What was inside an authentic SRTCP packet.
+    #[must_use]
+    pub const fn opened(bytes: &'a [u8]) -> Self {
+        Self { bytes, trailer: None, snapped: false }
+    }
+
     /// The packets, in order. A fault inside one of them does not hide the others.
     #[must_use]
     pub const fn packets(&self) -> Packets<'a> {

@@ -4,7 +4,6 @@
 //! asked for; [`Header`] adds the lengths of what follows. Elements of the extension are read only when iterated.
 
 pub mod allocation;
-mod bits;
 pub mod dependency;
 mod extension;
 mod meaning;

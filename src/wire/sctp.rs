@@ -2,11 +2,13 @@
 
 mod checksum;
 mod chunk;
+mod dcep;
 mod names;
 mod parameter;
 
 pub use checksum::crc32c;
 pub use chunk::{Chunk, Content, Data, ForwardedStream, GapBlock, Init, InterleavedForward, Sack};
+pub use dcep::{Dcep, Open, Reliability};
 pub use names::{cause_name, chunk_name, parameter_name, payload_protocol_name};
 pub use parameter::{Cause, Causes, Parameter, ParameterContent, Parameters};
 

@@ -107,7 +107,9 @@ pub fn report_of(paths: &[PathBuf], threads: usize) -> Report {
 }
 
 fn conclude(mut capture: Capture, threads: usize) -> Report {
-    let analysis = engine::analyze(&mut capture, engine::Config { threads }, |_| {}).unwrap();
+    let analysis =
+        engine::analyze(&mut capture, engine::Config { threads, keys: engine::keys::Given::default() }, |_| {})
+            .unwrap();
     report::build(&analysis, &session::assemble(&analysis))
 }
 

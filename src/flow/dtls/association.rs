@@ -8,11 +8,15 @@ use super::{
     encrypted_flight::{EncryptedFlight, alert_length},
     finished::Finished,
     hello,
+    opened::{self, Opened},
     reassembly::Reassembly,
-    record::{Alert, Direction, Flight, Message, Offer, Record},
+    record::{Alert, Choice, Direction, Flight, Message, Offer, Record},
 };
 use crate::{
-    flow::sctp::Step,
+    flow::{
+        keyring::Keyring,
+        sctp::{SctpRecord, Step},
+    },
     time::{NANOS_PER_MILLI, Timestamp},
     wire::{
         dtls::{
@@ -78,12 +82,19 @@ pub struct Association {
     short_answer: Option<(Step, u64)>,
     /// Each end's Finished (DTLS 1.2).
     finished: Finished,
+    /// What was opened.
+    opened: Option<Box<Opened>>,
 }
 
 impl Association {
     /// Whether `direction` sent its ClientHello with this random.
     pub fn is_of(&self, random: &[u8; 32], direction: u8) -> bool {
         self.randoms.get(usize::from(direction)).is_some_and(|known| known.as_ref() == Some(random))
+    }
+
+    /// What the hellos say, once both were seen.
+    pub fn agreement(&self) -> Option<(&Offer, &Choice)> {
+        self.record.offer.as_ref().zip(self.record.choice.as_ref())
     }
 
     /// Whether the handshake came to its end.
@@ -207,6 +218,13 @@ impl Association {
         }
     }
 
+    /// Opens an encrypted record, if there are keys for it.
+    #[cold]
+    pub fn open(&mut self, record: &dtls::Record<'_>, seen: Seen, keys: &Keyring) {
+        let random = self.record.offer.as_ref().map(|offer| &offer.random);
+        self.opened.get_or_insert_default().push(record, seen, random, self.record.client, keys);
+    }
+
     /// Counts a datagram or STUN attribute.
     #[inline]
     pub fn count_carrier(&mut self, in_stun: bool) {
@@ -218,8 +236,25 @@ impl Association {
         self.parts.iter_mut().for_each(Reassembly::forget);
     }
 
-    /// Ends it.
-    pub fn finish(mut self) -> Record {
+    /// Ends it: what it was, and the SCTP inside, where it was opened.
+    pub fn finish(mut self) -> (Record, Option<Box<SctpRecord>>) {
+        let sctp = self.opened.take().and_then(|opened| self.learn(opened.finish()));
+        (self.conclude(), sctp)
+    }
+
+    /// Takes what was encrypted for what would be in clear without encryption.
+    fn learn(&mut self, found: opened::Found) -> Option<Box<SctpRecord>> {
+        let record = &mut self.record;
+        if let Some(choice) = &mut record.choice {
+            choice.srtp_profile = choice.srtp_profile.or(found.opening.srtp_profile);
+        }
+        record.certificates.extend(found.certificates);
+        record.alerts.extend(found.alerts);
+        record.opening = Some(found.opening);
+        found.sctp
+    }
+
+    fn conclude(mut self) -> Record {
         for (message, parts) in self.record.messages.iter_mut().zip(&self.parts) {
             message.missing = parts.missing();
         }

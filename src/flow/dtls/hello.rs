@@ -47,6 +47,7 @@ pub fn choice(hello: &ServerHello<'_>) -> Choice {
         srtp_profile: hello.srtp_profile(),
         application_protocol: hello.application_protocol().map(text),
         extended_master_secret: hello.extended_master_secret(),
+        encrypt_then_mac: hello.encrypt_then_mac(),
         connection_id: hello.connection_id().map(length),
     }
 }

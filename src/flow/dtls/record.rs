@@ -1,7 +1,8 @@
 //! What is known of a DTLS association at the end: owned, in integers.
 
 use crate::{
-    flow::sctp::Step,
+    crypto::tls::Failure,
+    flow::{keyring::Closed, sctp::Step},
     sdp::HashFunction,
     time::{NANOS_PER_SECOND, Timestamp},
     wire::dtls::{handshake::handshake_type::CLIENT_HELLO, version},
@@ -46,6 +47,8 @@ pub struct Record {
     pub in_stun: u64,
     /// When the handshake was over, as far as the tap can know; see [`Record::is_finished`].
     pub finish: Option<Step>,
+    /// How far its ciphertext was opened; `None` where no keys were given.
+    pub opening: Option<Opening>,
     /// Whether the last Finished is not in the capture, lost before the tap or cut: `finish` is then when data of both
     /// ends had proved it.
     pub is_finish_unseen: bool,
@@ -140,8 +143,31 @@ pub struct Choice {
     pub application_protocol: Option<String>,
     /// Whether the extended master secret is used (RFC 7627).
     pub extended_master_secret: bool,
+    /// Whether records with CBC are encrypted before their MAC is made (RFC 7366).
+    pub encrypt_then_mac: bool,
     /// Bytes of the connection id it wants to receive.
     pub connection_id: Option<u8>,
+}
+
+/// How far the ciphertext of an association was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// Why none was, as far as the keys tell.
+    pub closed: Option<Closed>,
+    /// Records opened, by direction: each is authentic.
+    pub records: [u64; 2],
+    /// Records that were not, by direction.
+    pub failures: [u64; 2],
+    /// The first of those: why, and where.
+    pub first_failure: Option<(Failure, Step)>,
+    /// The SRTP profile that encrypted extensions chose.
+    pub srtp_profile: Option<u16>,
+    /// Records of application data that hold no SCTP.
+    pub other_data: u64,
+    /// The direction of the client and the random of its hello, where the hellos took another path.
+    pub client: Option<u8>,
+    /// See `client`.
+    pub client_random: Option<[u8; 32]>,
 }
 
 /// A certificate in clear.

@@ -1,5 +1,6 @@
 //! What is known of an association at the end: plain integers.
 
+use super::Channel;
 use crate::time::{PacketId, Timestamp};
 
 /// When something was seen, and in which packet.
@@ -68,6 +69,10 @@ pub struct SctpRecord {
     pub aborts: u64,
     /// The first of them.
     pub first_aborts: Vec<Abort>,
+    /// Data channels, by their first message; capped.
+    pub channels: Vec<Channel>,
+    /// Messages of data channels beyond the cap.
+    pub channels_refused: u64,
 }
 
 /// An ABORT.
@@ -98,10 +103,26 @@ pub struct DirectionRecord {
     pub user_bytes: u64,
     /// DATA chunks whose TSN was seen before in this direction. A packet duplicated before the tap looks the same.
     pub retransmitted_chunks: u64,
+    /// Of these the ones after three SACKs without them (RFC 9260 section 7.2.4).
+    pub fast_retransmissions: u64,
+    /// Of these the ones that a timer was there for (RFC 9260 section 6.3.3).
+    pub timeout_retransmissions: u64,
     /// User data in them, in bytes.
     pub retransmitted_bytes: u64,
     /// DATA chunks too far behind to tell.
     pub unplaced_chunks: u64,
+    /// Whole messages.
+    pub messages: u64,
+    /// Fragments, or runs of them, that never became a message though nobody gave them up.
+    pub unfinished: u64,
+    /// Messages that were given up before the other end acknowledged them (RFC 3758), as far as they were seen.
+    pub abandoned_messages: u64,
+    /// When the first of them was.
+    pub first_abandoned: Option<Step>,
+    /// Lowest and highest TSN, where DATA was seen; of the last association.
+    pub tsns: Option<[u32; 2]>,
+    /// Last packet.
+    pub last: Option<Step>,
     /// Streams and payload protocols in use, in the order of their first chunk; capped.
     pub streams: Vec<StreamUse>,
     /// DATA chunks of streams beyond the cap.
@@ -124,6 +145,8 @@ pub struct DirectionRecord {
     pub heartbeat_round_trips: RoundTrips,
     /// First tag other than 0 in this end's packets: the one the other end chose.
     pub verification_tag: Option<u32>,
+    /// Last such tag: another where the association was restarted.
+    pub last_verification_tag: Option<u32>,
     /// The tag this end chose in its last INIT or INIT ACK.
     pub initiate_tag: Option<u32>,
     /// Outbound streams it asked for.
@@ -136,6 +159,13 @@ pub struct DirectionRecord {
     pub checksum_faults: u64,
     /// Packets whose checksum is 0.
     pub zero_checksums: u64,
+    /// Of these the ones that RFC 9653 does not allow: the other end did not ask for them, or an association is being set
+    /// up. Before a network card computes checksums, all of a host's packets look like this.
+    pub zero_checksums_unagreed: u64,
+    /// Whether this end can take messages in I-DATA chunks (RFC 8260), once it has said.
+    pub interleaving: Option<bool>,
+    /// Whether it understands messages that are given up (RFC 3758), once it has said.
+    pub partial_reliability: Option<bool>,
     /// FORWARD TSN and I-FORWARD-TSN chunks: messages given up.
     pub forward_tsns: u64,
     /// Requests to reset streams (how data channels are closed).
@@ -163,7 +193,7 @@ pub struct StreamUse {
     pub payload_protocol: u32,
     /// DATA chunks.
     pub chunks: u64,
-    /// Last fragments of messages.
+    /// Whole messages.
     pub messages: u64,
     /// User data in bytes.
     pub bytes: u64,

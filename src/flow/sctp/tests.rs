@@ -67,6 +67,7 @@ fn an_association_from_handshake_to_end() {
     let used = StreamUse { stream: 1, payload_protocol: 53, chunks: 2, messages: 2, bytes: 8, unordered: false };
     assert_eq!(a.streams, [used]);
     assert_eq!(a.zero_checksums, a.packets);
+    assert_eq!((a.messages, a.tsns, b.tsns), (2, Some([10, 11]), None));
 }
 
 #[test]
@@ -91,6 +92,47 @@ fn an_abort_is_kept_with_its_text() {
     let at = Step { time: Timestamp(MILLISECOND), packet: PacketId::new(0, 2) };
     assert_eq!(record.first_aborts, [Abort { direction: 1, at, cause: Some(12), text: Some("bye!".into()) }]);
     assert_eq!(record.associations, 0);
+}
+
+/// INIT or INIT ACK with parameters.
+fn init_with(kind: u8, tag: u32, parameters: &[u32]) -> Vec<u8> {
+    packet(tag, kind, 0, &[&[0xa, 100_000, 0x000a_000a, 10], parameters].concat())
+}
+
+#[test]
+fn zero_checksums_are_allowed_where_they_were_asked_for() {
+    // Only the second end accepts checksums of zero, by DTLS; both take I-DATA, and only the second FORWARD TSN.
+    let record = feed(&[
+        (0, init_with(1, 0, &[0x8008_0006, 0x8240_0000])),
+        (1, init_with(2, 0xa, &[0x8001_0008, 1, 0x8008_0006, 0x4082_0000, 0xc000_0004])),
+        (0, packet(0xb, 10, 0, &[1])),
+        (1, packet(0xa, 11, 0, &[])),
+        (0, data(0xb, 10)),
+        (1, sack(0xa, 10, 1)),
+    ]);
+    let [a, b] = &record.directions;
+    // Of the first end: INIT and COOKIE ECHO have to have one. Of the second: all.
+    assert_eq!((a.zero_checksums, a.zero_checksums_unagreed), (3, 2));
+    assert_eq!((b.zero_checksums, b.zero_checksums_unagreed), (3, 3));
+    assert_eq!((a.interleaving, b.interleaving), (Some(true), Some(true)));
+    assert_eq!((a.partial_reliability, b.partial_reliability), (Some(false), Some(true)));
+    // Chromium lists FORWARD TSN (192) among its chunks alone.
+    let listed = feed(&[(0, init_with(1, 0, &[0x8008_0008, 0x82c0_40c2]))]);
+    assert_eq!(listed.directions[0].partial_reliability, Some(true));
+    let unknown = feed(&[(0, data(1, 1))]);
+    assert_eq!((unknown.directions[0].zero_checksums_unagreed, unknown.directions[0].interleaving), (0, None));
+}
+
+#[test]
+fn messages_are_handed_out() {
+    let mut association = Association::<Bytes>::default();
+    let mut found = Vec::new();
+    let step = Step { time: Timestamp(0), packet: PacketId::new(0, 1) };
+    for (direction, bytes) in [(0, data(1, 7)), (1, data(1, 7)), (1, data(1, 7))] {
+        let mut sink = |direction, message: Message<Bytes>| found.push((direction, message.content.into_bytes()));
+        association.packet_with(&bytes, bytes.len(), direction, step, &mut sink).unwrap();
+    }
+    assert_eq!(found, [(0, vec![0xaa, 0xbb, 0xcc, 0xdd]), (1, vec![0xaa, 0xbb, 0xcc, 0xdd])]);
 }
 
 #[test]

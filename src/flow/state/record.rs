@@ -118,7 +118,7 @@ impl Flow {
             dtls: dtls.associations,
             dtls_replaced: dtls.replaced,
             dtls_acknowledgements: dtls.acknowledgements,
-            sctp: self.sctp.map(|association| Box::new(association.finish())),
+            sctp: self.sctp.map(|association| Box::new(association.finish())).or(dtls.sctp),
             icmp_errors,
             icmp,
             broken_rtcp: self.broken_rtcp,

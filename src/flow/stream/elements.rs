@@ -460,7 +460,7 @@ impl Followed {
         add(&mut self.levels, &next.levels, Levels::add);
         match (&mut self.send_times, &next.send_times) {
             (Some(own), Some(other)) => own.add(other),
-            (own, other) => *own = own.take().or_else(|| *other),
+            (own, other) => *own = own.take().or(*other),
         }
         add(&mut self.frames, &next.frames, Frames::add);
         add(&mut self.capture_times, &next.capture_times, CaptureTimes::add);

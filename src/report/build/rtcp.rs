@@ -26,6 +26,7 @@ pub fn rtcp(context: &Context<'_>, flows: &[&FlowRecord]) -> Option<document::Rt
     for rtcp in all {
         sum.packets += rtcp.datagrams();
         sum.encrypted += rtcp.encrypted;
+        sum.decrypted += rtcp.decrypted;
         for (length, count) in &rtcp.tag_lengths {
             *sum.tag_lengths.entry(*length).or_default() += count;
         }

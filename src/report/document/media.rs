@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{HeaderExtension, PacketRef, Reported, Rtcp, Sctp, StepStatus, TransportWide};
+use super::{DataChannel, HeaderExtension, PacketRef, Reported, Rtcp, Sctp, StepStatus, TransportWide};
 
 /// The communicating step.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -18,8 +18,8 @@ pub struct Communicating {
     pub rtcp: Option<Rtcp>,
     /// SCTP association; `null` without one. The busiest, should there be several.
     pub sctp: Option<Sctp>,
-    /// Data channels.
-    pub data_channels: Vec<serde_json::Value>,
+    /// Data channels of all its associations, by their first message.
+    pub data_channels: Vec<DataChannel>,
 }
 
 /// One RTP stream: one SSRC in one direction, over all paths that it took, as seen at the tap.

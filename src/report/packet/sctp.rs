@@ -2,12 +2,16 @@
 
 use super::{Node, View, words};
 use crate::wire::sctp::{
-    Causes, Checksum, Chunk, Content, Data, Init, Packet, ParameterContent, Parameters, Sack, payload_protocol_name,
+    Causes, Checksum, Chunk, Content, Data, Dcep, Init, Open, Packet, ParameterContent, Parameters, Reliability, Sack,
+    payload_protocol_name,
 };
 
 /// Bytes of the common header (RFC 9260 section 3.1), and of a chunk's (section 3.2).
 const HEADER: usize = 12;
 const CHUNK_HEADER: usize = 4;
+/// Payload protocol identifier of DCEP (RFC 8832 section 8.1), and bytes of the fixed part of its opening.
+const DCEP: u32 = 50;
+const OPEN_HEADER: usize = 12;
 
 /// `5000 > 5000 DATA tsn 7 stream 1 ppid WebRTC String 12 bytes, SACK 6`.
 pub(super) fn summary(view: View<'_>) -> String {
@@ -81,7 +85,47 @@ fn data_words(data: &Data<'_>) -> String {
         (false, false) => " middle",
     };
     let (tsn, stream, length) = (data.tsn, data.stream, words::bytes(data.payload_length.into()));
-    format!(" tsn {tsn} stream {stream}{protocol} {length}{part}")
+    let dcep = dcep(data).map(|dcep| dcep_words(&dcep)).unwrap_or_default();
+    format!(" tsn {tsn} stream {stream}{protocol} {length}{part}{dcep}")
+}
+
+/// What a chunk says of its data channel, where it is a whole message of DCEP.
+fn dcep<'a>(data: &Data<'a>) -> Option<Dcep<'a>> {
+    let is_dcep = data.begin && data.end && data.payload_protocol == Some(DCEP);
+    is_dcep.then(|| Dcep::parse(data.payload).ok()).flatten()
+}
+
+fn dcep_words(dcep: &Dcep<'_>) -> String {
+    match dcep {
+        Dcep::Open(open) => format!(" DATA_CHANNEL_OPEN {}", quoted(open.label)),
+        Dcep::Acknowledgement => " DATA_CHANNEL_ACK".to_owned(),
+        Dcep::Unknown(kind) => format!(" DCEP type {kind}"),
+    }
+}
+
+fn quoted(text: &[u8]) -> String {
+    words::quoted(&String::from_utf8_lossy(text))
+}
+
+fn dcep_node(dcep: &Dcep<'_>, at: usize, length: usize, view: View<'_>) -> Node {
+    let node = view.node(dcep_words(dcep).trim_start(), at, length);
+    let Dcep::Open(open) = dcep else { return node };
+    let Open { channel_type, priority, label, protocol, .. } = open;
+    let order = if open.is_ordered() { "in order" } else { "in any order" };
+    let limit = match open.reliability() {
+        Reliability::Reliable => "reliable".to_owned(),
+        Reliability::Retransmissions(count) => format!("{count} retransmissions"),
+        Reliability::Lifetime(milliseconds) => format!("{milliseconds} ms"),
+        Reliability::Unknown(_) => "unassigned".to_owned(),
+    };
+    let text = at + OPEN_HEADER;
+    node.with(vec![
+        view.node(format!("channel type: 0x{channel_type:02x} ({order}, {limit})"), at + 1, 1),
+        view.node(format!("priority: {priority}"), at + 2, 2),
+        view.node(format!("reliability parameter: {}", open.reliability_parameter), at + 4, 4),
+        view.node(format!("label: {}", quoted(label)), text, label.len()),
+        view.node(format!("protocol: {}", quoted(protocol)), text + label.len(), protocol.len()),
+    ])
 }
 
 fn ppid_words(ppid: u32) -> String {
@@ -157,7 +201,9 @@ fn data_nodes(data: &Data<'_>, at: usize, places: [usize; 3], view: View<'_>, fi
         fields.push(view.node(format!("fragment: {fragment}"), at + protocol_at, 4));
     }
     let label = format!("payload: {}", words::bytes(data.payload_length.into()));
-    fields.push(view.node(label, at + payload_at, data.payload.len()));
+    let payload = view.node(label, at + payload_at, data.payload.len());
+    let dcep = dcep(data).map(|dcep| dcep_node(&dcep, at + payload_at, data.payload.len(), view));
+    fields.push(payload.with(dcep.into_iter().collect()));
 }
 
 fn init_nodes(init: &Init<'_>, at: usize, view: View<'_>, fields: &mut Vec<Node>) {

@@ -187,6 +187,23 @@ fn sctp_line_and_tree() {
 
 /// STUN in DATA in STUN, as deep as a datagram can hold it.
 #[test]
+fn dcep_line_and_tree() {
+    // Laid out by hand: DATA (RFC 9260 section 3.3.1) with DATA_CHANNEL_OPEN (RFC 8832 section 5.1) in it.
+    let open = *b"\x03\x81\x01\x00\x00\x00\x00\x05\x00\x04\x00\x02chatv1\x00\x00";
+    let head = [0x1388_1388_u32, 1, 0, 0x0003_0022, 7, 0x0001_0000, 50];
+    let bytes: Vec<u8> = head.iter().flat_map(|word| word.to_be_bytes()).chain(open).collect();
+    assert_eq!(
+        said(Protocol::Sctp, &bytes),
+        "SCTP 5000 > 5000 DATA tsn 7 stream 1 ppid 50 (WebRTC DCEP) 18 bytes DATA_CHANNEL_OPEN \"chat\""
+    );
+    let nodes = tree(Protocol::Sctp, &bytes, 0, bytes.len());
+    let place = |start| find(&nodes, start).map(|node| (node.offset, node.length));
+    assert_eq!(place("channel type: 0x81 (in any order, 5 retransmissions)"), Some((29, 1)));
+    assert_eq!((place("priority: 256"), place("reliability parameter: 5")), (Some((30, 2)), Some((32, 4))));
+    assert_eq!((place("label: \"chat\""), place("protocol: \"v1\"")), (Some((40, 4)), Some((44, 2))));
+}
+
+#[test]
 fn nesting_is_bounded() {
     let mut bytes = message(0x0016, &[]);
     while bytes.len() < 60_000 {

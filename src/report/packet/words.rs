@@ -99,6 +99,7 @@ pub(super) fn reason(fault: Malformed) -> String {
         Layer::ChannelData => "ChannelData",
         Layer::Dtls => "DTLS",
         Layer::Rtp => "RTP",
+        Layer::Payload => "RTP payload",
         Layer::Rtcp => "RTCP",
         Layer::Sctp => "SCTP",
         Layer::Quic => "QUIC",

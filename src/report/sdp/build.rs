@@ -165,6 +165,7 @@ fn media(own: &Media) -> MediaEntry {
             .collect(),
         msids: own.msids.iter().map(msid).collect(),
         sctp_port: own.sctp_port.or(own.sctpmap.as_ref().map(|map| map.port)),
+        sctp_initiate_tag: own.sctp_init.map(|init| init.initiate_tag),
         max_message_size: own.max_message_size,
         bandwidths: own.bandwidths.iter().map(|one| format!("{}:{}", one.kind, one.value)).collect(),
     }

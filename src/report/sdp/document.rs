@@ -148,6 +148,8 @@ pub struct MediaEntry {
     pub msids: Vec<String>,
     /// SCTP's port.
     pub sctp_port: Option<u16>,
+    /// The tag of the SCTP INIT that stands here in place of the wire (`a=sctp-init`).
+    pub sctp_initiate_tag: Option<u32>,
     /// The greatest message, in bytes.
     pub max_message_size: Option<u64>,
     /// Bandwidths: `AS:512`.

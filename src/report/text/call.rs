@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, io};
 
 use super::{
-    super::document::{Candidate, CandidatePair, Rtcp, RtpStream, Sctp, Session, SessionEndpoint, StepStatus},
-    connecting, extension,
-    number::{bitrate, by_count, bytes, counted, duration, grouped, moment, short_time},
+    super::document::{Candidate, CandidatePair, Rtcp, RtpStream, Session, SessionEndpoint, StepStatus},
+    connecting, data_channel, extension,
+    number::{bitrate, by_count, bytes, counted, duration, grouped, moment},
     page::{Label, Page, Tone},
-    securing, signalling, stream, verdict_sign, verdict_tone,
+    sctp, securing, signalling, stream, verdict_sign, verdict_tone,
 };
 
 /// Addresses that a heading names one by one.
@@ -35,9 +35,9 @@ pub(super) fn write(session: &Session, page: &mut Page<'_>) -> io::Result<()> {
         self::rtcp(rtcp, page)?;
     }
     if let Some(sctp) = &communicating.sctp {
-        self::sctp(sctp, page)?;
+        sctp::write(sctp, page)?;
     }
-    Ok(())
+    data_channel::write(&communicating.data_channels, page)
 }
 
 /// Who takes part: by address alone where that tells them apart.
@@ -219,42 +219,6 @@ fn rtcp(rtcp: &Rtcp, page: &mut Page<'_>) -> io::Result<()> {
     lines.extend((!byes.is_empty()).then(|| format!("BYE: {}", few(&byes, page))));
     for line in lines {
         page.paragraph(&Label::indent(8), Tone::Plain, &line)?;
-    }
-    Ok(())
-}
-
-fn sctp(sctp: &Sctp, page: &mut Page<'_>) -> io::Result<()> {
-    let [one, other] = sctp.ports;
-    let mut text = format!(
-        "over {}, ports {one} and {other}, {}: {}, {} of user data",
-        sctp.transport,
-        sctp.state,
-        counted(sctp.packets, "packet"),
-        bytes(sctp.user_bytes)
-    );
-    if !sctp.chunks.is_empty() {
-        text.push_str(&format!("; {}", by_count(&sctp.chunks)));
-    }
-    let troubles = [
-        (sctp.retransmitted_chunks, "sent again"),
-        (sctp.gap_blocks, "gaps reported"),
-        (sctp.duplicate_tsns, "duplicates reported"),
-        (sctp.bad_checksums, "wrong checksums"),
-    ];
-    for (count, what) in troubles.iter().filter(|(count, _)| *count > 0) {
-        text.push_str(&format!("; {} {what}", grouped(*count)));
-    }
-    if let Some(seconds) = sctp.round_trip_time_mean {
-        text.push_str(&format!("; round trip from tap {}", short_time(seconds)));
-    }
-    if sctp.associations > 1 {
-        text.push_str(&format!("; {} one after the other", counted(sctp.associations, "association")));
-    }
-    page.paragraph(&Label { width: 6, ..Label::new(2, "SCTP", Tone::Strong) }, Tone::Plain, &text)?;
-    for cause in &sctp.causes {
-        let said = cause.text.as_ref().map_or_else(String::new, |text| format!(" \"{text}\""));
-        let line = format!("{} from {}: {}{said} (packet {})", cause.chunk, cause.sender, cause.cause, cause.packet);
-        page.paragraph(&Label::indent(8), Tone::Bad, &line)?;
     }
     Ok(())
 }

@@ -178,6 +178,8 @@ fn values(media: &MediaEntry, page: &mut Page<'_>) -> io::Result<()> {
         Some(size) => format!("port {port}, messages of up to {size} bytes"),
         None => format!("port {port}"),
     });
+    let init = media.sctp_initiate_tag.map(|tag| format!("INIT here, none on the wire: tag 0x{tag:08x}"));
+    let sctp = list(sctp.into_iter().chain(init).collect());
     let timing = [("ptime", media.ptime), ("maxptime", media.maxptime)];
     let timing = timing.into_iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value} ms")));
     let shown = [

@@ -83,6 +83,7 @@ impl Reader {
                 push(&mut self.media().source_groups, group);
             }
             "sctpmap" => self.media().sctpmap = Some(tolerant::sctpmap(value)?),
+            "sctp-init" => self.media().sctp_init = Some(tolerant::sctp_init(value)?),
             "crypto" => {
                 let crypto = tolerant::crypto(value, number)?;
                 push(&mut self.media().crypto, crypto);

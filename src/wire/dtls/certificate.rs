@@ -1,6 +1,6 @@
-//! The bodies of Certificate and ServerKeyExchange as DTLS 1.2 and before send them, in clear. DTLS 1.3 encrypts both.
+//! The bodies of Certificate and ServerKeyExchange as DTLS 1.2 and before send them, in clear, and what DTLS 1.3 encrypts.
 
-use super::handshake::{Handshake, handshake_type};
+use super::handshake::{Handshake, extension_type, handshake_type};
 use crate::wire::{Layer, Reader};
 
 /// `named_curve`, the only ECCurveType in use (RFC 8422 section 5.4).
@@ -16,6 +16,38 @@ pub fn certificates(body: &[u8]) -> impl Iterator<Item = &[u8]> {
         let length = reader.u24().ok()?;
         reader.take(length as usize).ok()
     })
+}
+
+/// The certificates of a Certificate message of DTLS 1.3 (RFC 8446 section 4.4.2), the sender's own first, each in DER.
+/// What follows a length that does not fit is left out.
+pub fn certificates_of_1_3(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut outer = Reader::new(Layer::Dtls, body);
+    let context = outer.u8().map_or(0, usize::from);
+    let length = outer.skip(context).and_then(|()| outer.u24()).map_or(0, |length| length as usize);
+    let mut reader = Reader::new(Layer::Dtls, outer.take(length).unwrap_or_default());
+    std::iter::from_fn(move || {
+        let length = reader.u24().ok()?;
+        let der = reader.take(length as usize).ok()?;
+        let extensions = reader.u16().ok()?;
+        reader.skip(usize::from(extensions)).ok()?;
+        Some(der)
+    })
+}
+
+/// The SRTP profile that the body of EncryptedExtensions chooses (RFC 8446 section 4.3.1, RFC 5764 section 4.1.1).
+#[must_use]
+pub fn encrypted_srtp_profile(body: &[u8]) -> Option<u16> {
+    let mut outer = Reader::new(Layer::Dtls, body);
+    let length = outer.u16().ok()?;
+    let mut reader = Reader::new(Layer::Dtls, outer.take(length.into()).ok()?);
+    loop {
+        let (kind, length) = (reader.u16().ok()?, reader.u16().ok()?);
+        let mut data = Reader::new(Layer::Dtls, reader.take(length.into()).ok()?);
+        if kind == extension_type::USE_SRTP {
+            // One profile in a list of one.
+            return data.u16().ok().filter(|length| *length == 2).and_then(|_| data.u16().ok());
+        }
+    }
 }
 
 /// The group of a ServerKeyExchange's body, and the signature scheme where DTLS 1.2 names one (RFC 8422 section 5.4).

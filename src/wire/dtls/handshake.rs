@@ -3,6 +3,8 @@
 mod tls;
 
 use super::version;
+pub mod extension_type;
+
 use crate::wire::{Entries, Kind, Layer, Malformed, Reader};
 
 /// Bytes of a handshake header (RFC 6347 section 4.2.2).
@@ -18,6 +20,8 @@ pub mod handshake_type {
     pub const HELLO_VERIFY_REQUEST: u8 = 3;
     /// NewSessionTicket (RFC 5077).
     pub const NEW_SESSION_TICKET: u8 = 4;
+    /// EncryptedExtensions (RFC 8446 section 4.3.1).
+    pub const ENCRYPTED_EXTENSIONS: u8 = 8;
     /// Certificate.
     pub const CERTIFICATE: u8 = 11;
     /// ServerKeyExchange (RFC 5246 section 7.4.3).
@@ -32,30 +36,6 @@ pub mod handshake_type {
     pub const CLIENT_KEY_EXCHANGE: u8 = 16;
     /// Finished.
     pub const FINISHED: u8 = 20;
-}
-
-/// Extension types (IANA "TLS ExtensionType Values") that are read here.
-pub mod extension_type {
-    /// `server_name` (RFC 6066).
-    pub const SERVER_NAME: u16 = 0;
-    /// `supported_groups` (RFC 8446).
-    pub const SUPPORTED_GROUPS: u16 = 10;
-    /// `signature_algorithms` (RFC 8446).
-    pub const SIGNATURE_ALGORITHMS: u16 = 13;
-    /// `use_srtp` (RFC 5764).
-    pub const USE_SRTP: u16 = 14;
-    /// `application_layer_protocol_negotiation` (RFC 7301).
-    pub const ALPN: u16 = 16;
-    /// `extended_master_secret` (RFC 7627).
-    pub const EXTENDED_MASTER_SECRET: u16 = 23;
-    /// `supported_versions` (RFC 8446).
-    pub const SUPPORTED_VERSIONS: u16 = 43;
-    /// `cookie` (RFC 8446).
-    pub const COOKIE: u16 = 44;
-    /// `key_share` (RFC 8446).
-    pub const KEY_SHARE: u16 = 51;
-    /// `connection_id` (RFC 9146, RFC 9147).
-    pub const CONNECTION_ID: u16 = 54;
 }
 
 /// The random of a HelloRetryRequest: SHA-256 of the words "HelloRetryRequest" (RFC 8446 section 4.1.3).
@@ -419,6 +399,12 @@ impl<'a> ServerHello<'a> {
     #[must_use]
     pub fn application_protocol(&self) -> Option<&'a [u8]> {
         application_protocols(self.extensions).next()
+    }
+
+    /// Whether it takes encrypt-then-MAC (RFC 7366).
+    #[must_use]
+    pub fn encrypt_then_mac(&self) -> bool {
+        self.extensions.find(extension_type::ENCRYPT_THEN_MAC).is_some()
     }
 
     /// Whether the extended master secret is used (RFC 7627).

@@ -1,7 +1,7 @@
 //! The layers that a sender sends, in all its simulcast streams, and their rates
 //! (webrtc.org/experiments/rtp-hdrext/video-layers-allocation00).
 
-use super::bits::Bits;
+use crate::wire::bits::Bits;
 
 /// Bytes of a number in LEB128 (AV1 specification section 4.10.5).
 const LONGEST_LEB128: usize = 5;

@@ -1,7 +1,7 @@
 //! The dependency descriptor: which layer a frame is of (AV1 RTP specification, appendix A, sections A.8.2 and A.8.3;
 //! any codec may carry it).
 
-use super::bits::Bits;
+use crate::wire::bits::Bits;
 
 /// Frame dependency templates that a structure may have.
 pub const TEMPLATES: usize = 64;
