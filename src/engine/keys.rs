@@ -67,6 +67,11 @@ impl Keys {
         self.log.tally().secrets > 0
     }
 
+    /// The key log, where there is one.
+    pub fn log(&self) -> Option<&KeyLog> {
+        Some(&self.log).filter(|log| log.tally().secrets > 0)
+    }
+
     /// Takes a datagram that may bring a hello.
     #[cold]
     pub fn take_datagram(&mut self, key: FlowKey, datagram: &Datagram<'_>) {

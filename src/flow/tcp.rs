@@ -11,8 +11,6 @@ mod order;
 mod table;
 mod tls;
 
-use std::sync::Arc;
-
 use self::{
     contents::{Contents, Gap},
     frames::Piece,
@@ -46,7 +44,6 @@ pub struct Connections {
     uncaptured: Uncaptured,
     missing: Missing,
     resources: Resources,
-    keys: Option<Arc<KeyLog>>,
     tls: TlsConnections,
 }
 
@@ -137,14 +134,13 @@ impl Uncaptured {
 }
 
 impl Connections {
-    /// Connections whose TLS is opened with the secrets of a key log.
-    #[must_use]
-    pub fn with_keys(keys: Arc<KeyLog>) -> Self {
-        Self { keys: Some(keys), ..Self::default() }
-    }
-
     /// Takes the next segment.
     pub fn push(&mut self, key: FlowKey, segment: &Segment<'_>) -> Findings {
+        self.push_keyed(key, segment, None)
+    }
+
+    /// Takes the next segment, where there is a key log, with which TLS is opened.
+    pub fn push_keyed(&mut self, key: FlowKey, segment: &Segment<'_>, keys: Option<&KeyLog>) -> Findings {
         let mut findings = Findings::default();
         let Segment { header, length, .. } = *segment;
         let syn = header.has(TcpHeader::SYN);
@@ -165,7 +161,7 @@ impl Connections {
         slot.last = segment.mark;
         let held_before = slot.connection.held_bytes();
         std::mem::swap(&mut self.resources, &mut findings.out.resources);
-        slot.connection.push(segment, self.keys.as_deref(), &mut findings);
+        slot.connection.push(segment, keys, &mut findings);
         std::mem::swap(&mut self.resources, &mut findings.out.resources);
         self.held_bytes -= held_before;
         if self.held_bytes + slot.connection.held_bytes() > HELD_BYTES {

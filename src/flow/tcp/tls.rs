@@ -271,7 +271,8 @@ impl Tls {
         while let Some(record) = records.next() {
             self.take_record(direction, &record, mark, &mut plaintext, findings);
         }
-        if let Some(of) = self.directions.get_mut(direction).filter(|of| !of.is_given_up) {
+        let is_over = matches!(self.phase, Phase::Over);
+        if let Some(of) = self.directions.get_mut(direction).filter(|of| !is_over && !of.is_given_up) {
             of.records = records;
         }
     }

@@ -8,9 +8,6 @@ use crate::{
 /// Bytes of handshake messages up to the end of a ServerHello.
 const FLIGHT_BYTES: usize = 64 << 10;
 
-/// `encrypt_then_mac` (RFC 7366).
-const ENCRYPT_THEN_MAC: u16 = 22;
-
 /// Bytes of the header of a handshake message.
 const HEADER: usize = 4;
 
@@ -69,7 +66,7 @@ impl Chosen {
             version: hello.selected_version(),
             cipher_suite: hello.cipher_suite,
             random: *hello.random,
-            encrypt_then_mac: hello.extensions().any(|extension| extension.kind == ENCRYPT_THEN_MAC),
+            encrypt_then_mac: hello.encrypt_then_mac(),
         }
     }
 
@@ -82,5 +79,53 @@ impl Chosen {
             server_random: &self.random,
             encrypt_then_mac: self.encrypt_then_mac,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ServerHello of RFC 8448 section 3: TLS 1.3, TLS_AES_128_GCM_SHA256.
+    const SERVER_HELLO: &str = "020000560303a6af06a4121860dc5e6e60249cd34c95930c8ac5cb1434dac155772ed3e26928001301000\
+        02e00330024001d0020c9828876112095fe66762bdbf7c672e156d6cc253b833df1dd69b1b04e751f0f002b00020304";
+    const RETRY_RANDOM: &str = "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c";
+
+    fn hex(digits: &str) -> Vec<u8> {
+        let pairs = digits.as_bytes().chunks(2);
+        pairs.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    }
+
+    fn choice(parts: &[&[u8]]) -> Result<Option<(u16, u16)>, NoServerHello> {
+        let mut flight = Flight::default();
+        for part in parts {
+            let found = flight.push(part)?;
+            assert!(flight.held_bytes() <= 2 * FLIGHT_BYTES);
+            if let Some(chosen) = found {
+                return Ok(Some((chosen.version, chosen.cipher_suite)));
+            }
+        }
+        Ok(None)
+    }
+
+    #[test]
+    fn a_server_hello_in_any_records() {
+        let hello = hex(SERVER_HELLO);
+        let chosen = Ok(Some((0x0304, 0x1301)));
+        assert_eq!(choice(&[&hello]), chosen);
+        assert_eq!(choice(&hello.chunks(1).collect::<Vec<_>>()), chosen);
+        assert_eq!(choice(&[&hello[..89]]), Ok(None));
+        // Behind a HelloRequest (RFC 5246 section 7.4.1.1), and behind a HelloRetryRequest.
+        let retry = hex(&format!("{}{RETRY_RANDOM}{}", &SERVER_HELLO[..12], &SERVER_HELLO[76..]));
+        assert_eq!(choice(&[&[0; 4], &retry, &hello]), chosen);
+        assert_eq!(choice(&[&retry]), Ok(None));
+    }
+
+    #[test]
+    fn what_has_no_server_hello() {
+        let hello = hex(SERVER_HELLO);
+        assert_eq!(choice(&[&[&[2, 0, 0, 20][..], &hello[4..24]].concat()]), Err(NoServerHello));
+        let endless = [&[11, 0xff, 0xff, 0xff][..], &[0; 0x3ffc]].concat();
+        assert_eq!(choice(&[&endless, &[0; 0x4000], &[0; 0x4000], &[0; 0x4001]]), Err(NoServerHello));
     }
 }
