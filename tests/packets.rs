@@ -102,7 +102,7 @@ fn the_second_look_agrees_with_the_first() {
     for path in &captures {
         let open = || Capture::open(std::slice::from_ref(path), &Options::default());
         let Ok(mut capture) = open() else { continue };
-        let Ok(analysis) = engine::analyze(&mut capture, Config { threads: 1 }, |_| {}) else { continue };
+        let Ok(analysis) = engine::analyze(&mut capture, Config::new(1), |_| {}) else { continue };
         let mut counts: BTreeMap<FlowKey, BTreeMap<Protocol, u64>> = BTreeMap::new();
         let (mut capture, mut revisit, mut frames) = (open().unwrap(), Revisit::new(&analysis), 0);
         while let Some(visit) = revisit.next(&mut capture).unwrap() {

@@ -25,7 +25,7 @@ use crate::analysis::captures;
 
 fn signalling(path: &Path, threads: usize) -> Signalling {
     let mut capture = Capture::open(&[path.to_owned()], &Options::default()).unwrap();
-    engine::analyze(&mut capture, Config { threads }, |_| {}).unwrap().signalling
+    engine::analyze(&mut capture, Config::new(threads), |_| {}).unwrap().signalling
 }
 
 fn descriptions(signalling: &Signalling) -> Vec<&Description> {

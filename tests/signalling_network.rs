@@ -40,7 +40,7 @@ fn signalling(packets: &[Vec<u8>]) -> Signalling {
     }
     let mut capture =
         Capture::from_reader("capture", Box::new(Cursor::new(writer.bytes)), &Options::default()).unwrap();
-    engine::analyze(&mut capture, Config { threads: 1 }, |_| {}).unwrap().signalling
+    engine::analyze(&mut capture, Config::new(1), |_| {}).unwrap().signalling
 }
 
 fn contents(signalling: Signalling) -> Vec<Content> {
@@ -103,7 +103,7 @@ fn sip_in_cut_packets() {
     writer.snapped(0, &packet[..96], packet.len() as u32);
     let mut capture =
         Capture::from_reader("capture", Box::new(Cursor::new(writer.bytes)), &Options::default()).unwrap();
-    let found = contents(engine::analyze(&mut capture, Config { threads: 1 }, |_| {}).unwrap().signalling);
+    let found = contents(engine::analyze(&mut capture, Config::new(1), |_| {}).unwrap().signalling);
     let [Content::SipRequest(request)] = &found[..] else { panic!("{found:?}") };
     assert_eq!((request.method.as_str(), request.uri.as_str()), ("INVITE", "sip:bob@biloxi.example.com"));
 

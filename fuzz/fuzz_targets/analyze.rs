@@ -19,7 +19,7 @@ use rtcscope::{
 fuzz_target!(|bytes: &[u8]| {
     let capture = open(bytes.to_vec()).or_else(|| open(records(bytes)));
     let Some(mut capture) = capture else { return };
-    let analysis = engine::analyze(&mut capture, engine::Config { threads: 1 }, |_| {}).unwrap();
+    let analysis = engine::analyze(&mut capture, engine::Config::new(1), |_| {}).unwrap();
     let report = report::build(&analysis, &session::assemble(&analysis));
     write_json(&report, &mut sink()).unwrap();
     write_ndjson(&report, &mut sink()).unwrap();

@@ -19,7 +19,7 @@ use clap::ValueEnum;
 use super::{Input, Progress, output::Output, spool::Spooled};
 use crate::{
     capture::{Batch, Capture, FileSummary},
-    engine::{self, Analysis, Revisit, keys::Given},
+    engine::{self, Analysis, Revisit},
     report::{
         document::PacketRef,
         packet::{Entry, List, Scene},
@@ -97,7 +97,7 @@ impl<'a> Listing<'a> {
     fn analyze(&self, mut capture: Capture) -> anyhow::Result<Analysis> {
         let progress = Progress::new(self.config.progress);
         let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let settings = engine::Config { threads: threads.get(), keys: Given::default() };
+        let settings = engine::Config::new(threads.get());
         let analysis =
             engine::analyze(&mut capture, settings, |read| progress.update(read.bytes_read, read.bytes_total));
         progress.finish();

@@ -41,6 +41,14 @@ pub struct Config {
     pub keys: Given,
 }
 
+impl Config {
+    /// An analysis in so many threads, without keys.
+    #[must_use]
+    pub fn new(threads: usize) -> Self {
+        Self { threads, keys: Given::default() }
+    }
+}
+
 /// What an analysis found, before anything is joined or judged.
 #[derive(Debug)]
 pub struct Analysis {
@@ -66,6 +74,8 @@ pub struct Analysis {
     pub signalling: Signalling,
     /// Files with descriptions and candidates that the user gave beside the capture: name and content.
     pub given: Vec<(String, sdp::input::Input)>,
+    /// Whether there were keys, given or found.
+    pub has_keys: bool,
     /// What did not fit into bounded memory.
     pub refused: Refused,
     /// The earliest packet.
@@ -140,6 +150,7 @@ pub fn analyze(
         tls: TlsConnections::default(),
         signalling: Signalling::default(),
         given: Vec::new(),
+        has_keys: false,
         refused: Refused::default(),
         start: files.iter().filter_map(|file| file.first).min(),
         files,

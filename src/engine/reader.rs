@@ -266,6 +266,8 @@ pub struct Reader {
     signals: Collector,
     /// None until there is a key log.
     keys: Option<Box<Keys>>,
+    /// Whether a description had keys.
+    has_sdes: bool,
 }
 
 impl Reader {
@@ -301,6 +303,7 @@ impl Reader {
         self.connections.end().into_iter().for_each(|signal| self.signals.add(signal));
         self.signals.miss(self.connections.missing());
         analysis.signalling = self.signals.finish();
+        analysis.has_keys = self.keys.is_some() || self.has_sdes;
         let counters = self.fragments.counters();
         analysis.faults.merge(self.faults);
         for (total, count) in analysis.reassembled.iter_mut().zip(self.reassembled) {
@@ -439,6 +442,7 @@ impl Reader {
     fn take_signals_of(&mut self, work: &mut Work, item: &Item, signals: Vec<Signal>) {
         for signal in signals {
             let learned: Vec<_> = keys::of_signal(&signal).map(Arc::new).collect();
+            self.has_sdes |= !learned.is_empty();
             work.push_keys(learned, *item);
             self.signals.add(signal);
         }

@@ -107,9 +107,7 @@ pub fn report_of(paths: &[PathBuf], threads: usize) -> Report {
 }
 
 fn conclude(mut capture: Capture, threads: usize) -> Report {
-    let analysis =
-        engine::analyze(&mut capture, engine::Config { threads, keys: engine::keys::Given::default() }, |_| {})
-            .unwrap();
+    let analysis = engine::analyze(&mut capture, engine::Config::new(threads), |_| {}).unwrap();
     report::build(&analysis, &session::assemble(&analysis))
 }
 

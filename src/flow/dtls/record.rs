@@ -332,11 +332,14 @@ impl Record {
         })
     }
 
-    /// The SRTP profile that was chosen; all that were offered where DTLS 1.3 hides the choice, none before a choice.
+    /// The SRTP profile that was chosen; all that were offered where DTLS 1.3 hides the choice and no key opens it, none
+    /// before a choice.
     #[must_use]
     pub fn srtp_profiles(&self) -> &[u16] {
         match (&self.choice, &self.offer) {
-            (Some(choice), Some(offer)) if choice.version == version::DTLS_1_3 => &offer.srtp_profiles,
+            (Some(choice), Some(offer)) if choice.version == version::DTLS_1_3 && choice.srtp_profile.is_none() => {
+                &offer.srtp_profiles
+            }
             (Some(choice), _) => choice.srtp_profile.as_slice(),
             (None, _) => &[],
         }
