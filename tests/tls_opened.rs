@@ -6,7 +6,6 @@ mod conversation;
 mod craft;
 
 use std::{
-    ffi::OsStr,
     fs,
     io::{Read, Write},
     process::Command,
@@ -24,7 +23,7 @@ use rtcscope::{
     },
     time::PacketId,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_rustls::rustls::{
     ClientConfig, ClientConnection, KeyLog, RootCertStore, ServerConfig, ServerConnection, SupportedCipherSuite,
     crypto::{CryptoProvider, SupportedKxGroup, ring},
@@ -200,15 +199,13 @@ fn repeated(count: usize) -> Turns {
 
 /// An offer and its answer in JSON.
 fn https() -> Turns {
-    let (offer, answer) = (offer(), answer());
-    let request = format!(
-        "POST /call HTTP/1.1\r\nHost: call.example.org\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{offer}",
-        offer.len()
-    );
-    let response = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{answer}",
-        answer.len()
-    );
+    posted(&offer(), &answer())
+}
+
+fn posted(offer: &str, answer: &str) -> Turns {
+    let kind = "Content-Type: application/json\r\nContent-Length:";
+    let request = format!("POST /call HTTP/1.1\r\nHost: call.example.org\r\n{kind} {}\r\n\r\n{offer}", offer.len());
+    let response = format!("HTTP/1.1 200 OK\r\n{kind} {}\r\n\r\n{answer}", answer.len());
     vec![(0, request.into_bytes()), (1, response.into_bytes())]
 }
 
@@ -575,25 +572,43 @@ static RECORDED: LazyLock<[(String, Turns); 2]> = LazyLock::new(|| {
 /// From a file to the report, with the key log in another.
 #[test]
 fn a_report_of_what_was_opened() {
-    for (suite, said, transport) in [(suites()[0], wss(), "wss"), (suites()[1], https(), "https")] {
+    let description = |kind: &str, host: &str| {
+        let sdp = format!("{SDP}c=IN IP4 {host}\r\na=ice-ufrag:{kind}\r\na=ice-pwd:0123456789012345678901\r\n");
+        (json!({ "type": kind, "sdp": sdp }).to_string(), sdp)
+    };
+    let [(offer, offered), (answer, answered)] =
+        [description("offer", "192.0.2.1"), description("answer", "192.0.2.2")];
+    let mut socket = opened("");
+    socket.extend([(0, frame(0, 0x81, offer.as_bytes())), (1, frame(1, 0x81, answer.as_bytes()))]);
+    for (suite, said, transport) in [(suites()[0], socket, "wss"), (suites()[1], posted(&offer, &answer), "https")] {
         let peers = peers_that_said(Able::of(suite), &said);
         let folder = tempfile::tempdir().unwrap();
-        let (capture, log) = (folder.path().join("call.pcap"), folder.path().join("keys.log"));
+        let capture = folder.path().join("call.pcap");
         fs::write(&capture, capture_of(&peers.turns)).unwrap();
-        fs::write(&log, peers.log()).unwrap();
-        let report = |keys: &[&OsStr]| -> Value {
-            let program = Command::new(env!("CARGO_BIN_EXE_rtcscope"))
-                .args(["analyze", "--format", "json"])
-                .args(keys)
-                .arg(&capture)
-                .output()
-                .unwrap();
-            serde_json::from_slice(&program.stdout).unwrap()
+        let report = |log: Option<&str>| -> Value {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_rtcscope"));
+            program.args(["analyze", "--format", "json"]).arg(&capture);
+            if let Some(text) = log {
+                fs::write(folder.path().join("keys.log"), text).unwrap();
+                program.arg("--keylog").arg(folder.path().join("keys.log"));
+            }
+            serde_json::from_slice(&program.output().unwrap().stdout).unwrap()
         };
-        let opened = report(&["--keylog".as_ref(), log.as_os_str()]);
+        let opened = report(Some(&peers.log()));
         let signalling = &opened["sessions"][0]["signalling"];
-        assert_eq!(signalling["transport"], transport, "{opened:#}");
-        assert_eq!(report(&[])["sessions"].as_array().unwrap().len(), 0);
+        assert_eq!(signalling["transport"], transport);
+        let texts = ["offers", "answers"].map(|which| signalling[which][0]["sdp"].as_str().unwrap());
+        assert_eq!(texts, [offered.as_str(), answered.as_str()]);
+        // Without its keys there is no call, and one line says why.
+        let (unkeyed, mut foreign) = (report(None), report(Some(&Peers::new(Able::of(suite)).log())));
+        assert_eq!(unkeyed["sessions"], json!([]));
+        let findings = foreign["findings"].as_array_mut().unwrap();
+        let told = findings.extract_if(.., |finding| finding["rule"] == "CAP016").collect::<Vec<_>>();
+        let [finding] = &told[..] else { panic!("{told:?}") };
+        let line =
+            "TLS that the keys given do not open: 1 connection without a line for the client random in the key log";
+        assert_eq!(finding["message"], line);
+        assert_eq!(foreign, unkeyed);
     }
 }
 

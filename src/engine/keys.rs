@@ -73,7 +73,7 @@ impl Keys {
 
     /// The key log, where there is one.
     pub fn log(&self) -> Option<&KeyLog> {
-        Some(&self.log).filter(|log| log.tally().secrets > 0)
+        self.has_log.then_some(&self.log)
     }
 
     /// Takes a datagram that may bring a hello.
