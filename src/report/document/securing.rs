@@ -107,7 +107,7 @@ pub struct Decryption {
     pub srtcp_packets: u64,
     /// SRTCP packets that no key opened.
     pub srtcp_failures: u64,
-    /// SRTP packets whose tag was checked: the first thousand of each stream, and one in 32 behind them.
+    /// SRTP packets whose tag was checked: the first 64 of each stream, and one in 32 behind them.
     pub srtp_checked: u64,
     /// Those of them that are authentic.
     pub srtp_authentic: u64,
