@@ -247,6 +247,35 @@ fn every_suite_shows_what_is_shown_in_clear() {
     }
 }
 
+/// What OpenSSL sent with suites that rustls does not have: CBC, CCM, without encryption, and TLS 1.1.
+#[test]
+fn suites_of_openssl() {
+    let said: Turns = wss().into_iter().take(4).collect();
+    let clear = found(&said);
+    let cases: Vec<&str> = include_str!("vectors/tls_openssl.txt").split("case ").skip(1).collect();
+    assert_eq!(cases.len(), 5);
+    for case in cases {
+        let mut lines = case.lines();
+        let name = lines.next().unwrap();
+        let mut wire = Wire::new();
+        for line in lines {
+            let (word, rest) = line.split_once(' ').unwrap();
+            match word {
+                "log" => wire.keys = Some(key_log(rest)),
+                "client" => wire.say(0, &hex(rest)),
+                "server" => wire.say(1, &hex(rest)),
+                other => panic!("{other}"),
+            }
+        }
+        assert_eq!((inside(&wire.signals), reasons(&wire)), (clear.clone(), vec![]), "{name}");
+        assert_eq!(wire.labels, ["tls", "https", "wss"], "{name}");
+    }
+}
+
+fn hex(digits: &str) -> Vec<u8> {
+    digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
 /// The certificate is of ECDSA.
 fn is_for_ecdsa(suite: SupportedCipherSuite) -> bool {
     let name = format!("{:?}", suite.suite());
