@@ -70,7 +70,14 @@ fn scenario(path: &Path, checks: &mut Checks) {
             let run = analyze_keyed(path, Some(&folder.join("keys.log")));
             Scene { run: &run, is_opened: true, ..scene }.turn(checks);
         }
-        "sip-pcmu" | "sip-hold-dtmf" | "sip-sdes-srtp" | "sip-tls" => scene.baresip(checks),
+        "sip-tls" => {
+            scene.baresip(checks);
+            // The keys of SRTCP are in the SDP that TLS hides.
+            let run = analyze_keyed(path, Some(&folder.join("keys.log")));
+            checks.holds("reports", run.streams().iter().all(|stream| !stream["reported"].is_null()));
+            Scene { run: &run, is_opened: true, ..scene }.baresip(checks);
+        }
+        "sip-pcmu" | "sip-hold-dtmf" | "sip-sdes-srtp" => scene.baresip(checks),
         _ => {}
     }
 }
