@@ -144,17 +144,6 @@ impl Work {
         self.errors.get(index as usize).copied()
     }
 
-    /// Reads the bytes of an item where the header of RTP begins and ends, and gives what would be its SSRC, and the last
-    /// of them.
-    #[inline]
-    pub fn touch(&self, item: &Item) -> (u32, u8) {
-        // With an extension of 24 bytes.
-        const END: usize = 39;
-        let bytes = self.frame(item).map_or(&[][..], |frame| self.bytes(frame, item));
-        let ssrc = bytes.get(8..12).and_then(<[u8]>::first_chunk).map_or(0, |ssrc| u32::from_be_bytes(*ssrc));
-        (ssrc, bytes.get(END).copied().unwrap_or_default())
-    }
-
     /// A key, by its index.
     pub fn key(&self, index: u32) -> Option<&Arc<Key>> {
         self.keys.get(index as usize)

@@ -158,20 +158,6 @@ impl Media {
         self.push_slowly(fixed, datagram, path)
     }
 
-    /// RTP packets of the streams.
-    #[inline]
-    pub const fn packets(&self) -> u64 {
-        self.packets
-    }
-
-    /// Reads what the next packet in `direction` will change, if it is RTP with this SSRC.
-    #[inline]
-    pub fn touch(&self, direction: usize, ssrc: u32) -> u64 {
-        let place = self.recent.get(direction).map_or(usize::MAX, |recent| recent.find(ssrc));
-        let numbers = self.transport_wide.get(direction).map_or(0, TransportWide::touch);
-        numbers ^ self.streams.get(place).map_or(0, Stream::touch)
-    }
-
     /// The streams found so far, in the order they were found.
     #[must_use]
     pub fn streams(&self) -> &[Stream] {
