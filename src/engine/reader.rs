@@ -447,8 +447,7 @@ impl Reader {
         let mark = (frame.time, PacketId::new(frame.file, frame.number));
         let direction = usize::from(item.direction);
         let segment = Segment { mark, direction, header, payload, length };
-        let log = self.keys.as_deref().and_then(Keys::log);
-        let findings = self.connections.push_keyed(item.key(), &segment, log);
+        let findings = self.connections.push_keyed(item.key(), &segment, self.keys.as_deref().and_then(Keys::log));
         if let Some(label) = findings.label {
             work.push_label(item, label);
         }
