@@ -11,8 +11,8 @@ use std::{
 };
 
 use common::{
-    Checks, Known, Run, analyze, check_all, folders, frames, hex_number, json, json_lines, list, name, rtp,
-    streams_counted_again, unsigned,
+    Checks, Known, Run, analyze, analyze_keyed, check_all, folders, frames, hex_number, json, json_lines, list, name,
+    rtp, streams_counted_again, unsigned,
 };
 use serde_json::Value;
 
@@ -54,7 +54,8 @@ fn scenario(path: &Path, checks: &mut Checks) {
     streams_counted_again(&run, &rtp::streams(&datagrams), checks);
     let truth = json(&folder.join("truth.json"));
     let place = if file == "captureB.pcapng" { "B" } else { "A" };
-    let scene = Scene { folder, place, truth: &truth, run: &run, datagrams };
+    let is_opened = false;
+    let scene = Scene { folder, place, truth: &truth, run: &run, datagrams, is_opened };
     scene.both_ends(checks);
     scene.indexed(checks);
     scene.peers(checks);
@@ -65,7 +66,18 @@ fn scenario(path: &Path, checks: &mut Checks) {
         "rtp-wrap" | "rtp-dtx" | "rtp-pt-change" | "rtp-reorder100" | "rtp-video-timing" | "rtp-odd" => {
             scene.hand_made(checks);
         }
-        "sip-pcmu" | "sip-hold-dtmf" | "sip-sdes-srtp" | "sip-tls" => scene.baresip(checks),
+        "turn-tls12" => {
+            let run = analyze_keyed(path, Some(&folder.join("keys.log")));
+            Scene { run: &run, is_opened: true, ..scene }.turn(checks);
+        }
+        "sip-tls" => {
+            scene.baresip(checks);
+            // The keys of SRTCP are in the SDP that TLS hides.
+            let run = analyze_keyed(path, Some(&folder.join("keys.log")));
+            checks.holds("reports", run.streams().iter().all(|stream| !stream["reported"].is_null()));
+            Scene { run: &run, is_opened: true, ..scene }.baresip(checks);
+        }
+        "sip-pcmu" | "sip-hold-dtmf" | "sip-sdes-srtp" => scene.baresip(checks),
         _ => {}
     }
 }
@@ -77,6 +89,8 @@ struct Scene<'a> {
     truth: &'a Value,
     run: &'a Run,
     datagrams: Vec<frames::Datagram>,
+    /// Whether keys were given.
+    is_opened: bool,
 }
 
 impl Scene<'_> {
@@ -439,7 +453,7 @@ impl Scene<'_> {
         let result = &self.truth["result"];
         let sent = result["rtp_sent"].as_u64().or_else(|| result["channel_rtp_sent"].as_u64());
         let Some(sent) = sent else { return };
-        let hidden = self.name() == "turn-tls12";
+        let hidden = self.name() == "turn-tls12" && !self.is_opened;
         for ssrc in [0xcafe_0001_u32, 0xc5f1_0001] {
             let streams: Vec<&Value> = self.run.streams().into_iter().filter(|stream| stream["ssrc"] == ssrc).collect();
             let relayed: Vec<&&Value> = streams.iter().filter(|stream| !stream["relay"].is_null()).collect();

@@ -71,6 +71,11 @@ impl Keys {
         self.has_log
     }
 
+    /// The key log, where there is one.
+    pub fn log(&self) -> Option<&KeyLog> {
+        self.has_log.then_some(&self.log)
+    }
+
     /// Takes a datagram that may bring a hello.
     #[cold]
     pub fn take_datagram(&mut self, key: FlowKey, datagram: &Datagram<'_>) {

@@ -14,7 +14,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     capture::{Capture, FileSummary, Interface, Progress, ReadError},
-    flow::{FlowRecord, signalling::Signalling, tcp::Uncaptured},
+    flow::{
+        FlowRecord,
+        signalling::Signalling,
+        tcp::{TlsConnections, Uncaptured},
+    },
     sdp,
     time::{PacketId, Timestamp},
     wire::{Kind, Layer, Malformed},
@@ -64,6 +68,8 @@ pub struct Analysis {
     pub incomplete: u64,
     /// What the capture does not have of TCP connections that carry datagrams.
     pub uncaptured: Uncaptured,
+    /// Which connections of TLS the keys opened.
+    pub tls: TlsConnections,
     /// The signalling of calls.
     pub signalling: Signalling,
     /// Files with descriptions and candidates that the user gave beside the capture: name and content.
@@ -141,6 +147,7 @@ pub fn analyze(
         reassembled: vec![0; files.len()],
         incomplete: 0,
         uncaptured: Uncaptured::default(),
+        tls: TlsConnections::default(),
         signalling: Signalling::default(),
         given: Vec::new(),
         has_keys: false,

@@ -305,6 +305,7 @@ impl Reader {
         analysis.incomplete += counters.expired + counters.evicted + counters.pending;
         analysis.refused.segments += self.connections.refused();
         analysis.uncaptured = self.connections.uncaptured();
+        analysis.tls = self.connections.tls().clone();
     }
 
     /// The signals since this was asked last.
@@ -449,7 +450,8 @@ impl Reader {
         let length = item.length as usize;
         let mark = (frame.time, PacketId::new(frame.file, frame.number));
         let direction = usize::from(item.direction);
-        let findings = self.connections.push(item.key(), &Segment { mark, direction, header, payload, length });
+        let segment = Segment { mark, direction, header, payload, length };
+        let findings = self.connections.push_keyed(item.key(), &segment, self.keys.as_deref().and_then(Keys::log));
         if let Some(label) = findings.label {
             work.push_label(item, label);
         }

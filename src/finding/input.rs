@@ -10,10 +10,11 @@ use crate::{
     flow::{
         FlowRecord,
         signalling::{Content, Signal},
+        tcp::Reason,
     },
     session::Sessions,
     time::{NANOS_PER_MILLI, PacketId},
-    wire::{Kind, Layer},
+    wire::{Kind, Layer, dtls::cipher_suite_name},
 };
 
 /// Steps back in time up to this are how several queues of a network card are merged, and harm nothing.
@@ -37,6 +38,7 @@ pub fn judge(analysis: &Analysis, sessions: &Sessions) -> Vec<Finding> {
     findings.extend(limits(analysis));
     findings.extend(unlisted(analysis));
     findings.extend(missing_signalling(analysis));
+    findings.extend(unopened_tls(analysis));
     findings.extend(too_many_calls(sessions));
     findings.extend(malformed(analysis));
     findings.extend(no_call(analysis, sessions));
@@ -264,7 +266,7 @@ fn missing_signalling(analysis: &Analysis) -> Option<Finding> {
     // Where nothing was signalled, what could not be read of web traffic is nobody's concern; a WebSocket, or Jingle, may
     // be all the signalling that there is.
     let is_of_call = |signal: &Signal| !matches!(signal.content, Content::Tls(_));
-    let is_unread = |flow: &FlowRecord| flow.label == Some("websocket") && missing.unreadable > 0;
+    let is_unread = |flow: &FlowRecord| matches!(flow.label, Some("websocket" | "wss")) && missing.unreadable > 0;
     let may_be_signalling = missing.refused + missing.jingle > 0 || analysis.flows.iter().any(is_unread);
     if !may_be_signalling && !analysis.signalling.signals.iter().any(is_of_call) {
         return None;
@@ -298,6 +300,38 @@ fn missing_signalling(analysis: &Analysis) -> Option<Finding> {
         ),
         packets: missing.first_hole.into_iter().collect(),
     })
+}
+
+/// "TLS that the keys given do not open: 2 connections without a line for their client random in the key log."
+fn unopened_tls(analysis: &Analysis) -> Option<Finding> {
+    let unopened = &analysis.tls.unopened;
+    let reasons: Vec<_> = unopened
+        .iter()
+        .map(|(reason, unopened)| format!("{} {}", counted(unopened.connections, "connection"), why_unopened(*reason)))
+        .collect();
+    (!reasons.is_empty()).then(|| Finding {
+        rule: "CAP016",
+        severity: Severity::Info,
+        session: None,
+        message: format!("TLS that the keys given do not open: {}", reasons.join(", ")),
+        advice: None,
+        packets: unopened.values().map(|unopened| unopened.first.1).collect(),
+    })
+}
+
+fn why_unopened(reason: Reason) -> String {
+    match reason {
+        Reason::NoLine => "without a line for the client random in the key log".to_owned(),
+        Reason::NoSecret => "without the secrets of its version in the key log".to_owned(),
+        Reason::Beginning => "whose hellos are not captured".to_owned(),
+        Reason::TagMismatch => "whose records the secrets do not fit".to_owned(),
+        Reason::Suite(suite) => {
+            let name = cipher_suite_name(suite).map_or_else(|| format!("{suite:#06x}"), str::to_owned);
+            format!("of the cipher suite {name}, which is not opened")
+        }
+        Reason::Version(version) => format!("of the version {version:#06x}, which is not opened"),
+        Reason::SecretLength => "with a secret of the wrong length in the key log".to_owned(),
+    }
 }
 
 /// "The capture holds 120,000 calls; the 20,000 with the most packets are listed."

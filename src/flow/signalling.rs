@@ -34,9 +34,10 @@ pub use self::content::{
 };
 pub use self::datagrams::{Datagrams, TextDatagram};
 pub(in crate::flow) use self::{
-    out::Out,
+    out::{Origin, Out},
     resources::Resources,
     talk::{Recognition, Talk},
+    tls::{Hello, Progress},
 };
 
 /// Signals that are kept.
@@ -79,6 +80,16 @@ pub enum Via {
     Rtsp,
     /// TLS: nothing of what is inside.
     Tls,
+    /// SIP over TLS.
+    SipTls,
+    /// SIP over WebSocket over TLS.
+    SipWss,
+    /// HTTP/1 over TLS.
+    Https,
+    /// Messages of a WebSocket over TLS.
+    Wss,
+    /// RTSP over TLS.
+    Rtsps,
 }
 
 impl Via {
@@ -93,6 +104,23 @@ impl Via {
             Self::WebSocket => "websocket",
             Self::Rtsp => "rtsp",
             Self::Tls => "tls",
+            Self::SipTls => "sip-tls",
+            Self::SipWss => "sip-wss",
+            Self::Https => "https",
+            Self::Wss => "wss",
+            Self::Rtsps => "rtsps",
+        }
+    }
+
+    /// What it is where TLS is below it.
+    pub(in crate::flow) const fn over_tls(self) -> Self {
+        match self {
+            Self::SipTcp => Self::SipTls,
+            Self::SipWebSocket => Self::SipWss,
+            Self::Http => Self::Https,
+            Self::WebSocket => Self::Wss,
+            Self::Rtsp => Self::Rtsps,
+            other => other,
         }
     }
 }

@@ -2,34 +2,38 @@
 //! and RTCP behind a length (RFC 4571, ICE-TCP of RFC 6544). Reassembly is bounded, and goes on behind bytes that the
 //! capture does not have: TCP delivered them, so that they are missing from what can be told, and are no loss.
 //! Connections that carry signalling are handed to [`signalling`](crate::flow::signalling) in the order of their bytes.
+//! TLS is opened where the key log has its secrets, and read as what comes in clear.
 
+mod contents;
 mod frames;
 mod framing;
 mod order;
 mod table;
+mod tls;
 
 use self::{
-    frames::{Frames, Piece},
-    framing::{Framing, RECOGNITION_BYTES, Recognition, recognise},
+    contents::{Contents, Gap},
+    frames::Piece,
     order::{Order, Released, Turn},
     table::{Table, Worth},
 };
 use crate::{
+    crypto::keylog::KeyLog,
     flow::{
         key::FlowKey,
-        signalling::{Missing, Out, Recognition as Speech, Resources, Signal, Talk},
+        signalling::{Missing, Out, Resources, Signal},
     },
     time::{PacketId, Timestamp},
     wire::TcpHeader,
 };
 
-pub use self::frames::Message;
+pub use self::{
+    frames::Message,
+    tls::{Reason, TlsConnections, Unopened},
+};
 
 /// Bytes that all connections hold together, of segments before their turn and of frames that go on.
 const HELD_BYTES: usize = 64 << 20;
-
-/// Segment starts looked at in a connection whose beginning was not captured.
-const TRIES: u8 = 16;
 
 /// TCP connections whose bytes may hold datagrams.
 #[derive(Debug, Default)]
@@ -40,6 +44,7 @@ pub struct Connections {
     uncaptured: Uncaptured,
     missing: Missing,
     resources: Resources,
+    tls: TlsConnections,
 }
 
 /// Bytes of connections with datagrams that the capture does not have, though they were delivered.
@@ -59,22 +64,13 @@ pub struct Uncaptured {
 
 #[derive(Debug, Default)]
 struct Connection {
-    sides: [Side; 2],
-    framing: Framing,
-    tries: u8,
-    /// Signalling, where the connection carries that.
-    talk: Option<Talk>,
+    /// The order of each direction.
+    orders: [Order; 2],
+    contents: Contents,
     /// The sequence number behind the last byte of each direction.
     ends: [Option<u32>; 2],
     is_reset: bool,
     has_bytes: bool,
-}
-
-/// The bytes of one direction.
-#[derive(Debug, Default)]
-struct Side {
-    order: Order,
-    frames: Frames,
 }
 
 /// A packet and when it was captured.
@@ -107,6 +103,9 @@ pub struct Findings {
     pub signals: Vec<Signal>,
     uncaptured: Uncaptured,
     out: Out,
+    /// Whether TLS was opened for the first time, and why it was not, when that is known.
+    is_opened: bool,
+    unopened: Option<Reason>,
 }
 
 impl Uncaptured {
@@ -137,6 +136,11 @@ impl Uncaptured {
 impl Connections {
     /// Takes the next segment.
     pub fn push(&mut self, key: FlowKey, segment: &Segment<'_>) -> Findings {
+        self.push_keyed(key, segment, None)
+    }
+
+    /// Takes the next segment, where there is a key log, with which TLS is opened.
+    pub fn push_keyed(&mut self, key: FlowKey, segment: &Segment<'_>, keys: Option<&KeyLog>) -> Findings {
         let mut findings = Findings::default();
         let Segment { header, length, .. } = *segment;
         let syn = header.has(TcpHeader::SYN);
@@ -157,7 +161,7 @@ impl Connections {
         slot.last = segment.mark;
         let held_before = slot.connection.held_bytes();
         std::mem::swap(&mut self.resources, &mut findings.out.resources);
-        slot.connection.push(segment, &mut findings);
+        slot.connection.push(segment, keys, &mut findings);
         std::mem::swap(&mut self.resources, &mut findings.out.resources);
         self.held_bytes -= held_before;
         if self.held_bytes + slot.connection.held_bytes() > HELD_BYTES {
@@ -166,7 +170,7 @@ impl Connections {
         self.held_bytes += slot.connection.held_bytes();
         let number = slot.number;
         self.uncaptured.add(findings.uncaptured);
-        self.settle(key, number, &mut findings);
+        self.settle(key, number, segment.mark, &mut findings);
         findings
     }
 
@@ -203,6 +207,12 @@ impl Connections {
         self.uncaptured
     }
 
+    /// Which connections of TLS the key log opened; nothing is counted without one.
+    #[must_use]
+    pub const fn tls(&self) -> &TlsConnections {
+        &self.tls
+    }
+
     fn insert(&mut self, key: FlowKey, mark: Mark) -> Option<usize> {
         let (index, replaced) = self.table.insert(key, mark)?;
         self.held_bytes -= replaced.map_or(0, |slot| slot.connection.held_bytes());
@@ -212,20 +222,22 @@ impl Connections {
     /// Ends a connection: a body that lasts until then is whole.
     fn finish(&mut self, index: usize, findings: &mut Findings) {
         let Some(slot) = self.table.get_mut(index) else { return };
-        let (key, number, held_before) = (slot.key, slot.number, slot.connection.held_bytes());
-        if let Some(talk) = &mut slot.connection.talk {
-            std::mem::swap(&mut self.resources, &mut findings.out.resources);
-            for direction in 0..2 {
-                talk.end(slot.last, direction, &mut findings.out);
-            }
-            std::mem::swap(&mut self.resources, &mut findings.out.resources);
+        let (key, number, last, held_before) = (slot.key, slot.number, slot.last, slot.connection.held_bytes());
+        std::mem::swap(&mut self.resources, &mut findings.out.resources);
+        for direction in 0..2 {
+            slot.connection.contents.end(last, direction, findings);
         }
+        std::mem::swap(&mut self.resources, &mut findings.out.resources);
         self.held_bytes = self.held_bytes - held_before + slot.connection.held_bytes();
-        self.settle(key, number, findings);
+        self.settle(key, number, last, findings);
     }
 
     /// Tells what a connection said as that of its key.
-    fn settle(&mut self, key: FlowKey, number: u32, findings: &mut Findings) {
+    fn settle(&mut self, key: FlowKey, number: u32, mark: Mark, findings: &mut Findings) {
+        self.tls.opened += u64::from(std::mem::take(&mut findings.is_opened));
+        if let Some(reason) = findings.unopened.take() {
+            self.tls.count(reason, key, mark.1);
+        }
         let out = &mut findings.out;
         self.missing.add(std::mem::take(&mut out.missing));
         findings.datagrams.append(&mut out.datagrams);
@@ -235,7 +247,7 @@ impl Connections {
 }
 
 impl Connection {
-    fn push(&mut self, segment: &Segment<'_>, findings: &mut Findings) {
+    fn push(&mut self, segment: &Segment<'_>, keys: Option<&KeyLog>, findings: &mut Findings) {
         let Segment { mark, header, length, .. } = *segment;
         let direction = segment.direction & 1;
         self.has_bytes |= length > 0;
@@ -245,188 +257,99 @@ impl Connection {
         {
             *end = Some(header.sequence.wrapping_add(length as u32));
         }
-        if self.framing == Framing::Other {
+        if self.contents.is_over() {
             return;
         }
         if header.has(TcpHeader::ACK)
-            && let Some(acknowledged) = self.sides.get_mut(direction ^ 1)
+            && let Some(acknowledged) = self.orders.get_mut(direction ^ 1)
         {
             // What was delivered and is not captured will not come.
-            acknowledged.order.acknowledge(header.acknowledgment);
-            self.release(direction ^ 1, mark, None, findings);
+            acknowledged.acknowledge(header.acknowledgment);
+            self.release(direction ^ 1, mark, None, keys, findings);
         }
         if header.has(TcpHeader::SYN) {
-            if let Some(side) = self.sides.get_mut(direction) {
-                side.order.start(header.sequence.wrapping_add(1));
+            if let Some(order) = self.orders.get_mut(direction) {
+                order.start(header.sequence.wrapping_add(1));
             }
         } else if length > 0 {
-            self.push_bytes(direction, segment, findings);
+            self.push_bytes(direction, segment, keys, findings);
         }
-        self.end_talk(mark, findings);
+        self.end_contents(mark, findings);
     }
 
-    /// Tells signalling that all of a direction has come, and ends what is not followed further.
-    fn end_talk(&mut self, mark: Mark, findings: &mut Findings) {
-        let Some(talk) = &mut self.talk else { return };
-        for (direction, (end, side)) in self.ends.iter().zip(&self.sides).enumerate() {
-            if self.is_reset || end.is_some_and(|end| side.order.is_at(end)) {
-                talk.end(mark, direction, &mut findings.out);
+    /// Tells what is read that all of a direction has come, and ends what is not followed further.
+    fn end_contents(&mut self, mark: Mark, findings: &mut Findings) {
+        for (direction, (end, order)) in self.ends.iter().zip(&self.orders).enumerate() {
+            if self.is_reset || end.is_some_and(|end| order.is_at(end)) {
+                self.contents.end(mark, direction, findings);
             }
         }
         if findings.out.is_over {
-            self.framing = Framing::Other;
-            self.talk = None;
-            self.sides = <[Side; 2]>::default();
+            self.contents = Contents::over();
+        }
+        if self.contents.is_over() {
+            self.orders = <[Order; 2]>::default();
         }
     }
 
-    fn push_bytes(&mut self, direction: usize, segment: &Segment<'_>, findings: &mut Findings) {
-        let Some(side) = self.sides.get_mut(direction) else { return };
-        let known = match side.order.turn(segment.header.sequence, segment.length) {
+    fn push_bytes(&mut self, direction: usize, segment: &Segment<'_>, keys: Option<&KeyLog>, findings: &mut Findings) {
+        let Some(order) = self.orders.get_mut(direction) else { return };
+        let known = match order.turn(segment.header.sequence, segment.length) {
             Turn::Over => return,
             Turn::Later => {
-                side.order.hold(segment);
-                return self.release(direction, segment.mark, None, findings);
+                order.hold(segment);
+                return self.release(direction, segment.mark, None, keys, findings);
             }
             Turn::Now(known) => known,
             Turn::Elsewhere => {
-                side.frames.lose(self.framing);
-                if let Some(talk) = &mut self.talk {
-                    talk.let_go();
-                }
+                self.contents.lose(direction);
                 0
             }
         };
         let bytes = segment.payload.get(known..).unwrap_or_default();
-        self.read(&Piece { bytes, length: segment.length - known, mark: segment.mark, direction }, findings);
-        self.release(direction, segment.mark, Some(segment.mark), findings);
+        let piece = Piece { bytes, length: segment.length - known, mark: segment.mark, direction };
+        self.contents.read(&piece, keys, findings);
+        self.release(direction, segment.mark, Some(segment.mark), keys, findings);
     }
 
     /// Reads the segments whose turn has come. No receiver has those behind a segment that was late, `filled`, before
     /// that; those behind one that was not captured came each at its own time.
-    fn release(&mut self, direction: usize, now: Mark, mut filled: Option<Mark>, findings: &mut Findings) {
-        while let Some(side) = self.sides.get_mut(direction)
-            && let Some(Released { known, missing, held }) = side.order.release(now)
+    fn release(
+        &mut self,
+        direction: usize,
+        now: Mark,
+        mut filled: Option<Mark>,
+        keys: Option<&KeyLog>,
+        findings: &mut Findings,
+    ) {
+        while let Some(order) = self.orders.get_mut(direction)
+            && let Some(Released { known, missing, held }) = order.release(now)
         {
             filled = filled.filter(|_| missing == 0);
             let bytes = held.bytes.get(known..).unwrap_or_default();
             let mark = filled.unwrap_or(held.mark);
-            let piece = Piece { bytes, length: held.length - known, mark, direction };
-            if missing > 0
-                && let Some(talk) = &mut self.talk
-            {
-                talk.skip(missing, held.mark, direction, &mut findings.out);
-            } else if missing > 0 {
-                side.frames.skip(self.framing, missing, &piece, &mut findings.datagrams);
-                if self.framing != Framing::Unknown {
-                    findings.uncaptured.count_hole(missing, held.mark.1);
-                }
+            if missing > 0 {
+                self.contents.skip(Gap::of(missing), held.mark, direction, findings);
             }
-            self.read(&piece, findings);
+            self.contents.read(&Piece { bytes, length: held.length - known, mark, direction }, keys, findings);
         }
-    }
-
-    fn read(&mut self, piece: &Piece<'_>, findings: &mut Findings) {
-        let Some(side) = self.sides.get_mut(piece.direction) else { return };
-        let cut = piece.length.saturating_sub(piece.bytes.len());
-        if let Some(talk) = &mut self.talk {
-            return say(talk, piece, cut, &mut findings.out);
-        }
-        let holes = side.frames.holes();
-        side.frames.push(self.framing, piece, &mut findings.datagrams);
-        if self.framing == Framing::Unknown {
-            self.recognise(piece.direction, findings);
-            if let Some(talk) = self.talk.as_mut().filter(|_| cut > 0) {
-                return talk.skip(cut, piece.mark, piece.direction, &mut findings.out);
-            }
-        }
-        let Some(side) = self.sides.get_mut(piece.direction) else { return };
-        side.frames.take(self.framing, piece.direction, &mut findings.datagrams);
-        side.frames.skip(self.framing, cut, piece, &mut findings.datagrams);
-        if cut > 0 && self.framing != Framing::Unknown && side.frames.holes() != holes {
-            findings.uncaptured.count_cut(piece.mark.1);
-        }
-    }
-
-    fn recognise(&mut self, direction: usize, findings: &mut Findings) {
-        let Some(side) = self.sides.get_mut(direction) else { return };
-        let is_long = side.frames.bytes().len() >= RECOGNITION_BYTES;
-        match Talk::recognise(side.frames.bytes()) {
-            Speech::Talk(talk, label) => return self.begin_talk(talk, label, direction, findings),
-            Speech::Unclear if !is_long => return,
-            Speech::Other(label) => {
-                self.framing = Framing::Other;
-                findings.label = Some(label);
-                self.sides = <[Side; 2]>::default();
-                return;
-            }
-            Speech::Unclear | Speech::Nothing => {}
-        }
-        match recognise(side.frames.bytes()) {
-            Recognition::Framing(framing, label) => {
-                self.framing = framing;
-                findings.label = Some(label);
-            }
-            Recognition::Unclear if !is_long => return,
-            Recognition::Unclear | Recognition::Nothing => {
-                side.frames.clear();
-                self.tries += 1;
-                if self.tries >= TRIES {
-                    self.framing = Framing::Other;
-                }
-            }
-        }
-        if self.framing == Framing::Other {
-            self.sides = <[Side; 2]>::default();
-        }
-    }
-
-    /// Follows a connection as signalling: from the bytes on that are here, those of who was recognised first.
-    fn begin_talk(&mut self, mut talk: Talk, label: &'static str, direction: usize, findings: &mut Findings) {
-        findings.label = Some(label);
-        for direction in [direction, direction ^ 1] {
-            let pieces = self.sides.get_mut(direction).map(|side| side.frames.take_pieces()).unwrap_or_default();
-            for (mark, bytes) in pieces {
-                talk.push(&bytes, mark, direction, &mut findings.out);
-            }
-        }
-        self.talk = Some(talk);
     }
 
     /// What is lost where it makes room.
     fn worth(&self) -> Worth {
         let is_closed = self.is_reset || self.ends.iter().all(Option::is_some);
-        match self.framing {
-            _ if is_closed || !self.has_bytes => Worth::Nothing,
-            Framing::Other => Worth::Label,
-            Framing::Unknown if self.talk.is_none() => Worth::Label,
-            _ => Worth::Content,
-        }
+        if is_closed || !self.has_bytes { Worth::Nothing } else { self.contents.worth() }
     }
 
     /// Bytes that wait for others.
     fn held_bytes(&self) -> usize {
-        let sides = self.sides.iter().map(|side| side.order.held_bytes() + side.frames.bytes().len());
-        sides.sum::<usize>() + self.talk.as_ref().map_or(0, Talk::held_bytes)
+        self.orders.iter().map(Order::held_bytes).sum::<usize>() + self.contents.held_bytes()
     }
 
     /// Drops what waits: there is no memory for it.
     fn let_go(&mut self) {
-        for side in &mut self.sides {
-            side.order.let_go();
-            side.frames.lose(self.framing);
-        }
-        if let Some(talk) = &mut self.talk {
-            talk.let_go();
-        }
-    }
-}
-
-/// Hands a piece to signalling, and that its end was cut off.
-fn say(talk: &mut Talk, piece: &Piece<'_>, cut: usize, out: &mut Out) {
-    talk.push(piece.bytes, piece.mark, piece.direction, out);
-    if cut > 0 {
-        talk.skip(cut, piece.mark, piece.direction, out);
+        self.orders.iter_mut().for_each(Order::let_go);
+        self.contents.let_go();
     }
 }
 

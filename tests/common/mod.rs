@@ -27,9 +27,15 @@ pub struct Run {
 
 /// Runs `rtcscope analyze --format json`.
 pub fn analyze(path: &Path) -> Run {
+    analyze_keyed(path, None)
+}
+
+/// The same with a key log.
+pub fn analyze_keyed(path: &Path, keys: Option<&Path>) -> Run {
     let started = Instant::now();
     let output = Command::new(env!("CARGO_BIN_EXE_rtcscope"))
         .args(["analyze", "--format", "json"])
+        .args(keys.into_iter().flat_map(|keys| ["--keylog".as_ref(), keys.as_os_str()]))
         .arg(path)
         .output()
         .expect("the program starts");

@@ -4,6 +4,7 @@
 
 use flate2::{Compress, FlushCompress};
 use rtcscope::{
+    crypto::keylog::KeyLog,
     flow::{
         key::{FlowKey, Transport},
         signalling::{Content, Signal},
@@ -24,6 +25,8 @@ pub struct Wire {
     /// The client's.
     pub port: u16,
     pub connections: Connections,
+    /// What TLS is opened with.
+    pub keys: Option<KeyLog>,
     pub next: [u32; 2],
     pub packets: u64,
     pub signals: Vec<Signal>,
@@ -37,6 +40,7 @@ impl Wire {
         Self {
             port: 40000,
             connections: Connections::default(),
+            keys: None,
             next: [u32::MAX - 20, 1000],
             packets: 0,
             signals: Vec::new(),
@@ -67,7 +71,7 @@ impl Wire {
         let header = TcpHeader { sequence, acknowledgment, flags: flags | TcpHeader::ACK, window: 0 };
         let payload = &bytes[..captured.min(bytes.len())];
         let segment = Segment { mark, direction, header, payload, length: bytes.len() };
-        let findings = self.connections.push(self.key(), &segment);
+        let findings = self.connections.push_keyed(self.key(), &segment, self.keys.as_ref());
         self.labels.extend(findings.label);
         self.signals.extend(findings.signals);
         self.datagrams.extend(findings.datagrams.into_iter().map(|message| message.bytes));

@@ -69,6 +69,13 @@ impl Out {
         self.drafts.len()
     }
 
+    /// Notes that the signals behind the first `count` came through TLS.
+    pub fn mark_secure(&mut self, count: usize) {
+        for draft in self.drafts.iter_mut().skip(count) {
+            draft.origin.via = draft.origin.via.over_tls();
+        }
+    }
+
     /// Notes that bytes before a packet were not captured.
     pub const fn count_hole(&mut self, behind: PacketId) {
         self.missing.holes += 1;

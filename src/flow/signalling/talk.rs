@@ -10,7 +10,7 @@ use super::{
     rtsp::Rtsp,
     sip::Sip,
     stream::{Event, Length, Messages, Syntax},
-    tls::Hello,
+    tls::{Hello, Progress},
     websocket::{Agreed, WebSocket},
 };
 use crate::flow::tcp::Mark;
@@ -71,9 +71,7 @@ impl Talk {
             Self::Sip(sip) => sip.push(bytes, mark, direction, out),
             Self::Rtsp(rtsp) => rtsp.push(bytes, mark, direction, out),
             Self::Tls(hello) => {
-                if hello.push(bytes, Origin { mark, direction, via: Via::Tls }, out) {
-                    out.is_over = true;
-                }
+                out.is_over |= hello.push(bytes, Origin { mark, direction, via: Via::Tls }, out) != Progress::More;
             }
         }
         if let Self::Http(http) = self {

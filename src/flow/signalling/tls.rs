@@ -15,6 +15,17 @@ const PROTOCOLS: usize = 16;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 
+/// How far a ClientHello is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// More bytes are needed.
+    More,
+    /// It is read: its random.
+    Read([u8; 32]),
+    /// It is none that can be read.
+    Nothing,
+}
+
 /// A ClientHello that goes on.
 #[derive(Debug, Default)]
 pub struct Hello {
@@ -25,28 +36,27 @@ pub struct Hello {
 }
 
 impl Hello {
-    /// Takes the next bytes; tells whether no more are needed.
-    pub fn push(&mut self, bytes: &[u8], origin: Origin, out: &mut Out) -> bool {
+    /// Takes the next bytes.
+    pub fn push(&mut self, bytes: &[u8], origin: Origin, out: &mut Out) -> Progress {
         if *self.direction.get_or_insert(origin.direction) != origin.direction {
-            return true;
+            return Progress::Nothing;
         }
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() < self.needed.min(HELLO_BYTES) {
-            return false;
+            return Progress::More;
         }
-        let Some(handshake) = self.handshake() else { return true };
+        let Some(handshake) = self.handshake() else { return Progress::Nothing };
         match missing(&handshake) {
             Some(0) => {
-                if let Some(hello) = read(&handshake) {
-                    out.add(origin, Content::Tls(Box::new(hello)));
-                }
-                true
+                let Some((hello, random)) = read(&handshake) else { return Progress::Nothing };
+                out.add(origin, Content::Tls(Box::new(hello)));
+                Progress::Read(random)
             }
             Some(missing) => {
                 self.needed = self.buffer.len() + missing;
-                self.buffer.len() > HELLO_BYTES
+                if self.buffer.len() > HELLO_BYTES { Progress::Nothing } else { Progress::More }
             }
-            None => true,
+            None => Progress::Nothing,
         }
     }
 
@@ -81,16 +91,18 @@ fn missing(handshake: &[u8]) -> Option<usize> {
     }
 }
 
-fn read(handshake: &[u8]) -> Option<TlsHello> {
+/// What it says, and its random.
+fn read(handshake: &[u8]) -> Option<(TlsHello, [u8; 32])> {
     let [CLIENT_HELLO, high, middle, low, body @ ..] = handshake else { return None };
     let length = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
     let hello = ClientHello::parse_tls(body.get(..length)?).ok()?;
     let alpn = hello.application_protocols().take(PROTOCOLS);
     // GREASE (RFC 8701) is no version.
     let versions = hello.supported_versions().filter(|version| (0x0300..=0x0304).contains(version));
-    Some(TlsHello {
+    let said = TlsHello {
         server_name: hello.server_name().map(str::to_owned),
         alpn: alpn.map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
         version: versions.max().unwrap_or(hello.version),
-    })
+    };
+    Some((said, *hello.random))
 }

@@ -10,8 +10,8 @@ use super::{PacketRef, Severity, StepStatus};
 pub struct Signalling {
     /// Whether it was seen and worked.
     pub status: StepStatus,
-    /// What carried it: `sip-udp`, `sip-tcp`, `sip-ws`, `http`, `websocket`, `rtsp`; `file` where it was given beside the
-    /// capture, `null` when it was not seen.
+    /// What carried it: `sip-udp`, `sip-tcp`, `sip-ws`, `http`, `websocket`, `rtsp`; where keys opened TLS, `sip-tls`,
+    /// `sip-wss`, `https`, `wss`, `rtsps`; `file` where it was given beside the capture, `null` when it was not seen.
     pub transport: Option<String>,
     /// Seconds from the first offer to its answer; of SIP from the first INVITE to the first success, with all that was
     /// asked between.

@@ -12,7 +12,7 @@ pub struct TurnServer {
     pub server: String,
     /// The client.
     pub client: String,
-    /// `udp` or `tcp`: between the two.
+    /// `udp`, `tcp`, or `tls` where keys opened it: between the two.
     pub transport: String,
     /// The user that the client names.
     pub username: Option<String>,

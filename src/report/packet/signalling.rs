@@ -13,8 +13,10 @@ const SIGNALS: usize = 8;
 /// bytes of SDP`, `TLS ClientHello example.org`. Other text protocols show their first line.
 pub(super) fn said(signals: &[Signal]) -> Option<(&'static str, String)> {
     let protocol = match signals.first()?.via {
-        Via::WebSocket => "WebSocket",
-        Via::SipWebSocket => "SIP",
+        Via::WebSocket | Via::Wss => "WebSocket",
+        Via::SipWebSocket | Via::SipTls | Via::SipWss => "SIP",
+        Via::Https => "HTTP",
+        Via::Rtsps => "RTSP",
         Via::Tls => "TLS",
         Via::SipUdp | Via::SipTcp | Via::Http | Via::Rtsp => return None,
     };

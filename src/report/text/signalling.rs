@@ -148,6 +148,11 @@ fn opening(signalling: &Signalling) -> Option<String> {
         "http" => "HTTP",
         "websocket" => "WebSocket",
         "rtsp" => "RTSP",
+        "sip-tls" => "SIP over TLS",
+        "sip-wss" => "SIP over WebSocket and TLS",
+        "https" => "HTTPS",
+        "wss" => "WebSocket over TLS",
+        "rtsps" => "RTSP over TLS",
         "file" => "a file",
         other => other,
     };

@@ -81,7 +81,11 @@ impl Gatherer {
     fn push(&mut self, signal: &Signal) {
         let Signal { mark, key, direction, connection, .. } = *signal;
         let place = Place { mark, key, direction, connection };
-        self.vias.entry((key, connection)).or_insert(signal.via);
+        let via = self.vias.entry((key, connection)).or_insert(signal.via);
+        if *via == Via::Tls {
+            // A ClientHello, before what is inside.
+            *via = signal.via;
+        }
         match &signal.content {
             Content::Description(description) => self.push_description(description, input::By::Unknown, Some(place)),
             Content::Candidate(candidate) => self.push_candidate(candidate, place),

@@ -14,6 +14,14 @@ use crate::{
     wire::{Endpoint, stun::method},
 };
 
+/// What is between client and server: where keys opened it, TLS.
+fn transport(flow: &FlowRecord) -> String {
+    match flow.label {
+        Some("stuns" | "turns") => "tls".to_owned(),
+        _ => flow.key.transport.name(),
+    }
+}
+
 /// The client and the server of one flow; `None` where it has nothing of TURN.
 pub(super) fn server(context: &Context<'_>, place: &Place, flow: &FlowRecord) -> Option<TurnServer> {
     let turn = flow.turn.as_deref()?;
@@ -26,7 +34,7 @@ pub(super) fn server(context: &Context<'_>, place: &Place, flow: &FlowRecord) ->
     Some(TurnServer {
         server: flow.key.destination(client).to_string(),
         client: flow.key.source(client).to_string(),
-        transport: flow.key.transport.name(),
+        transport: transport(flow),
         username: turn.username.as_deref().map(str::to_owned),
         realm: turn.realm.as_deref().map(str::to_owned),
         software: turn.software.as_deref().map(str::to_owned),
