@@ -6,6 +6,7 @@ pub mod frames;
 pub mod rtp;
 
 use std::{
+    ffi::OsStr,
     fmt::{Debug, Display},
     path::{Path, PathBuf},
     process::Command,
@@ -27,9 +28,15 @@ pub struct Run {
 
 /// Runs `rtcscope analyze --format json`.
 pub fn analyze(path: &Path) -> Run {
+    analyze_with(&[], path)
+}
+
+/// The same with more arguments.
+pub fn analyze_with(arguments: &[&OsStr], path: &Path) -> Run {
     let started = Instant::now();
     let output = Command::new(env!("CARGO_BIN_EXE_rtcscope"))
         .args(["analyze", "--format", "json"])
+        .args(arguments)
         .arg(path)
         .output()
         .expect("the program starts");
