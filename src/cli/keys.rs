@@ -1,8 +1,9 @@
 //! Keys that the user gives: key logs, and keys of SRTP as text.
 
-use std::{fs, path::PathBuf};
+use std::{fs::File, io::Read as _, path::PathBuf};
 
 use anyhow::{Context as _, bail};
+use zeroize::Zeroizing;
 
 use crate::{
     crypto::{keylog::KeyLog, srtp::text::GivenKey},
@@ -44,11 +45,17 @@ impl KeySources {
 
 fn take_log(path: &PathBuf, log: &mut KeyLog) -> anyhow::Result<()> {
     let name = path.display();
-    let length = fs::metadata(path).with_context(|| format!("cannot read the key log {name}"))?.len();
-    if length > LONGEST_LOG {
+    let unread = || format!("cannot read the key log {name}");
+    let file = File::open(path).with_context(unread)?;
+    let length = file.metadata().with_context(unread)?.len();
+    // A vector that grows leaves its bytes behind. A device has no length, and may have no end.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length.min(LONGEST_LOG))?));
+    if length <= LONGEST_LOG {
+        file.take(LONGEST_LOG + 1).read_to_end(&mut bytes).with_context(unread)?;
+    }
+    if length.max(bytes.len() as u64) > LONGEST_LOG {
         bail!("the key log {name} is longer than 1 GiB: take out the lines of this call");
     }
-    let bytes = zeroize::Zeroizing::new(fs::read(path).with_context(|| format!("cannot read the key log {name}"))?);
     let before = log.tally();
     log.take(&bytes);
     let after = log.tally();

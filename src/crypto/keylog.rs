@@ -161,6 +161,11 @@ impl KeyLog {
         self.connections.get(client_random)
     }
 
+    /// The connections that are known, those that were logged last first.
+    pub fn newest(&self) -> impl Iterator<Item = (&[u8; 32], &Secrets)> {
+        self.order.iter().rev().filter_map(|random| self.connections.get_key_value(random))
+    }
+
     /// What was read.
     #[must_use]
     pub const fn tally(&self) -> Tally {

@@ -15,7 +15,7 @@ use crate::{
         datagram::Datagram,
         dtls::Hellos,
         key::FlowKey,
-        keyring::Key,
+        keyring::{Established, Key},
         signalling::{Content, Signal},
     },
     sdp::Description,
@@ -44,6 +44,9 @@ impl Given {
     }
 }
 
+/// Connections of a log that are tried on flows whose hellos were not seen: those that were logged last.
+const WITHOUT_HELLOS: usize = 16;
+
 /// What the reader knows of keys.
 #[derive(Debug, Default)]
 pub struct Keys {
@@ -57,13 +60,30 @@ impl Keys {
     /// With what was given.
     pub fn new(given: Given) -> Self {
         let learned = given.srtp.into_iter().map(|key| Arc::new(Key::Srtp(key))).collect();
-        Self { has_log: given.has_log, log: given.log, hellos: Hellos::default(), learned }
+        let mut keys = Self { has_log: given.has_log, log: given.log, hellos: Hellos::default(), learned };
+        keys.guess();
+        keys
     }
 
     /// Takes a block of decryption secrets: a key log.
     pub fn take_log(&mut self, bytes: &[u8]) {
         self.has_log = true;
         self.log.take(bytes);
+        self.guess();
+        let opened = self.hellos.opened(&self.log).into_iter();
+        self.learned.extend(opened.map(|association| Arc::new(Key::Association(Box::new(association)))));
+    }
+
+    /// Learns what may open associations of DTLS 1.3 that began before the capture. What is learned last is tried first:
+    /// that which is logged last, with the suite that is chosen most.
+    fn guess(&mut self) {
+        for is_chacha in [true, false] {
+            let last = self.log.newest().take(WITHOUT_HELLOS);
+            let guessed = last.filter_map(|(random, secrets)| Established::guessed(random, secrets, is_chacha));
+            let mut keys: Vec<_> = guessed.map(|guess| Arc::new(Key::Association(Box::new(guess)))).collect();
+            keys.reverse();
+            self.learned.extend(keys);
+        }
     }
 
     /// Whether hellos are of use.

@@ -172,14 +172,23 @@ impl Dtls {
         })
     }
 
-    /// Takes a datagram that has the form of DTLS 1.3 ciphertext in a flow that nothing else shows to be DTLS.
-    pub fn suspect(&mut self, datagram: &Datagram<'_>) {
+    /// Takes a datagram that has the form of DTLS 1.3 ciphertext in a flow that nothing else shows to be DTLS. Whether keys
+    /// show it.
+    pub fn suspect(&mut self, datagram: &Datagram<'_>) -> bool {
         self.suspects += 1;
         let seen = Seen::of(datagram);
         let association = self.suspected.get_or_insert_default();
         for record in dtls::records(datagram.bytes, datagram.length).flatten() {
             association.ciphertext(&record, seen);
+            if !self.keyring.is_empty() {
+                association.open(&record, seen, &self.keyring);
+            }
         }
+        if !association.is_opened() {
+            return false;
+        }
+        self.associations.extend(self.suspected.take().map(|association| *association));
+        true
     }
 
     /// Ends it. `confirmed` is whether the rest of the flow shows that what was suspected is DTLS.

@@ -6,15 +6,26 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use crate::crypto::{
-    keylog::Secrets,
-    secret::Secret,
-    srtp::{Keying, Profile, text::GivenKey},
-    tls::{Datagrams12, Datagrams13, Negotiated, Unusable},
+use crate::{
+    crypto::{
+        keylog::Secrets,
+        secret::Secret,
+        srtp::{Keying, Profile, text::GivenKey},
+        tls::{Datagrams12, Datagrams13, Negotiated, Side, Unusable},
+    },
+    wire::dtls::version,
 };
 
 /// Keys that are kept; beyond that, the first make room.
 const KEYS: usize = 4096;
+
+/// The suites of DTLS 1.3 (RFC 8446 appendix B.4).
+const AES_128_GCM_SHA256: u16 = 0x1301;
+const AES_256_GCM_SHA384: u16 = 0x1302;
+const CHACHA20_POLY1305_SHA256: u16 = 0x1303;
+
+/// The SRTP profiles in use: those of AES-CM (RFC 5764 section 4.1.2), and of AES-GCM (RFC 7714 section 14.2).
+const SRTP_PROFILES: [u16; 4] = [1, 2, 7, 8];
 
 /// The label of RFC 5764 section 4.2.
 const SRTP_LABEL: &str = "EXTRACTOR-dtls_srtp";
@@ -56,10 +67,20 @@ pub struct Established {
     pub connection_ids: [usize; 2],
     /// SRTP profiles: the one chosen, or those offered where the choice is encrypted.
     pub srtp_profiles: Vec<u16>,
+    /// Whether its hellos were seen; otherwise version, suite and profiles are guessed.
+    pub is_seen: bool,
     /// Its secrets; none where no log has them.
     pub secrets: Option<Secrets>,
     /// What may protect SRTP, once asked for.
     pub srtp: OnceLock<Vec<[Keying; 2]>>,
+}
+
+impl Key {
+    /// Whether it is of an association whose hellos were not seen.
+    #[must_use]
+    pub fn is_guess(&self) -> bool {
+        matches!(self, Self::Association(established) if !established.is_seen)
+    }
 }
 
 /// What opens the records of an association.
@@ -80,6 +101,33 @@ pub enum Closed {
 }
 
 impl Established {
+    /// One of DTLS 1.3 whose hellos were not seen: of what they say its secrets need no more than the suite, and what
+    /// authenticates shows whether the guess is right. The hash tells the suite but for that with ChaCha20, which is a
+    /// guess of its own: for records only, since what is exported for SRTP is the same. `None` for secrets of other
+    /// versions.
+    #[must_use]
+    pub fn guessed(client_random: &[u8; 32], secrets: &Secrets, is_chacha: bool) -> Option<Self> {
+        let secret = secrets.exporter().or_else(|| secrets.traffic(Side::Client).map(|(_, secret)| secret))?;
+        let (cipher_suite, srtp_profiles) = match (secret.len(), is_chacha) {
+            (32, false) => (AES_128_GCM_SHA256, SRTP_PROFILES.to_vec()),
+            (32, true) => (CHACHA20_POLY1305_SHA256, Vec::new()),
+            (48, false) => (AES_256_GCM_SHA384, SRTP_PROFILES.to_vec()),
+            _ => return None,
+        };
+        Some(Self {
+            client_random: *client_random,
+            server_random: [0; 32],
+            version: version::DTLS_1_3,
+            cipher_suite,
+            encrypt_then_mac: false,
+            connection_ids: [0; 2],
+            srtp_profiles,
+            is_seen: false,
+            secrets: Some(secrets.clone()),
+            srtp: OnceLock::new(),
+        })
+    }
+
     /// What opens its records.
     ///
     /// # Errors
@@ -164,21 +212,26 @@ impl Keyring {
     #[must_use]
     pub fn association(&self, client_random: &[u8; 32]) -> Option<Arc<Key>> {
         let keys = self.0.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it =
-            |key: &&Arc<Key>| matches!(&***key, Key::Association(known) if known.client_random == *client_random);
+        let is_it = |key: &&Arc<Key>| match &***key {
+            Key::Association(known) => known.is_seen && known.client_random == *client_random,
+            Key::Srtp(_) => false,
+        };
         keys.iter().rev().find(is_it).cloned()
     }
 
-    /// The keys that were learned last, newest first, at most so many.
+    /// The keys that were learned last, newest first, at most so many; no associations that nothing opens.
     #[must_use]
     pub fn newest(&self, count: usize) -> Vec<Arc<Key>> {
         let keys = self.0.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.iter().rev().take(count).cloned().collect()
+        let opens = |key: &&Arc<Key>| !matches!(&***key, Key::Association(known) if known.secrets.is_none());
+        keys.iter().rev().filter(opens).take(count).cloned().collect()
     }
 }
 
 impl Established {
     fn is_same(&self, other: &Self) -> bool {
-        self.client_random == other.client_random && self.server_random == other.server_random
+        self.client_random == other.client_random
+            && self.server_random == other.server_random
+            && self.cipher_suite == other.cipher_suite
     }
 }

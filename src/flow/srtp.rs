@@ -17,6 +17,9 @@ const CONTEXTS: usize = 8;
 const CANDIDATES: usize = 64;
 const TRIALS: u32 = 1024;
 
+/// SRTCP datagrams of one direction that the secrets of associations are tried on whose hellos were not seen.
+const GUESSED: u32 = 4;
+
 /// So many packets of a stream are all checked, and one in so many behind them.
 const ALL: u64 = 64;
 const EVERY: u64 = 32;
@@ -75,6 +78,16 @@ struct Side {
     last: usize,
     trials: u32,
     learned: usize,
+    /// Datagrams that guesses were tried on.
+    guessed: u32,
+}
+
+/// Whether the secrets of associations are tried whose hellos were not seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guesses {
+    Tried,
+    /// Of RTP the rollover counter may be unknown too: SRTCP shows the key.
+    LeftOut,
 }
 
 /// One stream of SRTP.
@@ -104,7 +117,7 @@ impl Srtp {
         let mut opens = |context: &mut Context| context.open_rtcp(datagram, plaintext).is_ok().then_some(());
         let opened = match side.find(&mut opens) {
             Some((place, ())) => Some(place),
-            None => side.try_keys(ssrc, keys, &mut opens).map(|(place, ())| place),
+            None => side.try_keys(ssrc, keys, Guesses::Tried, &mut opens).map(|(place, ())| place),
         };
         side.last = opened?;
         Some(&self.plaintext)
@@ -203,7 +216,7 @@ impl Checked {
             let mut rollover = start;
             rollover.authenticate(context, packet.bytes).is_ok().then_some(rollover)
         };
-        let found = side.find(&mut fits).or_else(|| side.try_keys(packet.ssrc, keys, &mut fits));
+        let found = side.find(&mut fits).or_else(|| side.try_keys(packet.ssrc, keys, Guesses::LeftOut, &mut fits));
         let is_found = found.is_some();
         self.known = found.or(known);
         is_found
@@ -225,6 +238,7 @@ impl Side {
         &mut self,
         ssrc: u32,
         keys: &Keyring,
+        guesses: Guesses,
         fits: &mut impl FnMut(&mut Context) -> Option<T>,
     ) -> Option<(usize, T)> {
         let learned = keys.learned();
@@ -234,7 +248,12 @@ impl Side {
         if self.trials == 0 {
             return None;
         }
+        let tries_guesses = guesses == Guesses::Tried && self.guessed < GUESSED;
+        self.guessed += u32::from(tries_guesses);
         for key in keys.newest(CANDIDATES) {
+            if key.is_guess() && !tries_guesses {
+                continue;
+            }
             for keying in keyings(&key, ssrc) {
                 self.trials = self.trials.saturating_sub(1);
                 let mut context = Context::new(&keying);

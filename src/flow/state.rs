@@ -319,10 +319,9 @@ impl Flow {
         if !known {
             // The unified header alone is no evidence: five bits and a length.
             if unified && dtls::looks_like_dtls(datagram.bytes, datagram.length) {
-                match self.dtls() {
-                    Some(dtls) => dtls.suspect(datagram),
-                    None => self.refused += 1,
-                }
+                let shown = self.dtls().map(|dtls| dtls.suspect(datagram));
+                self.refused += u64::from(shown.is_none());
+                self.path.dtls = shown == Some(true);
             }
             return self.push_unknown(datagram);
         }

@@ -6,6 +6,7 @@ pub mod frames;
 pub mod rtp;
 
 use std::{
+    ffi::OsStr,
     fmt::{Debug, Display},
     path::{Path, PathBuf},
     process::Command,
@@ -27,15 +28,21 @@ pub struct Run {
 
 /// Runs `rtcscope analyze --format json`.
 pub fn analyze(path: &Path) -> Run {
-    analyze_keyed(path, None)
+    analyze_with(&[], path)
 }
 
 /// The same with a key log.
 pub fn analyze_keyed(path: &Path, keys: Option<&Path>) -> Run {
+    let arguments = keys.map(|keys| ["--keylog".as_ref(), keys.as_os_str()]);
+    analyze_with(arguments.as_ref().map_or(&[][..], |arguments| arguments), path)
+}
+
+/// The same with more arguments.
+pub fn analyze_with(arguments: &[&OsStr], path: &Path) -> Run {
     let started = Instant::now();
     let output = Command::new(env!("CARGO_BIN_EXE_rtcscope"))
         .args(["analyze", "--format", "json"])
-        .args(keys.into_iter().flat_map(|keys| ["--keylog".as_ref(), keys.as_os_str()]))
+        .args(arguments)
         .arg(path)
         .output()
         .expect("the program starts");

@@ -225,6 +225,11 @@ impl Association {
         self.opened.get_or_insert_default().push(record, seen, random, self.record.client, keys);
     }
 
+    /// Whether keys open it.
+    pub fn is_opened(&self) -> bool {
+        self.opened.as_ref().is_some_and(|opened| opened.is_open())
+    }
+
     /// Counts a datagram or STUN attribute.
     #[inline]
     pub fn count_carrier(&mut self, in_stun: bool) {

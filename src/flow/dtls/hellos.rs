@@ -35,6 +35,8 @@ struct Watched {
     dtls: Dtls,
     /// The randoms of the association that was told last.
     told: Option<([u8; 32], [u8; 32])>,
+    /// Whether the log had no secrets of it.
+    is_closed: bool,
 }
 
 impl Hellos {
@@ -91,7 +93,21 @@ impl Hellos {
             return None;
         }
         watched.told = Some(randoms);
-        Some(established(offer, choice, log))
+        let established = established(offer, choice, log);
+        watched.is_closed = established.secrets.is_none();
+        Some(established)
+    }
+
+    /// The last associations of paths that were told without secrets, where a log that has grown now has them.
+    pub fn opened(&mut self, log: &KeyLog) -> Vec<Established> {
+        let closed = self.paths.values_mut().filter(|watched| watched.is_closed);
+        let opened = closed.filter_map(|watched| {
+            let (offer, choice) = watched.dtls.agreement()?;
+            let established = established(offer, choice, log);
+            watched.is_closed = established.secrets.is_none();
+            (!watched.is_closed).then_some(established)
+        });
+        opened.collect()
     }
 }
 
@@ -107,6 +123,7 @@ fn established(offer: &Offer, choice: &Choice, log: &KeyLog) -> Established {
         encrypt_then_mac: choice.encrypt_then_mac,
         connection_ids: ids.map(|length| length.map_or(0, usize::from)),
         srtp_profiles: chosen.unwrap_or_else(|| offer.srtp_profiles.clone()),
+        is_seen: true,
         secrets: log.secrets(&offer.random).cloned(),
         srtp: OnceLock::new(),
     }

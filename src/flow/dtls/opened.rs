@@ -30,9 +30,11 @@ const CERTIFICATES: usize = 16;
 /// Alerts that are kept.
 const ALERTS: usize = 16;
 
-/// Associations whose secrets are tried on the records of a path without a handshake, and records that they are tried on.
-const CANDIDATES: usize = 32;
-const TRIALS: u32 = 64;
+/// Associations whose secrets are tried on the records of a path without a handshake, and records that they are tried on:
+/// with what is known at a time, and in all.
+const CANDIDATES: usize = 64;
+const TRIALS: u32 = 8;
+const ALL_TRIALS: u32 = 64;
 
 /// What opens an association, and what was found in it.
 #[derive(Default)]
@@ -41,6 +43,8 @@ pub struct Opened {
     /// How many keys were known when there was none that fits.
     looked: Option<usize>,
     trials: u32,
+    /// Records that were tried in all.
+    spent: u32,
     buffer: Vec<u8>,
     messages: Vec<(Message, Reassembly)>,
     /// The association inside.
@@ -84,12 +88,12 @@ impl Opened {
         if self.opener.is_none() && self.looked != Some(keys.learned()) {
             self.looked = Some(keys.learned());
             match random {
-                Some(random) => self.find(random, keys),
-                None => self.trials = TRIALS,
+                Some(random) if self.find(random, keys) => {}
+                _ => self.trials = TRIALS.min(ALL_TRIALS.saturating_sub(self.spent)),
             }
         }
-        if self.opener.is_none() && random.is_none() && self.trials > 0 {
-            self.trials -= 1;
+        if self.opener.is_none() && self.trials > 0 {
+            (self.trials, self.spent) = (self.trials - 1, self.spent + 1);
             self.try_all(record, seen, keys);
         }
         let Some(opener) = &mut self.opener else { return };
@@ -112,13 +116,20 @@ impl Opened {
         Found { opening: record, certificates, alerts, sctp: sctp.map(|sctp| Box::new(sctp.finish())) }
     }
 
-    fn find(&mut self, random: &[u8; 32], keys: &Keyring) {
-        let Some(key) = keys.association(random) else { return };
-        let Key::Association(established) = &*key else { return };
+    /// Whether it has opened anything.
+    pub const fn is_open(&self) -> bool {
+        self.opener.is_some()
+    }
+
+    /// Looks for the association of a ClientHello: whether it is known, even if nothing opens it.
+    fn find(&mut self, random: &[u8; 32], keys: &Keyring) -> bool {
+        let Some(key) = keys.association(random) else { return false };
+        let Key::Association(established) = &*key else { return false };
         match established.opener() {
             Ok(opener) => (self.opener, self.record.closed) = (Some(opener), None),
             Err(closed) => self.record.closed = Some(closed),
         }
+        true
     }
 
     /// Tries the secrets of other paths' associations on a record.
