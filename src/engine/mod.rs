@@ -4,6 +4,7 @@
 //! together, and hands every datagram to the shard that its flow's hash names. A shard is the only one to see its
 //! flows, and sees their datagrams in capture order, so the number of threads changes nothing but the time it takes.
 
+mod item;
 pub mod keys;
 mod reader;
 mod revisit;

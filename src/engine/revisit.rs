@@ -9,7 +9,8 @@ use crate::{
     capture::{Capture, Frame, ReadError},
     engine::{
         Analysis, BATCH,
-        reader::{self, Item, Reader, Task, Work},
+        item::{self, Item, Task},
+        reader::{Reader, Work},
     },
     flow::{
         Protocol,
@@ -195,8 +196,8 @@ impl<'a> Revisit<'a> {
             }
             let place = match item.place {
                 _ if matches!(item.task, Task::Framed(_)) => Place::Stream,
-                reader::Place::Frame => Place::Frame(item.start as usize),
-                reader::Place::Buffer => Place::Whole(item.start as usize),
+                item::Place::Frame => Place::Frame(item.start as usize),
+                item::Place::Buffer => Place::Whole(item.start as usize),
             };
             visit.datagrams.push(known.find(turns, item.key(), datagram, place));
         }
@@ -230,7 +231,7 @@ impl<'a> Visit<'a> {
         if let Some((_, ids)) = pieces.get_mut(index).filter(|(_, ids)| ids.len() < PIECES) {
             ids.push(id);
         }
-        let Some(item) = item.filter(|item| item.place == reader::Place::Buffer) else { return };
+        let Some(item) = item.filter(|item| item.place == item::Place::Buffer) else { return };
         self.pieces = pieces.remove(index).map(|(_, ids)| ids).unwrap_or_default();
         let end = item.start as usize + item.captured as usize;
         self.whole = work.buffer.get(..end).unwrap_or_default();

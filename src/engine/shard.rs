@@ -8,7 +8,8 @@ use rustc_hash::FxHashMap;
 use crate::{
     engine::{
         Analysis, Faults, Refused,
-        reader::{Item, SHARDS, Task, Work},
+        item::{Item, Task},
+        reader::{SHARDS, Work},
     },
     flow::{
         Flow, FlowRecord, Outcome,

@@ -8,7 +8,8 @@ use crate::{
     capture::{Capture, Progress, ReadError},
     engine::{
         BATCH,
-        reader::{Reader, SHARDS, Task, Work, shard_of},
+        item::Task,
+        reader::{Reader, SHARDS, Work, shard_of},
         shard::Shard,
     },
 };

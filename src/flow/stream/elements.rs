@@ -7,7 +7,7 @@
 //! Once it is known what they are, the first packet of each frame is looked into, and those with other elements than the
 //! one before: the rest are sent with them, and say the same. Where there are descriptors every packet is: a frame of
 //! several layers has one in each. So it is where single bytes change, as audio levels do: telephone events share a
-//! timestamp. Packets that are alike but for these bytes are compared at once and not read element by element ([`Shape`]).
+//! timestamp. Packets that are alike but for these bytes are compared at once and not read element by element.
 //!
 //! Each id takes some 400 bytes, single bytes another 200, frames a kilobyte. Kept values are at most 16 of an id and 128
 //! bytes of each. The flow's budget pays for the ids and the values.
