@@ -12,12 +12,15 @@ use crate::{
         keyring::{Key, Keyring, Opener},
         sctp::{self, SctpRecord},
     },
-    wire::dtls::{
-        Header, Record,
-        certificate::{certificates_of_1_3, encrypted_srtp_profile},
-        content_type,
-        handshake::handshake_type,
-        version,
+    wire::{
+        dtls::{
+            Header, Record,
+            certificate::{certificates_of_1_3, encrypted_srtp_profile},
+            content_type,
+            handshake::handshake_type,
+            version,
+        },
+        sctp::{Checksum, Packet},
     },
 };
 
@@ -175,6 +178,11 @@ impl Opened {
     }
 
     fn take_data(&mut self, data: &[u8], seen: Seen) {
+        // DTLS carries other things too, of no call.
+        if self.sctp.is_none() && !is_sctp(data) {
+            self.record.other_data += 1;
+            return;
+        }
         let association = self.sctp.get_or_insert_default();
         if association.packet(data, data.len(), seen.direction, seen.at.time, seen.at.packet).is_err() {
             self.record.other_data += 1;
@@ -219,6 +227,15 @@ impl Opened {
         let read = certificates_of_1_3(body).take(room).map(|der| certificate::read(der, seen.direction, seen.at));
         self.certificates.extend(read);
     }
+}
+
+/// Whether an association may begin with this: its checksum is right, or is left out and the chunks are in form.
+fn is_sctp(data: &[u8]) -> bool {
+    Packet::parse_snapped(data, data.len()).is_ok_and(|packet| match packet.verify_checksum() {
+        Checksum::Correct => true,
+        Checksum::Zero => packet.chunks().count() > 0 && packet.chunks().all(|chunk| chunk.fault.is_none()),
+        Checksum::Wrong | Checksum::Unknown => false,
+    })
 }
 
 impl Opener {
