@@ -1,5 +1,6 @@
 //! What a user may type. Help texts are the doc comments here.
 
+mod extract;
 mod keys;
 mod nat_check;
 mod sdp;
@@ -83,6 +84,9 @@ enum Subcommands {
     /// Show the packets of captures, one a line, as trees or as JSON lines.
     #[command(after_help = PACKETS_EXAMPLES)]
     Packets(PacketsArgs),
+    /// Take media and messages out of captures, and write captures in clear.
+    #[command(after_help = extract::EXAMPLES)]
+    Extract(extract::ExtractArgs),
     /// Say what descriptions (SDP) hold, what is wrong with them, and what an offer and its answer agree on.
     #[command(after_help = sdp::EXAMPLES)]
     Sdp(sdp::SdpArgs),
@@ -186,6 +190,7 @@ impl Args {
         Ok(match self.command {
             Subcommands::Analyze(args) => Command::Analyze(args.into_config()?),
             Subcommands::Packets(args) => Command::Packets(args.into_config()?),
+            Subcommands::Extract(args) => Command::Extract(args.into_config()?),
             Subcommands::Sdp(args) => Command::Sdp(args.into_config()?),
             Subcommands::NatCheck(args) => Command::NatCheck(args.into_config()?),
             Subcommands::TurnCheck(args) => Command::TurnCheck(args.into_config()?),

@@ -16,9 +16,14 @@ use std::{
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use super::{Input, Progress, output::Output, spool::Spooled};
+use super::{
+    Input, Progress,
+    gate::{BATCH, Gate, Pass},
+    output::Output,
+    spool::Spooled,
+};
 use crate::{
-    capture::{Batch, Capture, FileSummary},
+    capture::{Capture, FileSummary},
     engine::{self, Analysis, Revisit},
     report::{
         document::PacketRef,
@@ -27,9 +32,6 @@ use crate::{
     },
     time::PacketId,
 };
-
-/// Frames of which the filter is asked at a time.
-const BATCH: usize = 2048;
 
 /// All that a listing of packets must know.
 #[derive(Clone, Debug)]
@@ -164,41 +166,6 @@ impl<'a> Listing<'a> {
 fn write_json(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, entry)?;
     out.write_all(b"\n")
-}
-
-/// Which packets pass filter and time window: those that a capture with both delivers. They are a part of all packets,
-/// in the same order.
-struct Gate {
-    capture: Capture,
-    batch: Batch,
-    next: usize,
-}
-
-enum Pass {
-    Yes,
-    No,
-    /// Nor any that comes later.
-    NoMore,
-}
-
-impl Gate {
-    fn new(capture: Capture) -> Self {
-        Self { capture, batch: Batch::default(), next: 0 }
-    }
-
-    /// Whether the packet passes. Packets must be asked for in order.
-    fn pass(&mut self, id: PacketId) -> anyhow::Result<Pass> {
-        while self.next >= self.batch.frames.len() {
-            self.next = 0;
-            if !self.capture.fill(&mut self.batch, BATCH)? && self.batch.frames.is_empty() {
-                return Ok(Pass::NoMore);
-            }
-        }
-        let head = self.batch.frames.get(self.next).map(|frame| PacketId::new(frame.file, frame.number));
-        let passes = head == Some(id);
-        self.next += usize::from(passes);
-        Ok(if passes { Pass::Yes } else { Pass::No })
-    }
 }
 
 /// A packet as a user names it: `1041`, or `2:1041` of several files.

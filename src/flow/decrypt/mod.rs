@@ -10,12 +10,7 @@ use rustc_hash::FxHashMap;
 pub use dtls::OpenedRecord;
 pub use srtp::Unopened;
 
-use super::{
-    datagram::Datagram,
-    key::FlowKey,
-    keyring::Keyring,
-    srtp::Srtp,
-};
+use super::{datagram::Datagram, key::FlowKey, keyring::Keyring, srtp::Srtp};
 use crate::wire::rtp::FixedHeader;
 use dtls::Records;
 use srtp::Source;

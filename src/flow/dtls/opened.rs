@@ -215,7 +215,12 @@ impl Opener {
     ///
     /// # Errors
     /// Why it is not opened.
-    pub(in crate::flow) fn open<'b>(&mut self, side: Side, record: &Record<'_>, buffer: &'b mut Vec<u8>) -> Result<Plaintext<'b>, Failure> {
+    pub(in crate::flow) fn open<'b>(
+        &mut self,
+        side: Side,
+        record: &Record<'_>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<Plaintext<'b>, Failure> {
         match self {
             Self::Before13(opener) => opener.open(side, record, buffer),
             Self::Of13(opener) => opener.open(side, record, buffer),
