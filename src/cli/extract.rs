@@ -235,22 +235,28 @@ impl<'a> Extraction<'a> {
 
     /// Takes a frame. What does not pass is opened only, for what comes after it.
     fn take(&mut self, visit: &Visit<'_>, decrypter: &mut Decrypter, passes: bool) -> Result<(), Error> {
-        let mut instead = Instead::new();
+        let mut instead: Instead = None;
         for found in &visit.datagrams {
             let (key, datagram, identity) = match &found.inner {
                 Some(inner) => (inner.key, inner.datagram, inner.identity),
                 None => (found.key, found.datagram, found.identity),
             };
             let one = One { visit, found, key, datagram, identity, passes };
-            match identity.protocol {
-                Protocol::Rtp => instead.extend(self.take_rtp(&one, decrypter)?),
+            let clear: Instead = match identity.protocol {
+                Protocol::Rtp => self.take_rtp(&one, decrypter)?.map(|clear| vec![clear]),
                 Protocol::Rtcp if identity.encrypted => {
                     let clear = decrypter.rtcp(key, &datagram).filter(|_| self.capture.is_some());
-                    instead.extend(clear.and_then(|clear| one.in_place(clear)));
+                    clear.and_then(|clear| Some(vec![one.in_place(clear)?]))
                 }
-                Protocol::Dtls => instead.extend(self.take_dtls(&one, decrypter)?),
-                Protocol::Sctp if one.counts() => self.channels.push(key, &datagram, datagram.bytes)?,
-                _ => {}
+                Protocol::Dtls => self.take_dtls(&one, decrypter)?,
+                Protocol::Sctp if one.counts() => {
+                    self.channels.push(key, &datagram, datagram.bytes)?;
+                    None
+                }
+                _ => None,
+            };
+            if let Some(clear) = clear {
+                instead.get_or_insert_default().extend(clear);
             }
         }
         match &mut self.capture {
@@ -279,31 +285,27 @@ impl<'a> Extraction<'a> {
         Ok(clear.and_then(|clear| one.in_place(clear)))
     }
 
+    /// Of DTLS that was opened only the SCTP inside is left: its handshake would have readers take the RTP beside it for
+    /// SRTP.
     fn take_dtls(&mut self, one: &One<'_, '_>, decrypter: &mut Decrypter) -> Result<Instead, Error> {
-        let One { visit, key, datagram, .. } = *one;
-        let records = decrypter.dtls(key, &datagram);
-        let mut instead = Instead::new();
-        let mut inside = 0;
-        for record in &records {
+        let One { key, datagram, .. } = *one;
+        let mut clear = Vec::new();
+        for record in decrypter.dtls(key, &datagram) {
             let is_sctp = record.content_type == content_type::APPLICATION_DATA
                 && sctp::Packet::parse_snapped(&record.plaintext, record.plaintext.len()).is_ok();
             if !is_sctp {
                 continue;
             }
-            inside += record.length;
             if one.counts() {
                 self.channels.push(key, &datagram, &record.plaintext)?;
             }
             if self.capture.is_some() {
                 let (from, to) = (key.source(datagram.direction), key.destination(datagram.direction));
-                instead.extend(Mended::sctp(from, to, &record.plaintext));
+                clear.extend(Mended::sctp(from, to, &record.plaintext));
             }
         }
-        // What else is in the datagram stays as it was, ahead of what was opened.
-        if !instead.is_empty() && inside < datagram.bytes.len() {
-            instead.insert(0, Mended { link_type: visit.frame.link, bytes: visit.bytes.to_vec() });
-        }
-        Ok(instead)
+        let is_replaced = self.capture.is_some() && (!clear.is_empty() || self.plan.opened.contains(&key));
+        Ok(is_replaced.then_some(clear))
     }
 
     fn finish(self, config: &'a ExtractConfig) -> anyhow::Result<Summary<'a>> {

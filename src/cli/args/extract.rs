@@ -33,7 +33,8 @@ pub(super) struct ExtractArgs {
     /// Write media and messages into this folder. It is made if it is not there, and must be empty if it is.
     #[arg(short = 'o', long = "output", value_name = "DIR")]
     folder: Option<PathBuf>,
-    /// Write the capture to this file with its packets opened: RTP, RTCP and SCTP in clear. It holds no secrets block.
+    /// Write the capture to this file with its packets opened: RTP, RTCP and SCTP in clear, and the DTLS
+    /// around them left out. It holds no secrets block.
     #[arg(long = "pcapng", value_name = "FILE")]
     capture: Option<PathBuf>,
     /// Write each stream as an rtpdump file too: its RTP packets, opened.

@@ -25,8 +25,8 @@ pub(super) struct OpenedCapture<'a> {
     pub(super) opened: u64,
 }
 
-/// What stands in the place of a frame: nothing but the frame itself, if this is empty.
-pub(super) type Instead = Vec<Mended>;
+/// What stands in the place of a frame; `None` for the frame itself.
+pub(super) type Instead = Option<Vec<Mended>>;
 
 impl<'a> OpenedCapture<'a> {
     /// Writes into `file`, which errors call `path`. Where `strip` is set, keys that packets hold are overwritten.
@@ -36,7 +36,7 @@ impl<'a> OpenedCapture<'a> {
     }
 
     /// Writes a frame, or what stands in its place.
-    pub(super) fn write(&mut self, visit: &Visit<'_>, instead: &[Mended]) -> Result<(), Error> {
+    pub(super) fn write(&mut self, visit: &Visit<'_>, instead: &Instead) -> Result<(), Error> {
         let frame = visit.frame;
         let interface = self.interfaces.get(frame.interface as usize).and_then(|one| one.name.as_deref());
         let record = Record {
@@ -47,14 +47,14 @@ impl<'a> OpenedCapture<'a> {
             wire_length: frame.original as usize,
             comment: "",
         };
-        if instead.is_empty() {
+        let Some(instead) = instead else {
             if self.strip && holds_key(visit.bytes) {
                 let (link_type, bytes) = stripped(visit);
                 return self.file.write(&Record { link_type, bytes: &bytes, ..record });
             }
             return self.file.write(&record);
-        }
-        self.opened += 1;
+        };
+        self.opened += u64::from(!instead.is_empty());
         for mended in instead {
             let (link_type, bytes) = (mended.link_type, &mended.bytes);
             let wire_length = bytes.len();

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::CodecChoice;
 use crate::{
@@ -30,6 +30,8 @@ pub(super) struct Plan {
     /// The call of a flow, an index into `calls`.
     pub(super) flows: FxHashMap<FlowKey, usize>,
     pub(super) calls: Vec<PlannedCall>,
+    /// Flows whose DTLS was opened.
+    pub(super) opened: FxHashSet<FlowKey>,
 }
 
 /// A call.
@@ -52,6 +54,8 @@ pub(super) struct Stream {
     pub(super) call: usize,
     pub(super) ssrc: u32,
     pub(super) source: Endpoint,
+    /// Whether it is pictures, where something tells.
+    pub(super) is_video: bool,
     pub(super) use_: Use,
     /// Whether it is SRTP, where something tells.
     pub(super) is_encrypted: Option<bool>,
@@ -81,6 +85,8 @@ impl Plan {
             let index = plan.calls.len();
             plan.calls.push(PlannedCall { number, messages, closed: records().find_map(closed) });
             plan.flows.extend(call.flows.iter().map(|flow| (flow.key, index)));
+            let opened = call.flows.iter().filter(|flow| flow.dtls.iter().any(is_opened));
+            plan.opened.extend(opened.map(|flow| flow.key));
             plan.add(&call, index, number, &reported.communicating.rtp_streams, codecs);
         }
         plan
@@ -95,7 +101,7 @@ impl Plan {
             }
             let said =
                 Sides::of(found.flow, &call.conversations).and_then(|sides| sides.stream(found, found.direction()));
-            let known = Known { said, codecs };
+            let known = Known { said, call, ssrc: found.stream.ssrc, codecs };
             let kind = reported.kind.unwrap_or("rtp");
             let source = found.source();
             let address = source.ip().to_string().replace(':', "_");
@@ -106,6 +112,7 @@ impl Plan {
                 call: index,
                 ssrc: reported.ssrc,
                 source,
+                is_video: reported.kind == Some("video"),
                 use_: known.use_of(found, repair, first, call),
                 is_encrypted: reported.encrypted.or(known.is_secured()),
                 undescribed: types.iter().map(|count| count.payload_type).filter(|count| sees(*count)).collect(),
@@ -117,6 +124,8 @@ impl Plan {
 /// What is known of a stream's payload types.
 struct Known<'a> {
     said: Option<Signalled<'a>>,
+    call: &'a Call<'a>,
+    ssrc: u32,
     codecs: &'a [CodecChoice],
 }
 
@@ -141,7 +150,18 @@ impl Known<'_> {
     }
 
     fn codec(&self, payload_type: u8) -> Option<&sdp::Codec> {
-        self.said.as_ref()?.codec_of(payload_type)
+        let said = self.said.as_ref().and_then(|said| said.codec_of(payload_type));
+        said.or_else(|| self.codec_anywhere(payload_type))
+    }
+
+    /// What a payload type is in the descriptions of the call, where they do not tell which of them is of the stream:
+    /// in a section that has its SSRC, else in any.
+    fn codec_anywhere(&self, payload_type: u8) -> Option<&sdp::Codec> {
+        let said = || self.call.conversations.iter().flat_map(|conversation| conversation.said().rev());
+        let media = || said().flat_map(|(_, description)| &description.media);
+        let has_ssrc = |media: &&sdp::Media| media.sources.iter().any(|source| source.ssrc == self.ssrc);
+        let own = media().filter(has_ssrc).find_map(|media| media.codec(payload_type));
+        own.or_else(|| media().find_map(|media| media.codec(payload_type)))
     }
 
     /// What a payload type stands for: by the user, by what was signalled, else by its number (RFC 3551).
@@ -183,6 +203,11 @@ pub(super) const fn usual_clock_rate(codec: Codec) -> u32 {
         Codec::Vp8 | Codec::Vp9 | Codec::Av1 | Codec::H264 | Codec::H265 => 90_000,
         _ => 8000,
     }
+}
+
+/// Whether records of an association were opened.
+fn is_opened(record: &dtls::Record) -> bool {
+    record.opening.as_ref().is_some_and(|opening| opening.records != [0, 0])
 }
 
 /// Why an association is not opened.

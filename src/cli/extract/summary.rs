@@ -132,7 +132,8 @@ impl Summary<'_> {
         }
         if let Some(first) = stream.undescribed.first() {
             return Some(format!(
-                "nothing says what payload type {first} is: give the descriptions with --sdp, or --codec {first}=opus"
+                "nothing says what payload type {first} is: give the descriptions with --sdp, or --codec {first}={}",
+                if stream.is_video { "VP8" } else { "opus" }
             ));
         }
         if let Some(part) = done.extracted.parts.first() {
