@@ -59,6 +59,7 @@ Examples:
   rtcscope packets --packet 1041 -v call.pcapng    one packet, as a tree
   rtcscope packets --from 12.5 --count 20 call.pcapng
   rtcscope packets --format ndjson --filter 'udp port 3478' call.pcapng
+  rtcscope packets --keylog keys.log call.pcapng   with what is inside of SRTCP and DTLS
 
 Captures are read twice: to know what their flows are, and to show the packets as that. Standard input and pipes are
 therefore read to their end first, into a temporary file. Filter, times and numbers only choose what is shown.";
@@ -140,6 +141,8 @@ struct PacketsArgs {
     /// Stop after so many packets.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
+    #[command(flatten)]
+    keys: KeyArgs,
     #[command(flatten)]
     page: PageArgs,
 }
@@ -227,6 +230,7 @@ impl PacketsArgs {
             packets,
             verbose: self.verbose,
             count: self.count,
+            keys: self.keys.into_sources(),
             format: self.format,
             text: self.page.text(),
             cut: self.page.cut(),
@@ -398,6 +402,6 @@ mod tests {
                 args.into_command().unwrap();
             }
         }
-        assert_eq!(lines.len(), 13);
+        assert_eq!(lines.len(), 14);
     }
 }

@@ -101,7 +101,7 @@ impl<'p> Media<'p> {
         }
         if let Some(folder) = &self.folder
             && output.dumps
-            && !matches!(stream.use_, Use::Nothing)
+            && !matches!(stream.use_, Use::SeenBefore)
         {
             output.dump(stream, folder, packet.at, bytes)?;
         }

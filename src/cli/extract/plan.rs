@@ -70,8 +70,10 @@ pub(super) enum Use {
     Media(BTreeMap<u8, Format>),
     /// It fills gaps of another, by its index: its payload types and what they retransmit.
     Retransmission(usize, BTreeMap<u8, u8>),
-    /// Nothing: it carries no media, or is captured at another place already.
+    /// No media: it probes the path, or nothing tells what it retransmits.
     Nothing,
+    /// The same packets were captured at another place.
+    SeenBefore,
 }
 
 impl Plan {
@@ -132,7 +134,7 @@ struct Known<'a> {
 impl Known<'_> {
     fn use_of(&self, found: &CallStream<'_>, repair: &Repair, first: usize, call: &Call<'_>) -> Use {
         if found.is_seen_before {
-            return Use::Nothing;
+            return Use::SeenBefore;
         }
         match (repair.role, repair.of) {
             (StreamRole::Media, _) => {
