@@ -286,19 +286,14 @@ impl Reader {
     /// Finds the datagrams in the frames of `work`.
     pub fn read(&mut self, work: &mut Work) {
         let frames = std::mem::take(&mut work.frames.frames);
-        if !frames.is_empty() {
-            let learned = self.take_keys();
+        if let Some(keys) = self.keys.as_deref_mut().filter(|_| !frames.is_empty()) {
+            let learned = keys.take_learned();
             work.push_keys(learned, Item::NONE);
         }
         for (index, frame) in frames.iter().enumerate() {
             self.read_frame(work, frame, index as u32);
         }
         work.frames.frames = frames;
-    }
-
-    /// The keys that came with no datagram since this was asked last.
-    pub fn take_keys(&mut self) -> Vec<Arc<Key>> {
-        self.keys.as_deref_mut().map(Keys::take_learned).unwrap_or_default()
     }
 
     /// Gives what was counted.

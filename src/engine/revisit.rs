@@ -18,7 +18,7 @@ use crate::{
         datagram::Datagram,
         identify::{Identifier, Identity, identify_alone},
         key::FlowKey,
-        keyring::Keyring,
+        keyring::{Key, Keyring},
         signalling::Signal,
         turn::{Relayed, Turn},
     },
@@ -125,14 +125,16 @@ impl<'a> Revisit<'a> {
         }
         let has_copies = flows.iter().filter(|flow| flow.record().copies > 0);
         let copies = has_copies.map(|flow| (flow.record().key, Default::default())).collect();
+        let keys = Keyring::default();
+        given.srtp.into_iter().for_each(|key| keys.learn(Arc::new(Key::Srtp(key))));
         Self {
             flows,
             places,
             turns: FxHashMap::default(),
             copies,
             pieces: VecDeque::new(),
-            reader: Reader::new(given),
-            keys: Keyring::default(),
+            reader: Reader::new(Given { log: given.log, srtp: Vec::new() }),
+            keys,
             work: Work::default(),
             next: 0,
         }
@@ -157,7 +159,6 @@ impl<'a> Revisit<'a> {
             for secrets in capture.take_secrets() {
                 self.reader.take_secrets(&secrets);
             }
-            self.reader.take_keys().into_iter().for_each(|key| self.keys.learn(key));
         }
         let Some(frame) = self.work.frames.frames.get(self.next).copied() else { return Ok(None) };
         self.work.clear(1);

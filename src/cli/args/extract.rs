@@ -15,13 +15,16 @@ Examples:
   rtcscope extract call.pcap -o media              media of calls in clear: RTP of SIP phones, say
   rtcscope extract --keylog keys.log call.pcapng -o media
   rtcscope extract --sdp offer.sdp --sdp answer.sdp --keylog keys.log call.pcapng -o media
-  rtcscope extract --srtp-key AES_CM_128_HMAC_SHA1_80:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d call.pcap -o media
+  rtcscope extract --srtp-key AEAD_AES_128_GCM:KEYANDSALT call.pcap -o media
   rtcscope extract --keylog keys.log --pcapng clear.pcapng call.pcapng
 
-Sound becomes Ogg Opus or WAV, pictures IVF (VP8, VP9, AV1) or Annex B (H.264, H.265), one file a stream, called by its
-call, sender, kind and SSRC; messages of data channels files with an index.json, one for each message, or for each channel
-and direction where a call has more than 1000. What is lost is silence, or a picture that stands still. Captures are read
-twice; standard input and pipes therefore are read into a temporary file first.
+Sound becomes Ogg Opus or WAV, pictures IVF (VP8, VP9, AV1) or Annex B (H.264, H.265), one file a
+stream, named by call, sender, kind and SSRC. Messages of data channels become files with an
+index.json: one a message, or one a channel and direction where a call has more than 1000. What is
+lost is silence, or a picture that stands still. Captures are read twice, so that standard input
+and pipes are read into a temporary file first.
+
+Wireshark needs its heuristics rtp_udp and rtcp_udp for --pcapng where no description is in it.
 
 Exit status: 0 something was extracted, 1 nothing could be, 2 rtcscope could not do its job.";
 
