@@ -17,6 +17,8 @@ trim() {
 }
 
 trim "$captures/lab/chromium-av-clean/capture.pcapng" webrtc-call.pcapng pcapng 'frame.time_relative < 4'
+trim "$captures/lab/chromium-firefox-av/capture.pcapng" "$work/keyed.pcap" nsecpcap 'frame.time_relative >= 5.5 and frame.time_relative < 9'
+editcap -F pcapng --inject-secrets "tls,$captures/lab/chromium-firefox-av/keys.log" "$work/keyed.pcap" keyed-call.pcapng
 trim "$captures/lab/chromium-turn-udp/capture.pcapng" turn-call.pcapng pcapng 'frame.time_relative < 3.5'
 trim "$captures/lab/chromium-ice-wrong-pwd/capture.pcapng" wrong-ice-password.pcap pcap 'frame.time_relative < 14 and (tcp or stun)'
 trim "$captures/lab/chromium-ice-blocked/capture.pcapng" ice-failed.pcap nsecpcap 'frame'

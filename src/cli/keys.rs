@@ -28,6 +28,7 @@ impl KeySources {
     /// A sentence where a file cannot be read or holds no secret, or a text gives no key; it never quotes the key.
     pub fn read(&self) -> anyhow::Result<Given> {
         let mut given = Given::default();
+        given.has_log = !self.logs.is_empty();
         for path in &self.logs {
             take_log(path, &mut given.log)?;
         }

@@ -24,7 +24,9 @@ use crate::{
 /// Keys that were given before the first packet.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
-    /// What key logs have.
+    /// Whether there are key logs, be they empty.
+    pub has_log: bool,
+    /// What they have.
     pub log: KeyLog,
     /// Keys of SRTP.
     pub srtp: Vec<GivenKey>,
@@ -38,13 +40,14 @@ impl Given {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.srtp.is_empty() && self.log.tally().secrets == 0
+        self.srtp.is_empty() && !self.has_log
     }
 }
 
 /// What the reader knows of keys.
 #[derive(Debug, Default)]
 pub struct Keys {
+    has_log: bool,
     log: KeyLog,
     hellos: Hellos,
     learned: Vec<Arc<Key>>,
@@ -54,17 +57,18 @@ impl Keys {
     /// With what was given.
     pub fn new(given: Given) -> Self {
         let learned = given.srtp.into_iter().map(|key| Arc::new(Key::Srtp(key))).collect();
-        Self { log: given.log, hellos: Hellos::default(), learned }
+        Self { has_log: given.has_log, log: given.log, hellos: Hellos::default(), learned }
     }
 
     /// Takes a block of decryption secrets: a key log.
     pub fn take_log(&mut self, bytes: &[u8]) {
+        self.has_log = true;
         self.log.take(bytes);
     }
 
     /// Whether hellos are of use.
     pub fn has_log(&self) -> bool {
-        self.log.tally().secrets > 0
+        self.has_log
     }
 
     /// Takes a datagram that may bring a hello.

@@ -68,6 +68,8 @@ pub struct Analysis {
     pub signalling: Signalling,
     /// Files with descriptions and candidates that the user gave beside the capture: name and content.
     pub given: Vec<(String, sdp::input::Input)>,
+    /// Whether there were keys, given or found.
+    pub has_keys: bool,
     /// What did not fit into bounded memory.
     pub refused: Refused,
     /// The earliest packet.
@@ -141,6 +143,7 @@ pub fn analyze(
         uncaptured: Uncaptured::default(),
         signalling: Signalling::default(),
         given: Vec::new(),
+        has_keys: false,
         refused: Refused::default(),
         start: files.iter().filter_map(|file| file.first).min(),
         files,

@@ -144,17 +144,6 @@ impl Work {
         self.errors.get(index as usize).copied()
     }
 
-    /// Reads the bytes of an item where the header of RTP begins and ends, and gives what would be its SSRC, and the last
-    /// of them.
-    #[inline]
-    pub fn touch(&self, item: &Item) -> (u32, u8) {
-        // With an extension of 24 bytes.
-        const END: usize = 39;
-        let bytes = self.frame(item).map_or(&[][..], |frame| self.bytes(frame, item));
-        let ssrc = bytes.get(8..12).and_then(<[u8]>::first_chunk).map_or(0, |ssrc| u32::from_be_bytes(*ssrc));
-        (ssrc, bytes.get(END).copied().unwrap_or_default())
-    }
-
     /// A key, by its index.
     pub fn key(&self, index: u32) -> Option<&Arc<Key>> {
         self.keys.get(index as usize)
@@ -266,6 +255,8 @@ pub struct Reader {
     signals: Collector,
     /// None until there is a key log.
     keys: Option<Box<Keys>>,
+    /// Whether a description had keys.
+    has_sdes: bool,
 }
 
 impl Reader {
@@ -301,6 +292,7 @@ impl Reader {
         self.connections.end().into_iter().for_each(|signal| self.signals.add(signal));
         self.signals.miss(self.connections.missing());
         analysis.signalling = self.signals.finish();
+        analysis.has_keys = self.keys.is_some() || self.has_sdes;
         let counters = self.fragments.counters();
         analysis.faults.merge(self.faults);
         for (total, count) in analysis.reassembled.iter_mut().zip(self.reassembled) {
@@ -438,6 +430,7 @@ impl Reader {
     fn take_signals_of(&mut self, work: &mut Work, item: &Item, signals: Vec<Signal>) {
         for signal in signals {
             let learned: Vec<_> = keys::of_signal(&signal).map(Arc::new).collect();
+            self.has_sdes |= !learned.is_empty();
             work.push_keys(learned, *item);
             self.signals.add(signal);
         }

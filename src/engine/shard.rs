@@ -90,10 +90,6 @@ impl Default for Shard {
     }
 }
 
-/// A place in the list of a shard's flows, guessed by some bits of a key's digest.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Guess(u32);
-
 /// A datagram that waits.
 #[derive(Debug)]
 struct Held {
@@ -113,27 +109,9 @@ impl Held {
 }
 
 impl Shard {
-    /// Where the flow of an item probably is.
-    #[inline]
-    pub fn guess(&self, item: &Item) -> Guess {
-        Guess(self.guesses.get(item.digest as usize % GUESSES).copied().unwrap_or_default())
-    }
-
-    /// Reads what a packet in `direction` changes of the flow there. The sum of it means nothing.
-    #[inline]
-    pub fn touch_flow(&self, guess: Guess, direction: usize) -> u64 {
-        self.flows.get(guess.0 as usize).map_or(0, |flow| flow.touch(direction))
-    }
-
-    /// Reads what it changes of the stream, if it is RTP with this SSRC.
-    #[inline]
-    pub fn touch_stream(&self, guess: Guess, direction: usize, ssrc: u32) -> u64 {
-        self.flows.get(guess.0 as usize).map_or(0, |flow| flow.touch_stream(direction, ssrc))
-    }
-
     /// Does what the item of `work` asks for.
     #[inline]
-    pub fn push(&mut self, work: &Work, item: &Item, guess: Guess) {
+    pub fn push(&mut self, work: &Work, item: &Item) {
         let Some(frame) = work.frame(item) else { return };
         let datagram = Datagram {
             time: frame.time,
@@ -146,7 +124,7 @@ impl Shard {
         let (Task::Datagram { hop_limit } | Task::Packet { hop_limit }) = item.task else {
             return self.push_unusual(work, item, datagram);
         };
-        let Some(index) = self.place(item, guess, &datagram) else { return };
+        let Some(index) = self.place(item, &datagram) else { return };
         let is_holding = self.is_holding(index);
         let Some(flow) = self.flows.get_mut(index) else { return };
         if flow.is_copy(&datagram, item.identity, item.fingerprint) {
@@ -202,14 +180,14 @@ impl Shard {
 
     /// The flow of an item, made where it is new; none where there is no place for it.
     fn flow(&mut self, item: &Item, datagram: &Datagram<'_>) -> Option<&mut Flow> {
-        let index = self.place(item, Guess::default(), datagram)?;
+        let index = self.place(item, datagram)?;
         self.flows.get_mut(index)
     }
 
     /// Where it is.
     #[inline]
-    fn place(&mut self, item: &Item, guess: Guess, datagram: &Datagram<'_>) -> Option<usize> {
-        let guess = guess.0 as usize;
+    fn place(&mut self, item: &Item, datagram: &Datagram<'_>) -> Option<usize> {
+        let guess = self.guesses.get(item.digest as usize % GUESSES).copied().unwrap_or_default() as usize;
         if self.flows.get(guess).is_some_and(|flow| item.is_of(flow.key())) {
             return Some(guess);
         }

@@ -8,16 +8,13 @@ use crate::{
     capture::{Capture, Progress, ReadError},
     engine::{
         BATCH,
-        reader::{Item, Reader, SHARDS, Work},
-        shard::{Guess, Shard},
+        reader::{Reader, SHARDS, Work},
+        shard::Shard,
     },
 };
 
 /// Batches on their way at a time; more would only cost memory.
 const IN_FLIGHT: usize = 32;
-
-/// Items whose flows are fetched into the processor's cache together.
-const GROUP: usize = 16;
 
 /// Reads and analyzes in this thread alone.
 pub fn run_here(
@@ -108,36 +105,8 @@ fn fill(capture: &mut Capture, reader: &mut Reader, work: &mut Work) -> Result<b
 /// Gives each shard of a worker its items.
 fn push_all(shards: &mut [Shard], work: &Work, worker: usize, workers: usize) {
     for (shard, items) in shards.iter_mut().zip(&work.items).skip(worker).step_by(workers) {
-        for group in items.chunks(GROUP) {
-            let guesses = touch(shard, work, group);
-            for (item, guess) in group.iter().zip(guesses) {
-                shard.push(work, item, guess);
-            }
-        }
+        items.iter().for_each(|item| shard.push(work, item));
     }
-}
-
-/// Has the bytes, flows and streams of some items fetched into the processor's cache, all at once, step by step: what is
-/// waited for then is not waited for packet by packet.
-#[inline]
-fn touch(shard: &Shard, work: &Work, group: &[Item]) -> [Guess; GROUP] {
-    let mut guesses = [Guess::default(); GROUP];
-    for (item, guess) in group.iter().zip(&mut guesses) {
-        *guess = shard.guess(item);
-    }
-    let (mut ssrcs, mut sum) = ([0; GROUP], 0);
-    for (item, ssrc) in group.iter().zip(&mut ssrcs) {
-        let (found, end) = work.touch(item);
-        (*ssrc, sum) = (found, sum ^ u64::from(end));
-    }
-    for (item, guess) in group.iter().zip(guesses) {
-        sum ^= shard.touch_flow(guess, usize::from(item.direction));
-    }
-    for ((item, guess), ssrc) in group.iter().zip(guesses).zip(ssrcs) {
-        sum ^= shard.touch_stream(guess, usize::from(item.direction), ssrc);
-    }
-    std::hint::black_box(sum);
-    guesses
 }
 
 fn new_shards() -> Vec<Shard> {

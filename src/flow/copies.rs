@@ -129,13 +129,6 @@ impl Copies {
         }
     }
 
-    /// Reads a word of each line of the processor's cache that the next packet will change.
-    #[inline]
-    pub fn touch(&self) -> u64 {
-        let seen = self.few.get(self.count % FEW).map_or(0, |seen| seen.fingerprint);
-        u64::from(self.mirror.pairs) ^ seen
-    }
-
     /// Copies found.
     #[must_use]
     pub const fn copies(&self) -> u64 {

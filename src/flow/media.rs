@@ -14,7 +14,7 @@ use crate::{
         datagram::Datagram,
         keyring::Keyring,
         rtcp::Rtcp,
-        srtp::Srtp,
+        srtp::{self, Srtp},
         stream::{Arrival, Stream},
         transport_wide::{Numbers, TransportWide},
     },
@@ -47,6 +47,8 @@ pub struct Media {
     packets: u64,
     /// Whether a packet had a payload type that looks like an RTCP packet type when the marker bit is set.
     has_rtcp_like: bool,
+    /// Whether tags are checked: there are keys.
+    has_keys: bool,
     /// Numbers over all streams, by direction.
     transport_wide: [TransportWide; 2],
     rtcp: Option<Box<Rtcp>>,
@@ -71,6 +73,8 @@ pub struct Found {
     pub rtcp: Option<Box<Rtcp>>,
     /// RTP packets.
     pub packets: u64,
+    /// What keys told of SRTP, where there are any.
+    pub srtp: Option<srtp::Record>,
 }
 
 /// What else was seen on the flow.
@@ -123,6 +127,7 @@ impl Media {
             recent: Default::default(),
             packets: 0,
             has_rtcp_like: false,
+            has_keys: false,
             transport_wide: Default::default(),
             rtcp: None,
             srtcp_confirmed: false,
@@ -151,20 +156,6 @@ impl Media {
             return self.push_rtp(place, fixed, datagram, path);
         }
         self.push_slowly(fixed, datagram, path)
-    }
-
-    /// RTP packets of the streams.
-    #[inline]
-    pub const fn packets(&self) -> u64 {
-        self.packets
-    }
-
-    /// Reads what the next packet in `direction` will change, if it is RTP with this SSRC.
-    #[inline]
-    pub fn touch(&self, direction: usize, ssrc: u32) -> u64 {
-        let place = self.recent.get(direction).map_or(usize::MAX, |recent| recent.find(ssrc));
-        let numbers = self.transport_wide.get(direction).map_or(0, TransportWide::touch);
-        numbers ^ self.streams.get(place).map_or(0, Stream::touch)
     }
 
     /// The streams found so far, in the order they were found.
@@ -205,17 +196,27 @@ impl Media {
         if (path.is_call() || !self.streams.is_empty()) && !self.srtcp_confirmed {
             self.confirm_srtcp();
         }
+        self.end_srtcp();
         if let Some(rtcp) = &mut self.rtcp {
             rtcp.settle();
         }
         self.streams.iter_mut().for_each(|stream| stream.elements.settle());
         self.streams.sort_by_key(|stream| (stream.first.0, stream.first.1, stream.ssrc, stream.direction));
         let numbers = self.transport_wide.into_iter().flat_map(TransportWide::finish);
-        Found { streams: self.streams, transport_wide: numbers.collect(), rtcp: self.rtcp, packets: self.packets }
+        Found {
+            streams: self.streams,
+            transport_wide: numbers.collect(),
+            rtcp: self.rtcp,
+            packets: self.packets,
+            srtp: self.srtp.map(|srtp| srtp.record()),
+        }
     }
 
     #[inline]
     fn push_rtp(&mut self, index: usize, fixed: FixedHeader, datagram: &Datagram<'_>, path: Path) -> Verdict {
+        if self.has_keys {
+            self.check_tag(index, fixed.ssrc, datagram);
+        }
         let shaped = self.streams.get(index).and_then(|stream| stream.elements.shaped(datagram.bytes));
         if let Some((data, ids)) = shaped {
             let extension = Extension { profile: Extension::ONE_BYTE, data, offset: FIXED_LENGTH };
@@ -348,6 +349,7 @@ impl Media {
             return;
         }
         let (index, direction) = (self.streams.len(), candidate.direction);
+        self.has_keys = !self.keyring.is_empty();
         self.streams.push(Stream::new(first, direction));
         self.keys.push((first.ssrc, direction));
         for (place, arrival) in candidate.packets.iter().enumerate() {

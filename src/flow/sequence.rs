@@ -219,13 +219,6 @@ impl Sequence {
         };
     }
 
-    /// Reads a word of each line of the processor's cache that the next number will change.
-    #[inline]
-    #[must_use]
-    pub fn touch(&self) -> u64 {
-        self.window.get(word_of(self.highest)).copied().unwrap_or_default()
-    }
-
     /// The first number since the numbers last started anew.
     #[must_use]
     pub const fn segment_start(&self) -> u16 {

@@ -1,37 +1,98 @@
-//! SRTCP of one flow, opened with the keys that its shard has.
+//! SRTP and SRTCP of one flow, checked and opened with the keys that its shard has.
+//!
+//! All SRTCP is opened. Of SRTP the tags are checked: all of a stream's first packets, then some, since a tag costs more
+//! than all else that is done with a packet.
 
 use crate::{
-    crypto::srtp::{Context, Keying, Profile},
+    crypto::srtp::{Context, Keying, Profile, Rollover},
     flow::keyring::{Key, Keyring},
+    time::{PacketId, Timestamp},
+    wire::rtcp::Srtcp,
 };
 
 /// Contexts that are kept of one direction: streams of one flow may have keys of their own.
 const CONTEXTS: usize = 8;
 
-/// Keys that are tried on one datagram, the newest first; and contexts that are tried before new keys come.
+/// Keys that are tried on one packet, the newest first; and contexts that are tried before new keys come.
 const CANDIDATES: usize = 64;
 const TRIALS: u32 = 1024;
 
-/// What opens the SRTCP of a flow.
+/// So many packets of a stream are all checked, and one in so many behind them.
+const ALL: u64 = 64;
+const EVERY: u64 = 32;
+
+/// SRTCP datagrams that wait for a key, and bytes of each.
+const WAITING: usize = 32;
+const WAITING_BYTES: usize = 1500;
+
+/// What opens the packets of a flow.
 #[derive(Default)]
 pub struct Srtp {
     sides: [Side; 2],
+    /// By the stream's place among the flow's.
+    streams: Vec<Checked>,
+    rtcp_failures: u64,
     plaintext: Vec<u8>,
+    /// SRTCP that came before its key, and how many keys there were when it was last tried.
+    waiting: Vec<Waiting>,
+    tried: usize,
+}
+
+/// An SRTCP datagram that no key opened yet: its sender's description may be on its way.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// What is in clear of it.
+    pub srtcp: Srtcp,
+    /// The direction in its flow.
+    pub direction: usize,
+    /// When it came, and which packet it is.
+    pub at: (Timestamp, PacketId),
+    /// All of it.
+    pub bytes: Box<[u8]>,
+}
+
+/// What was found in a flow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Packets whose tag was checked, and those of them that are authentic.
+    pub checked: u64,
+    /// See `checked`.
+    pub authentic: u64,
+    /// The first packet that is not, of streams with others that are.
+    pub first_failure: Option<PacketId>,
+    /// SRTCP datagrams that no key opened.
+    pub rtcp_failures: u64,
+    /// Profiles of what was authentic, by name.
+    pub profiles: Vec<&'static str>,
 }
 
 /// One direction.
 #[derive(Default)]
 struct Side {
-    /// What opened packets, the last one first.
+    /// What opened packets.
     contexts: Vec<(Profile, Context)>,
+    /// The one that opened the last SRTCP.
+    last: usize,
     trials: u32,
     learned: usize,
 }
 
+/// One stream of SRTP.
+#[derive(Clone, Debug, Default)]
+struct Checked {
+    packets: u64,
+    checked: u64,
+    authentic: u64,
+    first_failure: Option<PacketId>,
+    /// Packets before a key was known.
+    early: u64,
+    /// The place of the context that fits, and the state of the index.
+    known: Option<(usize, Rollover)>,
+}
+
 impl std::fmt::Debug for Srtp {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let contexts = self.sides.each_ref().map(|side| side.contexts.len());
-        write!(formatter, "{contexts:?} contexts")
+        self.record().fmt(formatter)
     }
 }
 
@@ -40,22 +101,132 @@ impl Srtp {
     pub fn open_rtcp(&mut self, direction: usize, ssrc: u32, datagram: &[u8], keys: &Keyring) -> Option<&[u8]> {
         let side = self.sides.get_mut(direction & 1)?;
         let plaintext = &mut self.plaintext;
-        let known = side.contexts.iter_mut().position(|(_, context)| context.open_rtcp(datagram, plaintext).is_ok());
-        match known {
-            Some(place) => side.contexts.swap(0, place),
-            None => side.try_keys(ssrc, datagram, plaintext, keys)?,
-        }
-        Some(plaintext)
+        let mut opens = |context: &mut Context| context.open_rtcp(datagram, plaintext).is_ok().then_some(());
+        let opened = match side.find(&mut opens) {
+            Some((place, ())) => Some(place),
+            None => side.try_keys(ssrc, keys, &mut opens).map(|(place, ())| place),
+        };
+        side.last = opened?;
+        Some(&self.plaintext)
     }
 
-    /// The profiles of what was opened.
-    pub fn profiles(&self) -> impl Iterator<Item = Profile> + '_ {
-        self.sides.iter().flat_map(|side| side.contexts.iter().map(|(profile, _)| *profile))
+    /// Lets a datagram wait that no key opened: whether there is room.
+    pub fn wait(&mut self, waiting: Waiting) -> bool {
+        let has_room = self.waiting.len() < WAITING && waiting.bytes.len() <= WAITING_BYTES;
+        if has_room {
+            self.waiting.push(waiting);
+        } else {
+            self.rtcp_failures += 1;
+        }
+        has_room
+    }
+
+    /// What waits, if keys were learned since it was tried last.
+    pub fn take_waiting(&mut self, keys: &Keyring) -> Vec<Waiting> {
+        let learned = keys.learned();
+        if std::mem::replace(&mut self.tried, learned) == learned {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// What waited in vain.
+    pub fn end_waiting(&mut self) -> Vec<Waiting> {
+        self.rtcp_failures += self.waiting.len() as u64;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Checks a packet of the stream at `index`, if it is one of those that are.
+    pub fn check_rtp(&mut self, direction: usize, index: usize, packet: Rtp<'_>, keys: &Keyring) {
+        if self.streams.len() <= index {
+            self.streams.resize_with(index + 1, Checked::default);
+        }
+        let (Some(stream), Some(side)) = (self.streams.get_mut(index), self.sides.get_mut(direction & 1)) else {
+            return;
+        };
+        stream.packets += 1;
+        if stream.packets > ALL && !stream.packets.is_multiple_of(EVERY) {
+            return;
+        }
+        if stream.is_authentic(packet.bytes, side) || stream.finds(packet, side, keys) {
+            stream.checked += 1;
+            stream.authentic += 1;
+        } else if stream.known.is_some() {
+            stream.checked += 1;
+            stream.first_failure.get_or_insert(packet.id);
+        } else {
+            stream.early += 1;
+        }
+    }
+
+    /// What was found.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        let mut record = Record { rtcp_failures: self.rtcp_failures, ..Record::default() };
+        for stream in &self.streams {
+            // Those before the key came are no failures; where none came, all are.
+            record.checked += if stream.authentic > 0 { stream.checked } else { stream.early };
+            record.authentic += stream.authentic;
+            record.first_failure = [record.first_failure, stream.first_failure].into_iter().flatten().min();
+        }
+        let profiles = self.sides.iter().flat_map(|side| side.contexts.iter().map(|(profile, _)| profile.name()));
+        record.profiles = profiles.collect();
+        record.profiles.sort_unstable();
+        record.profiles.dedup();
+        record
+    }
+}
+
+/// A packet to be checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Rtp<'a> {
+    /// Its stream.
+    pub ssrc: u32,
+    /// Which it is.
+    pub id: PacketId,
+    /// All of it.
+    pub bytes: &'a [u8],
+}
+
+impl Checked {
+    fn is_authentic(&mut self, packet: &[u8], side: &mut Side) -> bool {
+        let Some((place, rollover)) = &mut self.known else { return false };
+        let context = side.contexts.get_mut(*place);
+        context.is_some_and(|(_, context)| rollover.authenticate(context, packet).is_ok())
+    }
+
+    /// Looks for another key: the first, or that of a new association.
+    fn finds(&mut self, packet: Rtp<'_>, side: &mut Side, keys: &Keyring) -> bool {
+        let rollover = self.known.take().map(|(place, rollover)| (place, rollover));
+        let start = rollover.as_ref().map_or_else(Rollover::default, |(_, rollover)| rollover.clone());
+        let mut fits = |context: &mut Context| {
+            let mut rollover = start.clone();
+            rollover.authenticate(context, packet.bytes).is_ok().then_some(rollover)
+        };
+        let found = side.find(&mut fits).or_else(|| side.try_keys(packet.ssrc, keys, &mut fits));
+        let is_found = found.is_some();
+        self.known = found.or(rollover);
+        is_found
     }
 }
 
 impl Side {
-    fn try_keys(&mut self, ssrc: u32, datagram: &[u8], plaintext: &mut Vec<u8>, keys: &Keyring) -> Option<()> {
+    /// The place of the context for which `fits` gives something, and what it gives.
+    fn find<T>(&mut self, fits: &mut impl FnMut(&mut Context) -> Option<T>) -> Option<(usize, T)> {
+        let count = self.contexts.len();
+        (0..count).map(|step| (self.last + step) % count).find_map(|place| {
+            let (_, context) = self.contexts.get_mut(place)?;
+            fits(context).map(|found| (place, found))
+        })
+    }
+
+    /// The same of a context of a key that was not used yet, which is kept.
+    fn try_keys<T>(
+        &mut self,
+        ssrc: u32,
+        keys: &Keyring,
+        fits: &mut impl FnMut(&mut Context) -> Option<T>,
+    ) -> Option<(usize, T)> {
         let learned = keys.learned();
         if self.learned != learned {
             (self.learned, self.trials) = (learned, TRIALS);
@@ -67,15 +238,20 @@ impl Side {
             for keying in keyings(&key, ssrc) {
                 self.trials = self.trials.saturating_sub(1);
                 let mut context = Context::new(&keying);
-                if context.open_rtcp(datagram, plaintext).is_ok() {
-                    self.contexts.truncate(CONTEXTS - 1);
-                    self.contexts.insert(0, (keying.protection().profile, context));
+                if let Some(found) = fits(&mut context) {
                     self.trials = TRIALS;
-                    return Some(());
+                    return Some((self.keep(keying.protection().profile, context), found));
                 }
             }
         }
         None
+    }
+
+    /// Keeps a context: its place. Where there are many, the last makes room.
+    fn keep(&mut self, profile: Profile, context: Context) -> usize {
+        self.contexts.truncate(CONTEXTS - 1);
+        self.contexts.push((profile, context));
+        self.contexts.len() - 1
     }
 }
 

@@ -119,20 +119,6 @@ impl Flow {
         &self.key
     }
 
-    /// Reads a word of each line of the processor's cache that a packet in `direction` will change.
-    #[inline]
-    pub fn touch(&self, direction: usize) -> u64 {
-        let copies = self.copies.get(direction).map_or(0, Copies::touch);
-        let key = u64::from(self.key.low.port());
-        key ^ self.packets[0] ^ self.protocols[Protocol::Rtp as usize] ^ self.media.packets() ^ copies
-    }
-
-    /// Reads a word of each line of the stream that RTP in `direction` with this SSRC is of.
-    #[inline]
-    pub fn touch_stream(&self, direction: usize, ssrc: u32) -> u64 {
-        self.media.touch(direction, ssrc)
-    }
-
     /// The flow that `datagram` begins, before it is counted. Its state is paid from `budget`, and what tells copies of
     /// its packets from `copy_budget`.
     #[must_use]

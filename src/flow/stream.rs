@@ -239,14 +239,6 @@ impl Stream {
         stream
     }
 
-    /// Reads a word of each line of the processor's cache that the next packet will change.
-    #[inline]
-    #[must_use]
-    pub fn touch(&self) -> u64 {
-        let recent = self.recent.get(self.frames as usize % RECENT_TIMESTAMPS).copied().unwrap_or_default();
-        self.packets ^ u64::from(recent) ^ self.sequence.touch() ^ self.timing.touch() ^ self.elements.touch()
-    }
-
     /// Takes the next packet of this stream, in order of arrival.
     #[inline]
     pub fn push(&mut self, arrival: &Arrival) {

@@ -197,13 +197,6 @@ impl Timing {
         rate.or_else(|| self.inferred_rate()).map(|rate| ticks_to_nanos(ticks, rate))
     }
 
-    /// Reads a word of each line of the processor's cache that the next packet will change.
-    #[inline]
-    #[must_use]
-    pub const fn touch(&self) -> u64 {
-        self.samples ^ (self.drift.window_end ^ self.drift.count) as u64
-    }
-
     /// Times the timestamp jumped.
     #[must_use]
     pub const fn jumps(&self) -> u64 {

@@ -144,13 +144,6 @@ impl TransportWide {
         is_next
     }
 
-    /// Reads what the next packet will change.
-    #[inline]
-    #[must_use]
-    pub const fn touch(&self) -> u64 {
-        self.row.packets
-    }
-
     /// Begins a row with the only number of a packet, if it is the newest.
     fn begin_row(&mut self, extension: &Extension<'_>, carrier: &Carrier) {
         let mut found = (0, None);

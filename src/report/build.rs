@@ -3,6 +3,7 @@
 mod communicating;
 mod connecting;
 mod data_channel;
+mod decryption;
 mod extension;
 mod other;
 mod rtcp;
@@ -84,6 +85,11 @@ impl<'a> Context<'a> {
             }
         }
         Self { analysis, names, tls, start: analysis.start.unwrap_or_default(), many_files: analysis.files.len() > 1 }
+    }
+
+    /// Whether there were keys, from whatever source.
+    pub const fn has_keys(&self) -> bool {
+        self.analysis.has_keys
     }
 
     /// Seconds from the first packet of the analysis.

@@ -1,6 +1,6 @@
 //! One handshake on two paths: ICE may nominate another pair while it runs.
 
-use super::record::{Direction, Message, Record};
+use super::record::{Direction, Message, Opening, Record};
 use crate::{
     flow::sctp::Step,
     time::{NANOS_PER_MILLI, NANOS_PER_SECOND},
@@ -24,6 +24,7 @@ impl Record {
         turned.flights.iter_mut().for_each(|flight| flight.direction ^= 1);
         turned.alerts.iter_mut().for_each(|alert| alert.direction ^= 1);
         turned.certificates.iter_mut().for_each(|certificate| certificate.direction ^= 1);
+        turned.opening.iter_mut().for_each(Opening::turn);
         turned
     }
 
@@ -77,6 +78,10 @@ impl Record {
             }
         }
         self.flights.extend_from_slice(&next.flights);
+        match (&mut self.opening, &next.opening) {
+            (Some(own), Some(other)) => own.add(other),
+            (own, other) => *own = own.take().or_else(|| other.clone()),
+        }
         self.offer = self.offer.take().or_else(|| next.offer.clone());
         self.choice = self.choice.take().or_else(|| next.choice.clone());
         self.client = self.client.or(next.client);

@@ -170,6 +170,25 @@ pub struct Opening {
     pub client_random: Option<[u8; 32]>,
 }
 
+impl Opening {
+    /// Exchanges the directions.
+    pub(super) fn turn(&mut self) {
+        self.records.reverse();
+        self.failures.reverse();
+        self.client = self.client.map(|client| client ^ 1);
+    }
+
+    /// Adds what was opened of the same association on another path.
+    pub(super) fn add(&mut self, other: &Self) {
+        let sides = self.records.iter_mut().zip(&other.records).chain(self.failures.iter_mut().zip(&other.failures));
+        sides.for_each(|(sum, count)| *sum += count);
+        self.other_data += other.other_data;
+        self.closed = self.closed.filter(|_| other.closed.is_some());
+        self.first_failure = self.first_failure.or(other.first_failure);
+        self.srtp_profile = self.srtp_profile.or(other.srtp_profile);
+    }
+}
+
 /// A certificate in clear.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Certificate {
@@ -332,11 +351,14 @@ impl Record {
         })
     }
 
-    /// The SRTP profile that was chosen; all that were offered where DTLS 1.3 hides the choice, none before a choice.
+    /// The SRTP profile that was chosen; all that were offered where DTLS 1.3 hides the choice and no key opens it, none
+    /// before a choice.
     #[must_use]
     pub fn srtp_profiles(&self) -> &[u16] {
         match (&self.choice, &self.offer) {
-            (Some(choice), Some(offer)) if choice.version == version::DTLS_1_3 => &offer.srtp_profiles,
+            (Some(choice), Some(offer)) if choice.version == version::DTLS_1_3 && choice.srtp_profile.is_none() => {
+                &offer.srtp_profiles
+            }
             (Some(choice), _) => choice.srtp_profile.as_slice(),
             (None, _) => &[],
         }

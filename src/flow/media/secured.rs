@@ -2,7 +2,11 @@
 
 use super::{Media, Path, Verdict};
 use crate::{
-    flow::datagram::Datagram,
+    flow::{
+        datagram::Datagram,
+        srtp::{Rtp, Srtp, Waiting},
+    },
+    time::{PacketId, Timestamp},
     wire::rtcp::{Compound, Srtcp},
 };
 
@@ -14,11 +18,18 @@ const INDEX_STEP: u32 = 16;
 
 impl Media {
     pub(super) fn push_srtcp(&mut self, srtcp: Srtcp, datagram: &Datagram<'_>, path: Path) -> Verdict {
-        if !self.keyring.is_empty() && self.open_srtcp(srtcp, datagram) {
-            self.confirm_srtcp();
-            return Verdict::Rtcp;
-        }
         let direction = datagram.direction & 1;
+        if !self.keyring.is_empty() {
+            let (at, bytes) = ((datagram.time, datagram.id), datagram.bytes);
+            if self.open_srtcp(srtcp, direction, at, bytes) {
+                self.confirm_srtcp();
+                return Verdict::Rtcp;
+            }
+            let waiting = Waiting { srtcp, direction, at, bytes: bytes.into() };
+            if self.believes(path) && self.srtp.get_or_insert_default().wait(waiting) {
+                return Verdict::Rtcp;
+            }
+        }
         if self.srtcp_confirmed || self.believes(path) || self.continues_srtcp(&srtcp, direction) {
             self.confirm_srtcp();
             self.rtcp_mut().push_encrypted(srtcp);
@@ -37,18 +48,57 @@ impl Media {
         }
     }
 
-    /// Whether a key opens it; then what is inside is taken as RTCP in clear is.
+    /// Whether a key opens it; then what is inside is taken as RTCP in clear is. What waited for a key that came is, too.
     #[cold]
-    fn open_srtcp(&mut self, srtcp: Srtcp, datagram: &Datagram<'_>) -> bool {
+    fn open_srtcp(&mut self, srtcp: Srtcp, direction: usize, at: (Timestamp, PacketId), bytes: &[u8]) -> bool {
         let mut srtp = self.srtp.take().unwrap_or_default();
-        let plaintext = srtp.open_rtcp(datagram.direction, srtcp.ssrc, datagram.bytes, &self.keyring);
-        let is_opened = plaintext.is_some();
-        if let Some(plaintext) = plaintext {
-            let (compound, budget) = (Compound::opened(plaintext), self.budget.clone());
-            self.rtcp_mut().push_opened(srtcp, datagram.time, datagram.id, &compound, &budget);
+        for waiting in srtp.take_waiting(&self.keyring) {
+            let Waiting { srtcp, direction, at, ref bytes } = waiting;
+            if !self.take_opened(&mut srtp, srtcp, direction, at, bytes) && !srtp.wait(waiting) {
+                self.rtcp_mut().push_encrypted(srtcp);
+            }
         }
+        let is_opened = self.take_opened(&mut srtp, srtcp, direction, at, bytes);
         self.srtp = Some(srtp);
         is_opened
+    }
+
+    fn take_opened(
+        &mut self,
+        srtp: &mut Srtp,
+        srtcp: Srtcp,
+        direction: usize,
+        (time, id): (Timestamp, PacketId),
+        bytes: &[u8],
+    ) -> bool {
+        let Some(plaintext) = srtp.open_rtcp(direction, srtcp.ssrc, bytes, &self.keyring) else { return false };
+        let budget = self.budget.clone();
+        self.rtcp_mut().push_opened(srtcp, time, id, &Compound::opened(plaintext), &budget);
+        true
+    }
+
+    /// Tries what waits for keys once more, and counts the rest.
+    pub(super) fn end_srtcp(&mut self) {
+        let Some(mut srtp) = self.srtp.take() else { return };
+        for Waiting { srtcp, direction, at, bytes } in srtp.take_waiting(&self.keyring) {
+            if !self.take_opened(&mut srtp, srtcp, direction, at, &bytes) {
+                srtp.wait(Waiting { srtcp, direction, at, bytes });
+            }
+        }
+        for Waiting { srtcp, .. } in srtp.end_waiting() {
+            self.rtcp_mut().push_encrypted(srtcp);
+        }
+        self.srtp = Some(srtp);
+    }
+
+    /// Checks the tag of a packet of the stream at `index`.
+    #[cold]
+    pub(super) fn check_tag(&mut self, index: usize, ssrc: u32, datagram: &Datagram<'_>) {
+        if datagram.is_snapped() {
+            return;
+        }
+        let packet = Rtp { ssrc, id: datagram.id, bytes: datagram.bytes };
+        self.srtp.get_or_insert_default().check_rtp(datagram.direction, index, packet, &self.keyring);
     }
 
     /// Whether this is the next SRTCP of a sender that waits: the same SSRC, and the index went on.

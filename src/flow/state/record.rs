@@ -14,6 +14,7 @@ use crate::{
         media::{self, Path},
         rtcp::Rtcp,
         sctp::SctpRecord,
+        srtp,
         stream::Stream,
         transport_wide::Numbers,
         turn,
@@ -50,6 +51,8 @@ pub struct FlowRecord {
     pub refused: u64,
     /// RTCP.
     pub rtcp: Option<Box<Rtcp>>,
+    /// What keys told of SRTP and SRTCP; `None` where there were none.
+    pub srtp: Option<srtp::Record>,
     /// Datagrams that are RTCP by all signs, but neither RTCP nor SRTCP.
     pub broken_rtcp: u64,
     /// STUN messages by type (RFC 8489 section 5, as on the wire).
@@ -85,7 +88,7 @@ impl Flow {
     #[must_use]
     pub fn finish(mut self, capture_end: Timestamp) -> FlowRecord {
         let refused = self.media.refused() + self.refused;
-        let media::Found { streams, transport_wide, rtcp, packets: rtp_packets } =
+        let media::Found { streams, transport_wide, rtcp, srtp, packets: rtp_packets } =
             std::mem::take(&mut self.media).finish(self.path);
         let copies = self.copies.iter().map(Copies::copies).sum();
         let rtcp_packets = rtcp.as_ref().map_or(0, |rtcp| rtcp.datagrams());
@@ -110,6 +113,7 @@ impl Flow {
             transport_wide,
             refused,
             rtcp,
+            srtp,
             stun_types: self.stun_types,
             ice,
             turn,

@@ -225,13 +225,6 @@ impl Elements {
         }
     }
 
-    /// Reads a word of most lines of the processor's cache that a packet changes.
-    #[inline]
-    #[must_use]
-    pub fn touch(&self) -> u64 {
-        self.shape.touch() ^ u64::from(self.looked) ^ self.times.touch()
-    }
-
     /// The elements of each id, in the order in which they were first seen.
     #[must_use]
     pub fn all(&self) -> &[Followed] {

@@ -8,7 +8,7 @@ use crate::{
         dtls::{self as associations, Record},
     },
     report::{
-        build::{Context, status},
+        build::{Context, decryption::decryption, status},
         document::{
             Alert, ApplicationData, Certificate, ConnectionIds, DtlsAssociation, DtlsCounts, EncryptedAlert,
             Fingerprint, Flight, HandshakeMessage, IncompleteMessage, MissingBytes, Offered, Sdes, Securing,
@@ -25,7 +25,7 @@ const ASSOCIATIONS: usize = 64;
 
 /// How a call was secured: by DTLS, or by keys in its descriptions.
 pub fn of_call(context: &Context<'_>, call: &Call<'_>) -> Securing {
-    let securing = securing(context, &call.steps, &call.flows);
+    let securing = Securing { decryption: decryption(context, call), ..securing(context, &call.steps, &call.flows) };
     let Some(sdes) = call.sdes().filter(|_| securing.status == StepStatus::NotSeen) else { return securing };
     let is_used = call.streams.iter().any(|found| found.stream.packets > 0);
     let packets = sdes.packets.iter().map(|packet| context.packet(*packet)).collect();
@@ -183,7 +183,7 @@ impl Ends<'_> {
                 dtls::signature_scheme_name,
             ),
             srtp_profile: named(self.srtp_profile(), dtls::srtp_profile_name),
-            srtp_profile_inferred: is_1_3 && self.srtp_profile().is_some(),
+            srtp_profile_inferred: is_1_3 && self.srtp_profile().is_some() && !self.is_profile_read(),
             client_role: record.client.map(|client| self.end(client)),
             both_active: record.both_active,
             client_random: record.offer.as_ref().map(|offer| hex(&offer.random)),
@@ -208,10 +208,15 @@ impl Ends<'_> {
         }
     }
 
+    /// Whether keys opened the message that chooses the SRTP profile.
+    fn is_profile_read(&self) -> bool {
+        self.record().opening.as_ref().is_some_and(|opening| opening.srtp_profile.is_some())
+    }
+
     /// The SRTP profile: the one chosen, or the only one that the tags of the SRTCP leave of those offered.
     fn srtp_profile(&self) -> Option<u16> {
         let profiles = self.record().srtp_profiles();
-        if !self.record().is_1_3() {
+        if !self.record().is_1_3() || self.is_profile_read() {
             return profiles.first().copied();
         }
         let tags = &self.association.flow.rtcp.as_deref()?.tag_lengths;

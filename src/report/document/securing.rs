@@ -89,8 +89,42 @@ pub struct Securing {
     /// Alerts behind the cipher; at the end of a call they close it. DTLS 1.3 hides them: there only what ends a
     /// handshake and is as long as an alert is counted.
     pub encrypted_alerts: u64,
-    /// Certificates in clear: DTLS 1.2 and before.
+    /// Certificates in clear: of DTLS 1.2 and before, and those that keys opened.
     pub certificates: Vec<Certificate>,
+    /// How far keys opened the call; `null` where there were none.
+    pub decryption: Option<Decryption>,
+}
+
+/// How far keys opened a call. What is opened is authentic.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decryption {
+    /// DTLS records opened.
+    pub dtls_records: u64,
+    /// DTLS records that were not, of associations with keys.
+    pub dtls_failures: u64,
+    /// SRTCP packets opened.
+    pub srtcp_packets: u64,
+    /// SRTCP packets that no key opened.
+    pub srtcp_failures: u64,
+    /// SRTP packets whose tag was checked: the first 64 of each stream, and one in 32 behind them.
+    pub srtp_checked: u64,
+    /// Those of them that are authentic.
+    pub srtp_authentic: u64,
+    /// The protection profiles of what is authentic, as SDES names them.
+    pub profiles: Vec<&'static str>,
+    /// Why the rest was not opened.
+    pub failures: Vec<DecryptionFailure>,
+}
+
+/// Why something was not opened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecryptionFailure {
+    /// The reason, as a clause.
+    pub reason: String,
+    /// A packet that shows it.
+    pub packet: Option<PacketRef>,
 }
 
 /// SDES: keys of SRTP in the descriptions (RFC 4568). Who reads the signalling can read the media.

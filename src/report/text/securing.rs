@@ -3,8 +3,8 @@
 use std::io;
 
 use super::{
-    super::document::{DtlsAssociation, Securing, StepStatus, StoppedAt},
-    number::{by_count, bytes, counted, short_time},
+    super::document::{Decryption, DtlsAssociation, Securing, StepStatus, StoppedAt},
+    number::{by_count, bytes, counted, grouped, short_time},
     page::{Label, Page, Tone},
 };
 
@@ -14,8 +14,13 @@ const FEW_RECORDS: u64 = 3;
 /// Associations that are told one by one.
 const ASSOCIATIONS: usize = 16;
 
-/// The associations, where there are several.
+/// What keys opened, and the associations, where there are several.
 pub(super) fn write(securing: &Securing, page: &mut Page<'_>) -> io::Result<()> {
+    if let Some(decryption) = &securing.decryption {
+        for (tone, text) in decryption_of(decryption) {
+            page.paragraph(&Label::indent(4), tone, &text)?;
+        }
+    }
     if securing.associations < 2 {
         return Ok(());
     }
@@ -24,6 +29,30 @@ pub(super) fn write(securing: &Securing, page: &mut Page<'_>) -> io::Result<()> 
         page.paragraph(&Label::indent(4), tone, &association(one))?;
     }
     Ok(())
+}
+
+/// `opened with keys: 848 DTLS records, 1,294 SRTCP packets; 4,750 of 4,750 SRTP tags match`, and why not more.
+fn decryption_of(decryption: &Decryption) -> Vec<(Tone, String)> {
+    let some = |count: u64, what: &str| (count > 0).then(|| counted(count, what));
+    let opened = some(decryption.dtls_records, "DTLS record").into_iter();
+    let opened: Vec<String> = opened.chain(some(decryption.srtcp_packets, "SRTCP packet")).collect();
+    let tags = (decryption.srtp_authentic > 0).then(|| {
+        let (authentic, checked) = (grouped(decryption.srtp_authentic), grouped(decryption.srtp_checked));
+        format!("{authentic} of {checked} checked SRTP packets are authentic")
+    });
+    let said: Vec<String> =
+        Some(opened.join(" and ")).filter(|text| !text.is_empty()).into_iter().chain(tags).collect();
+    let sum =
+        if said.is_empty() { None } else { Some((Tone::Faint, format!("opened with keys: {}", said.join("; ")))) };
+    let failures = decryption.failures.iter().map(|failure| {
+        let cited = failure.packet.as_ref().map(|packet| format!(" (packet {packet})")).unwrap_or_default();
+        let text = match said.is_empty() {
+            true => format!("not opened: {}{cited}", failure.reason),
+            false => format!("not all opened: {}{cited}", failure.reason),
+        };
+        (Tone::Doubtful, text)
+    });
+    sum.into_iter().chain(failures).collect()
 }
 
 /// `10.1.0.2:5000 and 10.2.0.2:6000: DTLS 1.2, client 10.2.0.2:6000, finished in 60 ms`.

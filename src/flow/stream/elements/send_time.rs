@@ -106,12 +106,6 @@ impl SendTimes {
         self.is_off = true;
     }
 
-    /// Reads a word of both ends.
-    #[inline]
-    pub(super) const fn touch(&self) -> u64 {
-        self.packets as u64 ^ self.longest_interval as u64
-    }
-
     /// Packets with a time.
     #[must_use]
     pub const fn packets(&self) -> u64 {

@@ -149,12 +149,6 @@ impl Shape {
         let is_equal = differences.fold(0, |sum, ((word, bytes), mask)| sum | (word & mask ^ bytes)) == 0;
         if head_is_equal && is_equal { data.get(..usize::from(self.length)) } else { None }
     }
-
-    /// Reads a word.
-    #[inline]
-    pub(super) const fn touch(&self) -> u64 {
-        self.packets as u64
-    }
 }
 
 #[inline]
