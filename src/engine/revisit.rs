@@ -1,7 +1,7 @@
 //! A capture that was analyzed, read again: each frame with the datagrams it completes, and what the analysis knows them
 //! to be. One thread, in capture order, memory as in the analysis.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, mem::take, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
@@ -116,7 +116,7 @@ impl<'a> Revisit<'a> {
 
     /// The same with keys: those given, and those that the capture brings, are learned as the analysis learned them.
     #[must_use]
-    pub fn with_keys(analysis: &'a Analysis, given: Given) -> Self {
+    pub fn with_keys(analysis: &'a Analysis, mut given: Given) -> Self {
         let mut flows: Vec<_> = analysis.flows.iter().map(Identifier::new).collect();
         flows.sort_by_key(|flow| (flow.record().key, flow.record().first.0, flow.record().first.1));
         let mut places = FxHashMap::default();
@@ -126,14 +126,14 @@ impl<'a> Revisit<'a> {
         let has_copies = flows.iter().filter(|flow| flow.record().copies > 0);
         let copies = has_copies.map(|flow| (flow.record().key, Default::default())).collect();
         let keys = Keyring::default();
-        given.srtp.into_iter().for_each(|key| keys.learn(Arc::new(Key::Srtp(key))));
+        take(&mut given.srtp).into_iter().for_each(|key| keys.learn(Arc::new(Key::Srtp(key))));
         Self {
             flows,
             places,
             turns: FxHashMap::default(),
             copies,
             pieces: VecDeque::new(),
-            reader: Reader::new(Given { log: given.log, srtp: Vec::new() }),
+            reader: Reader::new(given),
             keys,
             work: Work::default(),
             next: 0,
