@@ -402,6 +402,6 @@ mod tests {
                 args.into_command().unwrap();
             }
         }
-        assert_eq!(lines.len(), 14);
+        assert_eq!(lines.len(), 15);
     }
 }
