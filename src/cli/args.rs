@@ -1,5 +1,6 @@
 //! What a user may type. Help texts are the doc comments here.
 
+mod extract;
 mod keys;
 mod nat_check;
 mod sdp;
@@ -58,6 +59,7 @@ Examples:
   rtcscope packets --packet 1041 -v call.pcapng    one packet, as a tree
   rtcscope packets --from 12.5 --count 20 call.pcapng
   rtcscope packets --format ndjson --filter 'udp port 3478' call.pcapng
+  rtcscope packets --keylog keys.log call.pcapng   with what is inside of SRTCP and DTLS
 
 Captures are read twice: to know what their flows are, and to show the packets as that. Standard input and pipes are
 therefore read to their end first, into a temporary file. Filter, times and numbers only choose what is shown.";
@@ -83,6 +85,9 @@ enum Subcommands {
     /// Show the packets of captures, one a line, as trees or as JSON lines.
     #[command(after_help = PACKETS_EXAMPLES)]
     Packets(PacketsArgs),
+    /// Take media and messages out of captures, and write captures in clear.
+    #[command(after_help = extract::EXAMPLES)]
+    Extract(extract::ExtractArgs),
     /// Say what descriptions (SDP) hold, what is wrong with them, and what an offer and its answer agree on.
     #[command(after_help = sdp::EXAMPLES)]
     Sdp(sdp::SdpArgs),
@@ -137,6 +142,8 @@ struct PacketsArgs {
     #[arg(long, value_name = "N")]
     count: Option<u64>,
     #[command(flatten)]
+    keys: KeyArgs,
+    #[command(flatten)]
     page: PageArgs,
 }
 
@@ -186,6 +193,7 @@ impl Args {
         Ok(match self.command {
             Subcommands::Analyze(args) => Command::Analyze(args.into_config()?),
             Subcommands::Packets(args) => Command::Packets(args.into_config()?),
+            Subcommands::Extract(args) => Command::Extract(args.into_config()?),
             Subcommands::Sdp(args) => Command::Sdp(args.into_config()?),
             Subcommands::NatCheck(args) => Command::NatCheck(args.into_config()?),
             Subcommands::TurnCheck(args) => Command::TurnCheck(args.into_config()?),
@@ -222,6 +230,7 @@ impl PacketsArgs {
             packets,
             verbose: self.verbose,
             count: self.count,
+            keys: self.keys.into_sources(),
             format: self.format,
             text: self.page.text(),
             cut: self.page.cut(),
@@ -393,6 +402,6 @@ mod tests {
                 args.into_command().unwrap();
             }
         }
-        assert_eq!(lines.len(), 13);
+        assert_eq!(lines.len(), 15);
     }
 }

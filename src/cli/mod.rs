@@ -11,6 +11,8 @@ use clap::{Parser, error::ErrorKind};
 
 pub mod analyze;
 mod args;
+pub mod extract;
+mod gate;
 mod given;
 mod input;
 pub mod keys;
@@ -28,6 +30,7 @@ pub use output::DocumentFormat;
 pub use progress::Progress;
 
 use analyze::AnalyzeConfig;
+use extract::ExtractConfig;
 use nat_check::NatCheckConfig;
 use packets::PacketsConfig;
 use sdp::SdpConfig;
@@ -44,6 +47,8 @@ pub enum Command {
     Analyze(AnalyzeConfig),
     /// Captures to one line a packet.
     Packets(PacketsConfig),
+    /// Captures to files with their media and messages.
+    Extract(ExtractConfig),
     /// Descriptions to what they say and agree on.
     Sdp(SdpConfig),
     /// A network to what calls may expect of it.
@@ -77,6 +82,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Analyze(config) => analyze::run(&config),
         Command::Packets(config) => packets::run(&config),
+        Command::Extract(config) => extract::run(&config),
         Command::Sdp(config) => sdp::run(&config),
         Command::NatCheck(config) => nat_check::run(&config),
         Command::TurnCheck(config) => turn_check::run(&config),

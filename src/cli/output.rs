@@ -148,7 +148,7 @@ fn buffered(writer: Box<dyn Write>) -> BufWriter<Box<dyn Write>> {
 }
 
 /// Whether both names are of one file that is no device.
-fn same_file(one: &Path, other: &Path) -> bool {
+pub(super) fn same_file(one: &Path, other: &Path) -> bool {
     let (Ok(first), Ok(second)) = (fs::metadata(one), fs::metadata(other)) else { return false };
     if !first.is_file() || !second.is_file() {
         return false;

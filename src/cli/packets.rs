@@ -16,10 +16,17 @@ use std::{
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use super::{Input, Progress, output::Output, spool::Spooled};
+use super::{
+    Input, Progress,
+    gate::{BATCH, Gate, Pass},
+    keys::KeySources,
+    output::Output,
+    spool::Spooled,
+};
 use crate::{
-    capture::{Batch, Capture, FileSummary},
-    engine::{self, Analysis, Revisit},
+    capture::{Capture, FileSummary},
+    engine::{self, Analysis, Revisit, keys::Given},
+    flow::decrypt::Decrypter,
     report::{
         document::PacketRef,
         packet::{Entry, List, Scene},
@@ -28,14 +35,13 @@ use crate::{
     time::PacketId,
 };
 
-/// Frames of which the filter is asked at a time.
-const BATCH: usize = 2048;
-
 /// All that a listing of packets must know.
 #[derive(Clone, Debug)]
 pub struct PacketsConfig {
     /// What to read.
     pub input: Input,
+    /// Keys to open it with.
+    pub keys: KeySources,
     /// The packets to show; all when there is none.
     pub packets: Vec<PacketRef>,
     /// Whether to show the trees of fields.
@@ -68,9 +74,10 @@ pub enum PacketsFormat {
 /// # Errors
 /// What kept the input from being read or the packets from being written, as sentences.
 pub fn run(config: &PacketsConfig) -> anyhow::Result<ExitCode> {
+    let keys = config.keys.read()?;
     let mut output = Output::open(config.output.as_deref(), &config.input.paths)?;
     let spooled = Spooled::new(&config.input)?;
-    let (first, mut listing) = Listing::open(config, &spooled.input).map_err(|error| spooled.named(&error))?;
+    let (first, mut listing) = Listing::open(config, &spooled.input, keys).map_err(|error| spooled.named(&error))?;
     let analysis = listing.analyze(first).map_err(|error| spooled.named(&error))?;
     let remaining = listing.selection(&analysis, &config.input.paths)?;
     listing.list(&analysis, remaining, &mut output)?;
@@ -83,21 +90,22 @@ struct Listing<'a> {
     config: &'a PacketsConfig,
     capture: Capture,
     gate: Option<Gate>,
+    keys: Given,
 }
 
 impl<'a> Listing<'a> {
     /// The capture to be analyzed, and the same to be listed.
-    fn open(config: &'a PacketsConfig, input: &Input) -> anyhow::Result<(Capture, Self)> {
+    fn open(config: &'a PacketsConfig, input: &Input, keys: Given) -> anyhow::Result<(Capture, Self)> {
         let all = Input { filter: None, from: None, to: None, ..input.clone() };
         // First of all: the filter may be refused.
         let gate = if *input == all { None } else { Some(Gate::new(input.open()?)) };
-        Ok((all.open()?, Self { config, capture: all.open()?, gate }))
+        Ok((all.open()?, Self { config, capture: all.open()?, gate, keys }))
     }
 
     fn analyze(&self, mut capture: Capture) -> anyhow::Result<Analysis> {
         let progress = Progress::new(self.config.progress);
         let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let settings = engine::Config::new(threads.get());
+        let settings = engine::Config { threads: threads.get(), keys: self.keys.clone() };
         let analysis =
             engine::analyze(&mut capture, settings, |read| progress.update(read.bytes_read, read.bytes_total));
         progress.finish();
@@ -134,10 +142,12 @@ impl<'a> Listing<'a> {
         let scene = Scene { analysis, trees: self.config.verbose, moments: json };
         let mut list = List::new(analysis, self.config.text, self.config.cut.filter(|_| !self.config.verbose));
         let progress = Progress::new(self.config.progress);
-        let mut revisit = Revisit::new(analysis);
+        let mut revisit = Revisit::with_keys(analysis, self.keys.clone());
+        let mut decrypter = Decrypter::new(revisit.keys());
         let mut left = self.config.count.unwrap_or(u64::MAX);
         while left > 0 && !(selected && selection.is_empty()) {
             let Some(visit) = revisit.next(&mut self.capture)? else { break };
+            let decrypted = scene.decrypt(&visit, &mut decrypter);
             let id = PacketId::new(visit.frame.file, visit.frame.number);
             match self.gate.as_mut().map_or(Ok(Pass::Yes), |gate| gate.pass(id))? {
                 Pass::Yes => {}
@@ -147,7 +157,7 @@ impl<'a> Listing<'a> {
             if selected && !selection.remove(&id) {
                 continue;
             }
-            let entry = scene.entry(&visit);
+            let entry = Entry { decrypted, ..scene.entry(&visit) };
             let written = if json { write_json(&entry, out) } else { list.write(&entry, out) };
             written.context("cannot write the packets")?;
             left -= 1;
@@ -164,41 +174,6 @@ impl<'a> Listing<'a> {
 fn write_json(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, entry)?;
     out.write_all(b"\n")
-}
-
-/// Which packets pass filter and time window: those that a capture with both delivers. They are a part of all packets,
-/// in the same order.
-struct Gate {
-    capture: Capture,
-    batch: Batch,
-    next: usize,
-}
-
-enum Pass {
-    Yes,
-    No,
-    /// Nor any that comes later.
-    NoMore,
-}
-
-impl Gate {
-    fn new(capture: Capture) -> Self {
-        Self { capture, batch: Batch::default(), next: 0 }
-    }
-
-    /// Whether the packet passes. Packets must be asked for in order.
-    fn pass(&mut self, id: PacketId) -> anyhow::Result<Pass> {
-        while self.next >= self.batch.frames.len() {
-            self.next = 0;
-            if !self.capture.fill(&mut self.batch, BATCH)? && self.batch.frames.is_empty() {
-                return Ok(Pass::NoMore);
-            }
-        }
-        let head = self.batch.frames.get(self.next).map(|frame| PacketId::new(frame.file, frame.number));
-        let passes = head == Some(id);
-        self.next += usize::from(passes);
-        Ok(if passes { Pass::Yes } else { Pass::No })
-    }
 }
 
 /// A packet as a user names it: `1041`, or `2:1041` of several files.

@@ -1,7 +1,7 @@
 //! A capture that was analyzed, read again: each frame with the datagrams it completes, and what the analysis knows them
 //! to be. One thread, in capture order, memory as in the analysis.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem::take, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
@@ -10,6 +10,7 @@ use crate::{
     engine::{
         Analysis, BATCH,
         item::{self, Item, Task},
+        keys::Given,
         reader::{Reader, Work},
     },
     flow::{
@@ -18,6 +19,7 @@ use crate::{
         datagram::Datagram,
         identify::{Identifier, Identity, identify_alone},
         key::FlowKey,
+        keyring::{Key, Keyring},
         signalling::Signal,
         turn::{Relayed, Turn},
     },
@@ -39,6 +41,7 @@ pub struct Revisit<'a> {
     copies: FxHashMap<FlowKey, [Copies; 2]>,
     pieces: VecDeque<(Packet, Vec<PacketId>)>,
     reader: Reader,
+    keys: Keyring,
     work: Work,
     next: usize,
 }
@@ -109,6 +112,12 @@ impl<'a> Revisit<'a> {
     /// One that knows what `analysis` found.
     #[must_use]
     pub fn new(analysis: &'a Analysis) -> Self {
+        Self::with_keys(analysis, Given::default())
+    }
+
+    /// The same with keys: those given, and those that the capture brings, are learned as the analysis learned them.
+    #[must_use]
+    pub fn with_keys(analysis: &'a Analysis, mut given: Given) -> Self {
         let mut flows: Vec<_> = analysis.flows.iter().map(Identifier::new).collect();
         flows.sort_by_key(|flow| (flow.record().key, flow.record().first.0, flow.record().first.1));
         let mut places = FxHashMap::default();
@@ -117,16 +126,25 @@ impl<'a> Revisit<'a> {
         }
         let has_copies = flows.iter().filter(|flow| flow.record().copies > 0);
         let copies = has_copies.map(|flow| (flow.record().key, Default::default())).collect();
+        let keys = Keyring::default();
+        take(&mut given.srtp).into_iter().for_each(|key| keys.learn(Arc::new(Key::Srtp(key))));
         Self {
             flows,
             places,
             turns: FxHashMap::default(),
             copies,
             pieces: VecDeque::new(),
-            reader: Reader::default(),
+            reader: Reader::new(given),
+            keys,
             work: Work::default(),
             next: 0,
         }
+    }
+
+    /// The keys that were learned up to the frame that was told last. Clones are joined by those that follow.
+    #[must_use]
+    pub const fn keys(&self) -> &Keyring {
+        &self.keys
     }
 
     /// The next frame, `None` after the last. `capture` must deliver what the analysis read.
@@ -139,6 +157,9 @@ impl<'a> Revisit<'a> {
             if !capture.fill(&mut self.work.frames, BATCH)? && self.work.frames.frames.is_empty() {
                 return Ok(None);
             }
+            for secrets in capture.take_secrets() {
+                self.reader.take_secrets(&secrets);
+            }
         }
         let Some(frame) = self.work.frames.frames.get(self.next).copied() else { return Ok(None) };
         self.work.clear(1);
@@ -149,7 +170,7 @@ impl<'a> Revisit<'a> {
 
     fn visit(&mut self, frame: Frame) -> Visit<'_> {
         // What is borrowed for the visit and what changes while it is made are different fields.
-        let Self { flows, places, turns, copies, pieces, reader, work, .. } = self;
+        let Self { flows, places, turns, copies, pieces, reader, keys, work, .. } = self;
         let known = Known { flows, places };
         let bytes = work.frames.bytes(&frame);
         let packet = parse(frame.link, bytes);
@@ -192,7 +213,11 @@ impl<'a> Revisit<'a> {
                     }
                 }
                 Task::Framed(_) => {}
-                Task::IcmpError(_) | Task::Label(_) | Task::Open | Task::Key(_) => continue,
+                Task::Key(index) => {
+                    work.key(index).into_iter().for_each(|key| keys.learn(Arc::clone(key)));
+                    continue;
+                }
+                Task::IcmpError(_) | Task::Label(_) | Task::Open => continue,
             }
             let place = match item.place {
                 _ if matches!(item.task, Task::Framed(_)) => Place::Stream,

@@ -6,6 +6,7 @@ pub mod candidate;
 mod carried;
 pub mod copies;
 pub mod datagram;
+pub mod decrypt;
 pub mod dtls;
 pub mod fragment;
 pub mod ice;

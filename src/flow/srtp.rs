@@ -275,7 +275,7 @@ impl Side {
 }
 
 /// What may protect the packets of `ssrc` by one key.
-fn keyings(key: &Key, ssrc: u32) -> Vec<Keying> {
+pub(super) fn keyings(key: &Key, ssrc: u32) -> Vec<Keying> {
     let keyings: Vec<Keying> = match key {
         Key::Association(established) => established.srtp().iter().flatten().cloned().collect(),
         Key::Srtp(given) if given.scope.ssrc.is_none_or(|of| of == ssrc) => given.candidates.clone(),

@@ -3,6 +3,7 @@
 //! Nothing is decided here. What protocol a payload is, and whether it is encrypted, is known by the flow it belongs
 //! to; only datagrams inside others (TURN, DTLS in STUN) are judged by their own bytes, as there is no flow for one.
 
+mod decrypted;
 mod dtls;
 mod entry;
 mod fields;
@@ -22,6 +23,7 @@ use serde::Serialize;
 
 use crate::wire;
 
+pub use decrypted::Decrypted;
 pub use entry::{Entry, Relayed, Scene};
 pub use list::List;
 

@@ -239,7 +239,16 @@ fn is_sctp(data: &[u8]) -> bool {
 }
 
 impl Opener {
-    fn open<'b>(&mut self, side: Side, record: &Record<'_>, buffer: &'b mut Vec<u8>) -> Result<Plaintext<'b>, Failure> {
+    /// Opens a record that `side` sent, its plaintext being in `buffer`.
+    ///
+    /// # Errors
+    /// Why it is not opened.
+    pub(in crate::flow) fn open<'b>(
+        &mut self,
+        side: Side,
+        record: &Record<'_>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<Plaintext<'b>, Failure> {
         match self {
             Self::Before13(opener) => opener.open(side, record, buffer),
             Self::Of13(opener) => opener.open(side, record, buffer),

@@ -45,6 +45,17 @@ pub(super) fn nodes(view: View<'_>) -> Vec<Node> {
         .collect()
 }
 
+/// What the plaintext of an encrypted record of the handshake says, and its fields, from its start on.
+pub(super) fn opened(content_type: u8, plaintext: &[u8]) -> (String, Vec<Node>) {
+    let header = Header::Plain { content_type, version: dtls::version::DTLS_1_2, epoch: 0, sequence: 0 };
+    let record = Record { offset: 0, header_length: 0, header, length: plaintext.len(), content: plaintext };
+    let mut parts = Vec::new();
+    record_words(&record, &mut parts);
+    let mut fields = Vec::new();
+    content_nodes(&record, 0, View::new(plaintext, plaintext.len(), 0), &mut fields);
+    (parts.join(", "), fields)
+}
+
 /// The version that a record speaks for. A ClientHello's record says DTLS 1.0 whatever it offers, so that its body is
 /// asked; what is behind the first fragment says nothing.
 fn version_of(record: &Record<'_>) -> Option<u16> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::{Node, Protocol};
+use super::{Decrypted, Node, Protocol};
 use crate::{
     capture::Frame,
     engine::{Analysis, Found, Visit},
@@ -43,6 +43,9 @@ pub struct Entry {
     /// The datagram that a TURN message carries, with its addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relayed: Option<Relayed>,
+    /// What keys opened of it; what stands elsewhere is as it was captured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decrypted: Vec<Decrypted>,
     /// Its fields, where they are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tree: Option<Vec<Node>>,
@@ -103,6 +106,7 @@ impl Scene<'_> {
             captured_length: frame.captured,
             copy: visit.copy,
             relayed: visit.datagrams.iter().find_map(relayed),
+            decrypted: Vec::new(),
             tree: self.trees.then(|| self.tree(visit)),
             nanos,
         }

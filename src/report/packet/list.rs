@@ -14,7 +14,7 @@ use std::{
 
 use tabled::grid::util::string::get_char_width;
 
-use super::{Entry, Node};
+use super::{Decrypted, Entry, Node};
 use crate::{engine::Analysis, flow::FlowRecord, report::text::TextOptions, time::NANOS_PER_SECOND, wire::Endpoint};
 
 /// Columns of a protocol's name: `ChannelData`.
@@ -71,8 +71,9 @@ impl List {
         self.line = line;
         if let Some(tree) = &entry.tree {
             let mut text = String::new();
-            for node in tree {
-                self.branch(node, 1, &mut text);
+            let decrypted = entry.decrypted.iter().filter_map(Decrypted::node);
+            for node in tree.iter().cloned().chain(decrypted) {
+                self.branch(&node, 1, &mut text);
             }
             out.write_all(text.as_bytes())?;
         }
@@ -118,6 +119,7 @@ impl List {
         line.push_str("  ");
         let start = line.len();
         line.push_str(&entry.summary);
+        entry.decrypted.iter().for_each(|decrypted| line.push_str(&decrypted.words()));
         if !self.unicode {
             let plain = plain(line.split_off(start).as_str());
             line.push_str(&plain);
