@@ -184,9 +184,9 @@ impl Call {
         }
     }
 
-    /// Whether the log has what opens media: TLS is another matter.
+    /// Whether the log has what opens media: that of sip-tls opens the descriptions, which have its keys.
     fn is_opened(&self) -> bool {
-        !["sip-tls", "turn-tls12", "dtls-unknown-ca"].contains(&name(&self.folder).as_str())
+        !["turn-tls12", "dtls-unknown-ca"].contains(&name(&self.folder).as_str())
     }
 
     fn profile(&self, checks: &mut Checks) {

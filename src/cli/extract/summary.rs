@@ -160,7 +160,8 @@ fn row_of(part: &Part, path: &Path, done: &Done) -> Row {
     let mut notes = Vec::new();
     if part.codec.is_video() {
         notes.extend(part.resolution.map(|size| format!("{}x{}", size.width, size.height)));
-        notes.push(format!("{} key frames", part.key_frames));
+        let plural = if part.key_frames == 1 { "" } else { "s" };
+        notes.push(format!("{} key frame{plural}", part.key_frames));
         if part.incomplete_frames + part.undecodable_frames > 0 {
             notes.push(format!("{} incomplete", part.incomplete_frames));
             notes.push(format!("{} left out after those", part.undecodable_frames));

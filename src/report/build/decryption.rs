@@ -54,6 +54,13 @@ fn failure(context: &Context<'_>, one: &Association<'_>, opening: &Opening) -> O
         (None, None) if nothing && record.offer.is_none() => {
             "its handshake is not in the capture, so that no key can be told to be its own".to_owned()
         }
+        (None, None)
+            if nothing
+                && record.choice.is_none()
+                && record.directions.iter().any(|side| side.first_encrypted.is_some()) =>
+        {
+            "its hellos are not whole in the capture, so that no key can be told to be its own".to_owned()
+        }
         (None, Some((why, step))) => {
             let reason = match why {
                 Failure::NoSecret => "the key log does not have all of its secrets",
