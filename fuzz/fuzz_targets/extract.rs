@@ -45,7 +45,7 @@ impl Seek for Counted {
     }
 }
 
-/// Each packet is a length, a payload type with the marker bit, steps of sequence number, timestamp and time, and its
+// Each packet is a length, a payload type with the marker bit, steps of sequence number, timestamp and time, and its
 /// payload.
 fuzz_target!(|data: &[u8]| {
     let format = |codec: Codec| Format::new(codec, if codec.is_video() { 90_000 } else { 8000 });
@@ -63,7 +63,8 @@ fuzz_target!(|data: &[u8]| {
         at += i64::from(*time) * 10_000_000;
         // Mostly the next packet; sometimes one far away.
         sequence = sequence.wrapping_add(if *order < 0xf0 { 1 } else { u16::from(*order) << (order & 15) });
-        timestamp = timestamp.wrapping_add(if *step < 0xe0 { u32::from(*step) * 40 } else { u32::MAX / u32::from(*step) });
+        timestamp =
+            timestamp.wrapping_add(if *step < 0xe0 { u32::from(*step) * 40 } else { u32::MAX / u32::from(*step) });
         let (payload_type, marker) = (kind & 0x0f, kind & 0x80 != 0);
         let packet = Packet { at: Timestamp(at), sequence, timestamp, marker, payload_type, payload };
         track.push(&packet).unwrap();

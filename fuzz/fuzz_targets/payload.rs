@@ -57,7 +57,9 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Ok(payload) = av1::Payload::parse(data) {
         in_pieces(payload.elements().map(|element| element.data.len()).sum());
-        payload.obus().for_each(|obu| drop((obu.sequence_header(), obu.is_key_frame())));
+        payload.obus().for_each(|obu| {
+            let _ = (obu.sequence_header(), obu.is_key_frame());
+        });
     }
     let _ = (h264::Sps::parse(data), h265::Sps::parse(data));
 });

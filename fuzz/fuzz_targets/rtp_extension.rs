@@ -40,7 +40,8 @@ fn decode(data: &[u8]) {
     let _ = (CaptureTime::parse(data), ColorSpace::parse(data));
     if let Some(bytes) = data.first_chunk::<3>() {
         assert!((0..SEND_TIME_PERIOD).contains(&send_time(*bytes)));
-        let _ = (FrameStart::of(*bytes), PlayoutDelay::of(*bytes), transmission_offset(*bytes), Orientation::of(bytes[0]));
+        let _ =
+            (FrameStart::of(*bytes), PlayoutDelay::of(*bytes), transmission_offset(*bytes), Orientation::of(bytes[0]));
     }
 }
 
