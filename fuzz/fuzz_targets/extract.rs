@@ -46,7 +46,7 @@ impl Seek for Counted {
 }
 
 // Each packet is a length, a payload type with the marker bit, steps of sequence number, timestamp and time, and its
-/// payload.
+// payload.
 fuzz_target!(|data: &[u8]| {
     let format = |codec: Codec| Format::new(codec, if codec.is_video() { 90_000 } else { 8000 });
     let formats = (0..).zip(CODECS).map(|(number, codec)| (number, format(codec))).collect();
