@@ -135,6 +135,12 @@ impl Dtls {
         self.associations.last().and_then(Association::agreement)
     }
 
+    /// The random of the last association's ClientHello, once its ServerHello was seen.
+    #[must_use]
+    pub fn client_random(&self) -> Option<[u8; 32]> {
+        self.agreement().map(|(offer, _)| offer.random)
+    }
+
     /// The tags that SRTCP beside it ends in: by the profile that was chosen, or by those offered where DTLS 1.3 hides the
     /// choice.
     #[must_use]

@@ -17,6 +17,10 @@ const CONTEXTS: usize = 8;
 const CANDIDATES: usize = 64;
 const TRIALS: u32 = 1024;
 
+/// Contexts that are tried in vain altogether: where the path had its own handshake, and where it had none.
+const OWN_TRIALS: u32 = 512;
+const ALL_TRIALS: u32 = 4096;
+
 /// SRTCP datagrams of one direction that the secrets of associations are tried on whose hellos were not seen.
 const GUESSED: u32 = 4;
 
@@ -32,6 +36,8 @@ const WAITING_BYTES: usize = 1500;
 #[derive(Default)]
 pub struct Srtp {
     sides: [Side; 2],
+    /// The random of the ClientHello on the same path, whose association most likely has the key.
+    own: Option<[u8; 32]>,
     /// By the stream's place among the flow's.
     streams: Vec<Checked>,
     rtcp_failures: u64,
@@ -77,6 +83,8 @@ struct Side {
     /// The one that opened the last SRTCP.
     last: usize,
     trials: u32,
+    /// Contexts that were tried in vain, whatever keys came meanwhile.
+    spent: u32,
     learned: usize,
     /// Datagrams that guesses were tried on.
     guessed: u32,
@@ -88,6 +96,13 @@ enum Guesses {
     Tried,
     /// Of RTP the rollover counter may be unknown too: SRTCP shows the key.
     LeftOut,
+}
+
+/// Where keys come from.
+struct Sources<'a> {
+    own: Option<[u8; 32]>,
+    keys: &'a Keyring,
+    guesses: Guesses,
 }
 
 /// One stream of SRTP.
@@ -110,6 +125,11 @@ impl std::fmt::Debug for Srtp {
 }
 
 impl Srtp {
+    /// Tells the random of the ClientHello on the same path.
+    pub const fn prefer(&mut self, client_random: [u8; 32]) {
+        self.own = Some(client_random);
+    }
+
     /// The plaintext of an SRTCP datagram of `ssrc` in `direction`, if a key authenticates it.
     pub fn open_rtcp(&mut self, direction: usize, ssrc: u32, datagram: &[u8], keys: &Keyring) -> Option<&[u8]> {
         let side = self.sides.get_mut(direction & 1)?;
@@ -117,7 +137,9 @@ impl Srtp {
         let mut opens = |context: &mut Context| context.open_rtcp(datagram, plaintext).is_ok().then_some(());
         let opened = match side.find(&mut opens) {
             Some((place, ())) => Some(place),
-            None => side.try_keys(ssrc, keys, Guesses::Tried, &mut opens).map(|(place, ())| place),
+            None => side
+                .try_keys(ssrc, &Sources { own: self.own, keys, guesses: Guesses::Tried }, &mut opens)
+                .map(|(place, ())| place),
         };
         side.last = opened?;
         Some(&self.plaintext)
@@ -161,7 +183,8 @@ impl Srtp {
         if stream.packets > ALL && !stream.packets.is_multiple_of(EVERY) {
             return;
         }
-        if stream.is_authentic(packet.bytes, side) || stream.finds(packet, side, keys) {
+        let sources = Sources { own: self.own, keys, guesses: Guesses::LeftOut };
+        if stream.is_authentic(packet.bytes, side) || stream.finds(packet, side, &sources) {
             stream.checked += 1;
             stream.authentic += 1;
         } else if stream.known.is_some() {
@@ -209,14 +232,14 @@ impl Checked {
     }
 
     /// Looks for another key: the first, or that of a new association.
-    fn finds(&mut self, packet: Rtp<'_>, side: &mut Side, keys: &Keyring) -> bool {
+    fn finds(&mut self, packet: Rtp<'_>, side: &mut Side, sources: &Sources<'_>) -> bool {
         let known = self.known.take();
         let start = known.map_or_else(Rollover::default, |(_, rollover)| rollover);
         let mut fits = |context: &mut Context| {
             let mut rollover = start;
             rollover.authenticate(context, packet.bytes).is_ok().then_some(rollover)
         };
-        let found = side.find(&mut fits).or_else(|| side.try_keys(packet.ssrc, keys, Guesses::LeftOut, &mut fits));
+        let found = side.find(&mut fits).or_else(|| side.try_keys(packet.ssrc, sources, &mut fits));
         let is_found = found.is_some();
         self.known = found.or(known);
         is_found
@@ -237,28 +260,32 @@ impl Side {
     fn try_keys<T>(
         &mut self,
         ssrc: u32,
-        keys: &Keyring,
-        guesses: Guesses,
+        sources: &Sources<'_>,
         fits: &mut impl FnMut(&mut Context) -> Option<T>,
     ) -> Option<(usize, T)> {
+        let Sources { own, keys, guesses } = *sources;
         let learned = keys.learned();
         if self.learned != learned {
             (self.learned, self.trials) = (learned, TRIALS);
         }
-        if self.trials == 0 {
+        // Each key that is learned is a reason to try again, but on how many flows?
+        let most = if own.is_some() { OWN_TRIALS } else { ALL_TRIALS };
+        if self.trials == 0 || self.spent >= most {
             return None;
         }
         let tries_guesses = guesses == Guesses::Tried && self.guessed < GUESSED;
         self.guessed += u32::from(tries_guesses);
-        for key in keys.newest(CANDIDATES) {
+        let own = own.and_then(|random| keys.association(&random));
+        for key in own.into_iter().chain(keys.newest(CANDIDATES)) {
             if key.is_guess() && !tries_guesses {
                 continue;
             }
             for keying in keyings(&key, ssrc) {
                 self.trials = self.trials.saturating_sub(1);
+                self.spent += 1;
                 let mut context = Context::new(&keying);
                 if let Some(found) = fits(&mut context) {
-                    self.trials = TRIALS;
+                    (self.trials, self.spent) = (TRIALS, 0);
                     return Some((self.keep(keying.protection().profile, context), found));
                 }
             }

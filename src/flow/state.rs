@@ -331,7 +331,11 @@ impl Flow {
             return (Protocol::Dtls, Outcome::default());
         };
         let malformed = dtls.push(datagram);
-        self.path.srtcp_tags = dtls.srtcp_tags();
+        let (tags, random) = (dtls.srtcp_tags(), dtls.client_random());
+        self.path.srtcp_tags = tags;
+        if let Some(random) = random.filter(|_| first == dtls::content_type::HANDSHAKE && !self.keyring.is_empty()) {
+            self.media.prefer_key_of(random);
+        }
         (Protocol::Dtls, Outcome { malformed, ..Outcome::default() })
     }
 

@@ -91,6 +91,11 @@ impl Media {
         self.srtp = Some(srtp);
     }
 
+    /// Tells the random of the ClientHello on the same path.
+    pub fn prefer_key_of(&mut self, client_random: [u8; 32]) {
+        self.srtp.get_or_insert_default().prefer(client_random);
+    }
+
     /// Checks the tag of a packet of the stream at `index`.
     #[cold]
     pub(super) fn check_tag(&mut self, index: usize, ssrc: u32, datagram: &Datagram<'_>) {
