@@ -10,21 +10,6 @@ use rtcscope::{
     wire::payload::Codec,
 };
 
-const CODECS: [Codec; 12] = [
-    Codec::Opus,
-    Codec::Pcmu,
-    Codec::Pcma,
-    Codec::G722,
-    Codec::ComfortNoise,
-    Codec::TelephoneEvent,
-    Codec::Red,
-    Codec::Vp8,
-    Codec::Vp9,
-    Codec::H264,
-    Codec::H265,
-    Codec::Av1,
-];
-
 /// A file that only counts.
 struct Counted(u64);
 
@@ -49,7 +34,7 @@ impl Seek for Counted {
 // payload.
 fuzz_target!(|data: &[u8]| {
     let format = |codec: Codec| Format::new(codec, if codec.is_video() { 90_000 } else { 8000 });
-    let formats = (0..).zip(CODECS).map(|(number, codec)| (number, format(codec))).collect();
+    let formats = (0..).zip(Codec::ALL).map(|(number, codec)| (number, format(codec))).collect();
     let mut opened = 0;
     let mut track = Track::new(formats, 1, |extension: &str| {
         opened += 1;

@@ -7,23 +7,8 @@ use rtcscope::wire::{
     payload::{Codec, Summary, av1, h264, h265, opus, red, vp8, vp9},
 };
 
-const CODECS: [Codec; 12] = [
-    Codec::Opus,
-    Codec::Pcmu,
-    Codec::Pcma,
-    Codec::G722,
-    Codec::ComfortNoise,
-    Codec::TelephoneEvent,
-    Codec::Red,
-    Codec::Vp8,
-    Codec::Vp9,
-    Codec::H264,
-    Codec::H265,
-    Codec::Av1,
-];
-
 fuzz_target!(|data: &[u8]| {
-    for codec in CODECS {
+    for codec in Codec::ALL {
         match Summary::read(codec, data, true) {
             Ok(summary) => {
                 if let Some(size) = summary.resolution {

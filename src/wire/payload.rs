@@ -48,6 +48,22 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Opus,
+        Self::Pcmu,
+        Self::Pcma,
+        Self::G722,
+        Self::ComfortNoise,
+        Self::TelephoneEvent,
+        Self::Red,
+        Self::Vp8,
+        Self::Vp9,
+        Self::H264,
+        Self::H265,
+        Self::Av1,
+    ];
+
     /// The codec of an encoding name, as `a=rtpmap` has it; upper and lower case are the same (RFC 4855 section 3).
     #[must_use]
     pub fn named(encoding: &str) -> Option<Self> {
@@ -137,21 +153,6 @@ mod tests {
 
     use super::*;
 
-    pub(super) const ALL: [Codec; 12] = [
-        Codec::Opus,
-        Codec::Pcmu,
-        Codec::Pcma,
-        Codec::G722,
-        Codec::ComfortNoise,
-        Codec::TelephoneEvent,
-        Codec::Red,
-        Codec::Vp8,
-        Codec::Vp9,
-        Codec::H264,
-        Codec::H265,
-        Codec::Av1,
-    ];
-
     #[test]
     fn names() {
         // Encoding names as SDP of browsers and telephones has them.
@@ -164,7 +165,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..80), marker: bool) {
-            for codec in ALL {
+            for codec in Codec::ALL {
                 if let Err(fault) = Summary::read(codec, &bytes, marker) {
                     prop_assert!(fault.layer == Layer::Payload && fault.offset <= bytes.len());
                 }
